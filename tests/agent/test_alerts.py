@@ -39,7 +39,7 @@ def series(**values: str) -> list[dict[str, str]]:
         "certificate_not_before_timestamp_seconds": "0+0x6000",
         "certificate_renewal_timestamp_seconds": f"{3 * DAY}+0x6000",
         "certificate_not_after_timestamp_seconds": f"{4 * DAY}+0x6000",
-        "written_timestamp_seconds": "0+60x6000",
+        "last_look_timestamp_seconds": "0+60x6000",
         "clock_skew_seconds": "0+0x6000",
     }
     return [
@@ -83,7 +83,8 @@ def test_each_fires_in_its_time(tmp_path: Path) -> None:
     assert not fires(tmp_path, "VaultIssuerAgentCertificateExpires", 3.5 * day, rows)
     assert fires(tmp_path, "VaultIssuerAgentCertificateExpires", 3.7 * day, rows)
     assert not fires(tmp_path, "VaultIssuerAgentSilent", 100, rows)
-    assert fires(tmp_path, "VaultIssuerAgentSilent", 100, series(written_timestamp_seconds="0+0x6000"))
+    for silent in ("0+0x6000", "0+60x60 _x6000"):  # it stands still, or nobody answers any more
+        assert fires(tmp_path, "VaultIssuerAgentSilent", 100, series(last_look_timestamp_seconds=silent))
     assert not fires(tmp_path, "VaultIssuerAgentClockSkew", 100, rows)
     assert fires(tmp_path, "VaultIssuerAgentClockSkew", 100, series(clock_skew_seconds="-600+0x6000"))
 

@@ -67,6 +67,16 @@ def test_new_root_needs_a_word_and_the_old_one_stays(machine: Machine) -> None:
     machine.data["caChains"][0]["rootFingerprint"] = fingerprint(new)
     machine.once()
     assert roots(machine) == [new, *old]
+    assert machine.run("renew", "cas").exit_code == 0
+    assert roots(machine) == [new, *old]  # the old CA is an issuer of the mount still
+    [first] = [
+        one
+        for one in machine.bao.call("GET", f"{machine.name}/issuers?list=true")["data"]["keys"]
+        if one != made["issuer_id"]
+    ]
+    machine.bao.call("DELETE", f"{machine.name}/issuer/{first}")
+    machine.once()
+    assert roots(machine) == [new]
 
 
 def test_one_set_needs_no_configuration(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

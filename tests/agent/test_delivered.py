@@ -80,6 +80,7 @@ def test_edited_file_of_a_delivered_set_is_mended(proxy: Machine) -> None:
 
 def test_what_cannot_be_used_leaves_the_old_files(proxy: Machine) -> None:
     first, other = issued(proxy), issued(proxy, "www.example.com")
+    proxy.data["certificates"][0]["dnsNames"] = ["web.example.com"]
     deliver(proxy, "web", first)
     leaf = proxy.served()
     mixed = {**first, "private_key": other["private_key"]}
@@ -89,6 +90,7 @@ def test_what_cannot_be_used_leaves_the_old_files(proxy: Machine) -> None:
         ([], "is no JSON object"),
         ({"data": {"certificate": first["certificate"]}}, "no certificate with a private key"),
         ({**first, "private_key": "nonsense"}, "The private key that came can't be read"),
+        (other, "doesn't have all names of the set"),
         ({**first, "issuing_ca": other["certificate"], "ca_chain": []}, "can't be used"),
     ):
         ran = deliver(proxy, "web", answer)

@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from issuer.agent.files.contents import FILE_NAME, FileKind
+from issuer.agent.files.owners import MAX_ID
 from issuer.manifests.checked import StrictModel, TextLike
 
 _MODE: Final = re.compile(r"0?[0-7]{3}")
@@ -53,15 +54,26 @@ SECRET_MODE: Final = 0o600
 PUBLIC_MODE: Final = 0o644
 
 
+def _owner(value: str) -> str:
+    if not value.isprintable() or value.strip() != value or not value:
+        raise ValueError("must be a name or a number")
+    if value.isdecimal() and int(value[:11]) > MAX_ID:
+        raise ValueError(f"is no number of a user or a group: they end with {MAX_ID}")
+    return value
+
+
+OwnerName = Annotated[str, AfterValidator(_owner)]
+
+
 class _Written(StrictModel):
     """A file's kind, mode and owner."""
 
     kind: FileKind
     mode: Mode | None = None
-    owner: str | None = Field(
+    owner: OwnerName | None = Field(
         default=None, description="User's name or number, or container:UID[:GID]: as a container sees it."
     )
-    group: str | None = None
+    group: OwnerName | None = None
     keep_id: bool = Field(default=False, description="The container runs with --userns=keep-id.")
     password_file: AbsolutePath | None = Field(
         default=None, description="File with the password of a PKCS#12 file; without it, it has none."

@@ -104,7 +104,9 @@ class CertificateSpec(_Kept):
     ip_addresses: tuple[str, ...] = ()
     uris: tuple[str, ...] = ()
     email_addresses: tuple[str, ...] = ()
-    ttl: Lifetime | None = Field(default=None, description="Life that is asked for; by default the role's.")
+    ttl: Lifetime | None = Field(
+        default=None, ge=timedelta(seconds=1), description="Life that is asked for; by default the role's."
+    )
     key: KeySpec = KeySpec()
     renewal: RenewalSpec = RenewalSpec()
     files: tuple[SetFile, ...] = Field(default=DEFAULT_FILES, min_length=1)

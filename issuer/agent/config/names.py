@@ -26,6 +26,8 @@ def name_problems(spec: CertificateSpec) -> Iterator[tuple[ValuePath, str]]:
         ("uris", spec.uris, _is_uri, "a URI without commas, such as spiffe://example.com/web"),
         ("emailAddresses", spec.email_addresses, _is_email, "an email address, such as web@example.com"),
     )
+    if not _is_plain(spec.common_name):
+        yield ("commonName",), "must be a name of printable characters without commas"
     for field, names, is_one, needed in kinds:
         for number, name in enumerate(names):
             if not is_one(name):
@@ -34,6 +36,10 @@ def name_problems(spec: CertificateSpec) -> Iterator[tuple[ValuePath, str]]:
 
 def _is_dns(name: str) -> bool:
     return _HOST.fullmatch(name.removeprefix("*.")) is not None
+
+
+def _is_plain(name: str) -> bool:
+    return name.isprintable() and "," not in name and name.strip() == name
 
 
 def _is_ip(name: str) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from issuer.agent.config.files import SetFile
+from issuer.agent.config.login import LoginChoice
 from issuer.agent.config.model import AgentFile, CAChainSpec, CertificateSpec
 from issuer.agent.config.names import name_problems
 from issuer.agent.config.paths import path_problems, sets_of
@@ -20,8 +22,9 @@ from issuer.manifests.errors import BadInput
 from issuer.manifests.positions import FilePlaces, ValuePath, read_mapping
 from issuer.vault.connection import Connection
 from issuer.vault.errors import InvalidConnection
-from issuer.vault.paths import Mode, PathError, SignPath
+from issuer.vault.paths import Mode, PathError, SignPath, auth_mount
 
+_ISSUER: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _ABSENT: Final = "certificates and caChains are both empty: there is nothing to keep"
 
 
@@ -59,6 +62,7 @@ def _problems(file: AgentFile, source: str, usual_state: Path | None) -> Iterato
         Connection(file.vault.server, server_name=file.vault.server_name).url()
     except InvalidConnection as error:
         yield ("vault", "server"), str(error)
+    yield from _mounts(file.vault.login)
     yield from _own_certificate(file)
     names: set[str] = set()
     for where, kept in sets_of(file):
@@ -69,6 +73,26 @@ def _problems(file: AgentFile, source: str, usual_state: Path | None) -> Iterato
         yield from (_certificate(where, kept) if isinstance(kept, CertificateSpec) else _chain(where, kept))
     yield from path_problems(file, source, usual_state)
     yield from _consumers(file)
+
+
+def _mounts(login: LoginChoice | None) -> Iterator[tuple[ValuePath, str]]:
+    """Give each mount of a login that can't be one."""
+    given = (
+        {}
+        if login is None
+        else {
+            "appRole": login.app_role,
+            "certificate": login.certificate,
+            "kubernetes": login.kubernetes,
+            "jwt": login.jwt,
+        }
+    )
+    for name, one in given.items():
+        try:
+            if one is not None:
+                auth_mount(one.mount)
+        except PathError as error:
+            yield ("vault", "login", name, "mount"), str(error)
 
 
 def _consumers(file: AgentFile) -> Iterator[tuple[ValuePath, str]]:
@@ -140,6 +164,14 @@ def agent_path(text: str) -> tuple[SignPath, bool]:
 
 
 def _chain(where: ValuePath, spec: CAChainSpec) -> Iterator[tuple[ValuePath, str]]:
+    if spec.mount:
+        issuer = "" if spec.issuer is None else f"issuer/{spec.issuer}/"
+        try:
+            SignPath.parse(f"{spec.mount}/{issuer}sign/x")
+        except PathError as error:
+            yield (*where, "mount"), str(error)
+        if spec.issuer is not None and _ISSUER.fullmatch(spec.issuer) is None:
+            yield (*where, "issuer"), "must be the name or the ID of an issuer"
     if spec.delivered == bool(spec.mount):
         yield (*where, "mount"), "must be left out: it is delivered" if spec.delivered else "is required"
     for part, files in (("files", spec.files), ("copies", spec.copies)):

@@ -28,6 +28,9 @@ from issuer.agent.files.folders import make_folder, opened_folder
 from issuer.agent.files.regular import MAX_FILE, open_regular
 from issuer.agent.files.writing import NewFile, attributes_of, create, disk_errors, replace
 
+_ROOM: Final = "room"
+_LEAST_ROOM: Final = 32 << 10
+"""Bytes of a first set, with some CAs."""
 GENERATIONS: Final = ".generations"
 CURRENT: Final = "current"
 _MANIFEST: Final = ".set.json"  # no name of a file begins with a dot
@@ -153,6 +156,18 @@ class GenerationFolder:
             if data is None or hashlib.sha256(data).hexdigest() != sha256 or not self._is_linked(name):
                 found.append(name)
         return found
+
+    def prove_room(self) -> None:
+        """Prove that there is room for another set as large as the current one. Raises DiskRefused."""
+        current = self.current()
+        names = [] if current is None else [f"{current.folder}/{name}" for name in current.sha256]
+        size = sum(len(self._bytes(name) or b"") for name in names)
+        with disk_errors(f'The files in "{self.path}"'):
+            try:
+                replace(self._generations, _ROOM, NewFile(bytes(max(size, _LEAST_ROOM)), 0o600))
+            finally:
+                with suppress(FileNotFoundError):
+                    os.unlink(_ROOM, dir_fd=self._generations)
 
     def note(self, name: str, data: bytes) -> None:
         """Keep a note about the whole folder, beside the generations; no secret. Raises DiskRefused."""

@@ -96,9 +96,21 @@ def _primary_group(uid: int) -> int:
         return os.getegid()
 
 
+MAX_ID: Final = 2**32 - 2
+"""The highest ID of a user or a group; the next one means "none" to chown(2)."""
+
+
+def _number(text: str) -> int | None:
+    if not text.isdecimal():
+        return None
+    if int(text[:11]) > MAX_ID:
+        raise NoSuchOwner(f"{text[:20]} is no number of a user or a group: they end with {MAX_ID}")
+    return int(text)
+
+
 def _user(owner: str) -> int:
-    if owner.isdecimal():
-        return int(owner)
+    if (number := _number(owner)) is not None:
+        return number
     try:
         return pwd.getpwnam(owner).pw_uid
     except KeyError as error:
@@ -108,8 +120,8 @@ def _user(owner: str) -> int:
 
 
 def _group(group: str) -> int:
-    if group.isdecimal():
-        return int(group)
+    if (number := _number(group)) is not None:
+        return number
     try:
         return grp.getgrnam(group).gr_gid
     except KeyError as error:

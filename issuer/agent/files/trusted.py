@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Set
 from pathlib import Path
 
 from issuer.agent.files.folders import MAX_SYMLINKS, user_name
 
 
-def who_may_write(path: Path) -> str | None:
+def who_may_write(path: Path, user: int | None = None, group: int | None = None) -> str | None:
     """Return who else could change `path` or a folder on its way, and the change to make; None if nobody.
+
+    `user` and `group` may, too.
 
     A file that isn't there is judged by its folders.
     """
-    return _judged(path, MAX_SYMLINKS)
+    return _judged(path, MAX_SYMLINKS, {0, os.geteuid(), user}, {0, os.getegid(), group})
 
 
-def _judged(path: Path, links: int) -> str | None:
+def _judged(path: Path, links: int, users: Set[int | None], groups: Set[int | None]) -> str | None:
     if links == 0:
         return f"it leads through more than {MAX_SYMLINKS} symlinks"
     place = Path("/")
@@ -29,22 +32,25 @@ def _judged(path: Path, links: int) -> str | None:
             return None
         except OSError as error:
             return f'"{place}": {error.strerror}'
-        if found.st_uid not in (0, os.geteuid()):
+        if found.st_uid not in users:
             return f'"{place}" belongs to {user_name(found.st_uid)}: change its owner (chown)'
         if stat.S_ISLNK(found.st_mode):
             return _judged(
-                Path(os.path.normpath(above / place.readlink())).joinpath(*path.parts[number:]), links - 1
+                Path(os.path.normpath(above / place.readlink())).joinpath(*path.parts[number:]),
+                links - 1,
+                users,
+                groups,
             )
-        if (who := _others(found)) is not None:
+        if (who := _others(found, groups)) is not None:
             return f'{who} may write "{place}": run "chmod go-w {place}"'
     return None
 
 
-def _others(found: os.stat_result) -> str | None:
+def _others(found: os.stat_result, groups: Set[int | None]) -> str | None:
     if stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX:
         return None  # there everybody may remove only what is his
     if found.st_mode & stat.S_IWOTH:
         return "everybody"
-    if found.st_mode & stat.S_IWGRP and found.st_gid not in (0, os.getegid()):
+    if found.st_mode & stat.S_IWGRP and found.st_gid not in groups:
         return f"group {found.st_gid}"
     return None

@@ -158,7 +158,7 @@ class _RuntimeSocket:
 
     async def _ask(self, command: bytes) -> str:
         """Return the whole answer to one command."""
-        need_trusted(self._path.parent, "folder of the socket")
+        need_trusted(self._path.parent, "folder of the socket", self._user)  # Debian's is haproxy's own
         try:
             reader, writer = await asyncio.open_unix_connection(str(self._path))
         except (FileNotFoundError, ConnectionRefusedError) as error:

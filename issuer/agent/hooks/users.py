@@ -47,9 +47,9 @@ def hook_user(name: str | None) -> HookUser:
     return found
 
 
-def need_trusted(path: Path, what: str) -> None:
-    """Raise HookUnsafe if another than root and the agent's user could change the file or its way."""
-    writer = who_may_write(path)
+def need_trusted(path: Path, what: str, user: HookUser | None = None) -> None:
+    """Raise HookUnsafe if another than root, the agent's user and `user` could change the file or its way."""
+    writer = who_may_write(path) if user is None else who_may_write(path, user.uid, user.gid)
     if writer is not None:
         raise HookUnsafe(f'The {what} "{path}" is not used: {writer}')
 

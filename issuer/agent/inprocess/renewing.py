@@ -7,10 +7,11 @@ import hashlib
 import random
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -86,6 +87,7 @@ class RenewingCertificate:
         self._serial = ""
         self._signed_at = datetime.now(UTC)
         self._signer = ""
+        self._sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
         self.last_error: Exception | None = None
         """The failure of the last try to renew, None if it succeeded; the old one is used meanwhile."""
         self.on_renewed: Callable[[x509.Certificate], None] = lambda _: None
@@ -134,27 +136,40 @@ class RenewingCertificate:
         self._serial, self._signed_at = fresh.serial, now
         self._signer = await self._signing_key()
         self.last_error = None
-        for context in self._contexts:
-            context.follow(self._made)
-        self.on_renewed(self._made.leaf)
+        made = self._made
+        calls: list[Callable[[], None]] = [partial(one.follow, made) for one in self._contexts]
+        calls.append(partial(self.on_renewed, made.leaf))
+        for call in calls:
+            try:
+                call()
+            except Exception as error:  # the program's own, as `configure`: it must end no renewal
+                self.last_error = error
+                log.exception("the program's own function failed after a renewal", serial=self._serial)
 
     async def keep(self) -> None:
         """Renew again and again, until cancelled. Never raises but CancelledError."""
         failures = 0
         while True:
-            seconds = min((self.renew_at - self._clock.now()).total_seconds(), CHECK_EVERY.total_seconds())
-            await asyncio.sleep(
-                pause(failures, _chance.random(), self._retry_after()) if failures else max(seconds, 0.0)
-            )
-            if not failures and self._clock.now() < self.renew_at and not await self._is_outdated():
-                continue
+            await self._sleep(self._wait(failures))
             try:
+                if not failures and self._clock.now() < self.renew_at and not await self._is_outdated():
+                    continue
                 await self.renew()
                 failures = 0
-            except (AgentError, VaultError) as error:
+            except Exception as error:  # of whatever kind: a certificate that isn't renewed any more ends
                 failures += 1
                 self.last_error = error
+                if not isinstance(error, (AgentError, VaultError)):
+                    log.exception("unexpected error; please report it")
                 log.warning("the certificate in memory was not renewed", error=str(error), failures=failures)
+
+    def _wait(self, failures: int) -> float:
+        """Return the seconds until the next look, or the next try after `failures` in a row."""
+        now = self._clock.now()
+        if failures:
+            left = (self._set.leaf.not_valid_after_utc - now).total_seconds()
+            return pause(failures, _chance.random(), self._retry_after(), left)
+        return max(0.0, min((self.renew_at - now).total_seconds(), CHECK_EVERY.total_seconds()))
 
     def _context(self, settings: ContextSettings) -> FollowingContext:
         made = FollowingContext.made(settings, self._set)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -26,6 +27,7 @@ from issuer.agent.process.telling import Telling
 from issuer.agent.renewal.chains import CAChainKeeper
 from issuer.agent.renewal.delivered import DeliveredAnswer, DeliveredKeeper
 from issuer.agent.renewal.keeping import CertificateKeeper, KeepReport, ServerClock
+from issuer.agent.renewal.schedule import pause
 from issuer.agent.renewal.signing import CertificateCalls, server_time
 from issuer.text import rfc3339
 from issuer.vault.connection import Connection
@@ -43,6 +45,7 @@ _AT_ONCE: Final = 8
 """The most certificates that are asked for at the same time."""
 _SECRET_ID_AGAIN: Final = timedelta(minutes=5)
 """The time after which a secret ID that could not be made is asked for again."""
+_chance = random.SystemRandom()
 _MACHINE_ID: Final = Path("/etc/machine-id")
 
 _NO_PATH: Final = SignPath("delivered", None, Mode.SIGN, "delivered")
@@ -81,6 +84,10 @@ class Agent:
         self._no_secret_id_before: datetime | None = None
         self.over: Callable[[], bool] = lambda: False
         self.retry_after: dict[str, float | None] = {}
+        self.errors: dict[str, str] = {}
+        """Why the last look at a set failed, by its name; also where that can't be kept in a record."""
+        self._failed_logins = 0
+        self._no_login_before = 0.0
         self.records = records
         self.keepers: dict[str, Keeper] = {}
         for spec in file.certificates:
@@ -131,16 +138,25 @@ class Agent:
 
     async def keep_login(self) -> None:
         """Log in, or renew the token if that is due: its life can be shorter than a certificate's. Then have
-        the next secret ID. Never raises VaultError."""
+        the next secret ID. After a failure it waits ever longer, and as long as the server asks for. Never
+        raises VaultError."""
         tokens = self._session.tokens
-        if not self._logs_in:
+        if not self._logs_in or self._clock.ticks() < self._no_login_before:
             return
         try:
             if tokens.token is None or tokens.renew_in() == 0.0:
                 await tokens.get()
         except VaultError as error:
-            log.warning("the login failed; certificates can't be renewed without it", error=str(error))
+            self._failed_logins += 1
+            wait = pause(self._failed_logins, _chance.random(), error.retry_after)
+            self._no_login_before = self._clock.ticks() + wait
+            log.warning(
+                "the login failed; certificates can't be renewed without it",
+                error=str(error),
+                again_in=round(wait),
+            )
             return
+        self._failed_logins = 0
         await self._keep_secret_id()
 
     async def _keep_secret_id(self) -> None:
@@ -177,6 +193,7 @@ class Agent:
             if not isinstance(error, (AgentError, VaultError)):
                 log.exception("unexpected error; please report it", name=name)
             self.retry_after[name] = error.retry_after if isinstance(error, VaultError) else None
+            self.errors[name] = str(error) or type(error).__name__
             failures = before.failures + 1
             log.warning(
                 "the renewal failed; the files stay as they are",
@@ -218,8 +235,10 @@ class Agent:
         for name, keeper in self.keepers.items():
             try:
                 findings.warnings += [f"{name}: {one}" for one in await keeper.check()]
-            except (AgentError, VaultError) as error:
-                findings.problems.append(f"{name}: {error}")
+            except Exception as error:  # as of a step: one set's fault hides no other's
+                if not isinstance(error, (AgentError, VaultError)):
+                    log.exception("unexpected error; please report it", name=name)
+                findings.problems.append(f"{name}: {str(error) or type(error).__name__}")
         told = await self.telling.check()
         findings.problems += told.problems
         findings.warnings += told.warnings

@@ -15,7 +15,7 @@ import structlog
 from issuer.agent.config.model import AgentFile
 from issuer.agent.errors import AgentError
 from issuer.agent.hooks.records import HookOutcome
-from issuer.agent.process.agent import Agent, opened_agent
+from issuer.agent.process.agent import Agent, connection_of, opened_agent
 from issuer.agent.renewal.schedule import pause
 from issuer.manifests.errors import BadInput
 from issuer.vault.errors import VaultError
@@ -179,27 +179,35 @@ class Running:
 
 
 class ConfigurationFile:
-    """A configuration whose changes are seen by its bytes; one that can't be read leaves the old one."""
+    """A configuration with its CA file, whose changes are seen by their bytes; what can't be used leaves the
+    old one."""
 
-    def __init__(self, path: str, load: Callable[[str], AgentFile]) -> None:
+    def __init__(self, path: str, load: Callable[[str], AgentFile], file: AgentFile | None = None) -> None:
         self._path = path
         self._load = load
-        self._digest = self._now()
+        self._ca = None if file is None else file.vault.ca_file
+        self._digests = (_digest(Path(path)), _digest(self._ca))
 
     def changed(self) -> AgentFile | None:
-        """Return the file's new contents, None if they are the old ones or can't be used."""
-        digest = self._now()
-        if digest is None or digest == self._digest:
+        """Return the newest configuration, None if nothing has changed or it can't be used."""
+        digests = (_digest(Path(self._path)), _digest(self._ca))
+        if digests == self._digests or digests[0] is None or (self._ca is not None and digests[1] is None):
             return None
-        self._digest = digest
+        self._digests = digests
         try:
-            return self._load(self._path)
-        except BadInput as error:
+            file = self._load(self._path)
+            connection_of(file.vault).tls()
+        except (BadInput, AgentError, VaultError) as error:
             log.error("the changed configuration can't be used; the old one stays", error=str(error))
             return None
+        self._ca = file.vault.ca_file
+        self._digests = (digests[0], _digest(self._ca))
+        return file
 
-    def _now(self) -> str | None:
-        try:
-            return hashlib.sha256(Path(self._path).read_bytes()).hexdigest()
-        except OSError:
-            return None
+
+def _digest(path: Path | None) -> str | None:
+    """Return the digest of a file's bytes, None if it can't be read."""
+    try:
+        return None if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None

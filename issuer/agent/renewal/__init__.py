@@ -6,5 +6,6 @@
 - `holding`: what a consumer refused, and how long it is held back.
 - `keeping`: one certificate from its files to a fresh set of them.
 - `delivered`: what something else asked Vault for, and hands over.
+- `oldroots`: roots in which no issuer of a mount ends any more.
 - `chains`: CAs alone, without a token.
 """

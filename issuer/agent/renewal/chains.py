@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -16,6 +18,7 @@ from issuer.agent.files.contents import CertificateSet
 from issuer.agent.files.generations import GenerationFolder, opened_set, seen_set
 from issuer.agent.renewal.delivered import DeliveredAnswer, NotDelivered
 from issuer.agent.renewal.keeping import KeepReport, KeptCertificate, RenewalReason, ServerClock, SetLook
+from issuer.agent.renewal.oldroots import unneeded_roots
 from issuer.agent.renewal.source import (
     SOURCE,
     check_files,
@@ -34,6 +37,8 @@ from issuer.x509.certificates import decoded
 from issuer.x509.chains.bundle import read_bundle
 from issuer.x509.chains.chain import Way, signing_ca
 from issuer.x509.errors import ChainError, InvalidCertificate
+
+log = structlog.get_logger(__name__)
 
 _MAX_ROOTS: Final = 20
 _WARNED: Final = "unpinned-root"
@@ -114,8 +119,13 @@ class CAChainKeeper:
         )
 
     async def _fetch(self, kept: CertificateSet | None, now: datetime) -> CertificateSet:
-        """Return the CAs as the server gives them, with the kept roots that are still good."""
-        return self._with_kept(await self._pki.ca_chain(), kept, now)
+        """Return the CAs as the server gives them, with the kept roots that are still needed."""
+        fresh = self._with_kept(await self._pki.ca_chain(), kept, now)
+        old = fresh.roots[1:]  # behind the one that the server's chain ends in
+        gone = await unneeded_roots(self._pki, old, (*fresh.chain, *fresh.roots[:1])) if old else ()
+        for one in gone:
+            log.info("an old root is needed no more", name=self.spec.name, sha256=_shown(one))
+        return replace(fresh, roots=tuple(one for one in fresh.roots if one not in gone))
 
     def _with_kept(self, pem: str, kept: CertificateSet | None, now: datetime) -> CertificateSet:
         try:

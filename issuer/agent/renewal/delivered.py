@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any, Final
 
 import structlog
@@ -19,17 +20,21 @@ from issuer.agent.renewal.keeping import (
     RenewalReason,
     SetLook,
 )
-from issuer.agent.renewal.keys import key_of_pem, public_of
+from issuer.agent.renewal.keys import key_of_pem, public_of, request_pem
 from issuer.agent.renewal.signing import set_of
 from issuer.agent.renewal.source import check_files, files_of, owners_of
-from issuer.x509.certificates import public_key
+from issuer.text import rfc3339
+from issuer.x509.certificates import alternative_names, public_key
 from issuer.x509.chains.bundle import read_bundle, read_leaf
 from issuer.x509.chains.chain import build_chain
 from issuer.x509.errors import ChainError, InvalidCertificate
+from issuer.x509.request import read_request
 
 log = structlog.get_logger(__name__)
 
 _MAX_CHARS: Final = 1 << 20
+_EARLY: Final = timedelta(minutes=2)
+"""Clocks of machines and servers differ by as much."""
 
 
 class NotDelivered(AgentError):
@@ -107,19 +112,34 @@ class DeliveredKeeper(CertificateKeeper):
         )
         return False
 
+    async def step(self, *, force: bool = False) -> KeepReport:
+        """Look at the files and repair them. Raises NotDelivered if their certificate has expired."""
+        report = await super().step(force=force)
+        now, end = self._clock.now(), report.kept.not_after
+        if now >= end:
+            raise NotDelivered(f"Its certificate expired at {rfc3339(end)}, and {self._nothing_new()}")
+        if now < report.kept.renew_at:
+            return report
+        due = f"Its certificate expires at {rfc3339(end)}, and {self._nothing_new()}"
+        return replace(report, warnings=(*report.warnings, due))
+
     def look(self) -> SetLook:
-        """Return what is kept, and that a first one is waited for if nothing is. Raises AgentError."""
+        """Return what is kept, and that one is waited for if nothing is, or it is due. Raises AgentError."""
         found = super().look()
-        return found if found.kept is not None else SetLook(None, RenewalReason.NOT_DELIVERED)
+        if found.kept is not None and self._clock.now() < found.kept.renew_at:
+            return found
+        return replace(found, reason=RenewalReason.NOT_DELIVERED)
+
+    def _nothing_new(self) -> str:
+        return (
+            f"nothing new was delivered. Run: vault-issuer agent deliver {self.spec.name} --json - < answer"
+        )
 
     async def _asked_of_vault(self, current: WrittenSet, kept: KeptCertificate) -> RenewalReason | None:
         return None
 
     async def _renew(self, *_: object) -> KeepReport:
-        raise NotDelivered(
-            f'"{self.spec.name}" is delivered by something else, and there is nothing new. Run: vault-issuer '
-            f"agent deliver {self.spec.name} --json - < answer"
-        )
+        raise NotDelivered(f'"{self.spec.name}" is delivered by something else, and {self._nothing_new()}')
 
     async def close(self) -> None:
         """Leave what a consumer refused as it is: who asked for it may use it elsewhere."""
@@ -151,4 +171,12 @@ class DeliveredKeeper(CertificateKeeper):
             raise NotDelivered("The private key that came is not the certificate's")
         if leaf.not_valid_after_utc <= self._clock.now():
             raise NotDelivered("The certificate that came has expired")
+        if leaf.not_valid_before_utc > self._clock.now() + _EARLY:
+            raise NotDelivered(
+                f"The certificate that came begins at {rfc3339(leaf.not_valid_before_utc)} only"
+            )
+        wanted = read_request(request_pem(self.spec, key).encode()).sans
+        if lacks := wanted - alternative_names(leaf):
+            names = ", ".join(sorted(map(str, lacks)))
+            raise NotDelivered(f"The certificate that came doesn't have all names of the set: {names}")
         return set_of(chain, key), f"{leaf.serial_number:x}"

@@ -26,6 +26,7 @@ from issuer.agent.renewal.signing import CertificateCalls, FreshCertificate
 from issuer.agent.renewal.source import (
     SOURCE,
     check_files,
+    check_own_files,
     files_of,
     layout_digest,
     owners_of,
@@ -346,6 +347,9 @@ class CertificateKeeper:
     ) -> KeepReport:
         fresh = self._unwritten
         if fresh is None:
+            # Else each run would sign one that can't be written, and revoke it again.
+            check_own_files(self.spec)
+            folder.prove_room()
             key = self._kept_key(made, reason)
             fresh = await self._calls.sign(self.spec, key or new_key(self.spec.key), self._clock.now())
             self._unwritten = fresh

@@ -168,7 +168,14 @@ class CertificateCalls:
             answer: Any = await self._session.client.adapter().get(
                 f"/v1/{self._pki.path.mount}/cert/{serial}"
             )
-        except VaultError:
+        except VaultNotFound:
+            return False
+        except VaultError as error:
+            log.warning(
+                "whether a certificate is revoked can't be seen now; it is taken for good",
+                serial=serial,
+                error=str(error),
+            )
             return False
         data = answer.get("data") if isinstance(answer, dict) else None
         found = data.get("revocation_time") if isinstance(data, dict) else None

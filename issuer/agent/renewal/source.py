@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -98,8 +99,8 @@ def write_copies(spec: CertificateSpec | CAChainSpec, made: CertificateSet) -> t
     warnings = []
     for one in spec.copies:
         file = new_file(one, made, spec.name)
-        if one.kind is FileKind.PKCS12 and _is_same_store(one, file.data):
-            continue
+        if one.kind is FileKind.PKCS12 and (same := _same_store(one, file.data)) is not None:
+            file = replace(file, data=same)  # its mode and owner may be to change
         report = copy_file(one.path, file)
         if report.warning is not None:
             warnings.append(report.warning)
@@ -111,10 +112,9 @@ def check_files(spec: CertificateSpec | CAChainSpec) -> tuple[str, ...]:
 
     Raises AgentError.
     """
-    for one in (*spec.files, *spec.copies):
-        owner_of(one.owner, one.group, keep_id=one.keep_id)
-        if one.password_file is not None:
-            _password(one.password_file)
+    check_own_files(spec)
+    for one in spec.copies:
+        _check_file(one)
     found = (
         check_copy(one.path, one.final_mode, owner_of(one.owner, one.group, keep_id=one.keep_id))
         for one in spec.copies
@@ -122,14 +122,29 @@ def check_files(spec: CertificateSpec | CAChainSpec) -> tuple[str, ...]:
     return tuple(filter(None, found))
 
 
-def _is_same_store(one: CopiedFile, wanted: bytes) -> bool:
-    """Return True if a PKCS#12 file holds the same as `wanted`: its bytes differ each time, by the salt."""
+def check_own_files(spec: CertificateSpec | CAChainSpec) -> None:
+    """Try owners and password files of what lies in the set's folder. Raises AgentError."""
+    for one in spec.files:
+        _check_file(one)
+
+
+def _check_file(one: SetFile | CopiedFile) -> None:
+    owner_of(one.owner, one.group, keep_id=one.keep_id)
+    if one.password_file is not None:
+        _password(one.password_file)
+
+
+def _same_store(one: CopiedFile, wanted: bytes) -> bytes | None:
+    """Return a PKCS#12 file that holds the same as `wanted`, else None: its bytes differ each time, by the
+    salt."""
     password = None if one.password_file is None else _password(one.password_file)
     try:
-        stores = [pkcs12.load_pkcs12(data, password) for data in (read_regular(one.path), wanted)]
+        there = read_regular(one.path)
+        stores = [pkcs12.load_pkcs12(data, password) for data in (there, wanted)]
     except (AgentError, OSError, ValueError):
-        return False
-    return stores[0].cert == stores[1].cert and stores[0].additional_certs == stores[1].additional_certs
+        return None
+    same = stores[0].cert == stores[1].cert and stores[0].additional_certs == stores[1].additional_certs
+    return there if same else None
 
 
 def layout_digest(files: Sequence[SetFile]) -> str:

@@ -67,7 +67,7 @@ def run(config: Config = DEFAULT_FILE, textfile: Textfile = None, metrics: Metri
     with reported():
         set_logs("info")
         file = load_agent_file(config)
-        watched = ConfigurationFile(config, load_agent_file)
+        watched = ConfigurationFile(config, load_agent_file, file)
         service = ServiceNotifier(os.environ)
         seen: list[Agent] = []
 
@@ -119,6 +119,11 @@ def once(
     """
     if out is None and (path or mount):
         raise typer.BadParameter("--path and --mount need --out")
+    with_path = bool(dns_name or ttl or token_file)
+    if (with_path and not path) or (root_fingerprint and not mount):
+        raise typer.BadParameter(
+            "--dns-name, --ttl and --token-file need --path; --root-fingerprint needs --mount"
+        )
     if out is not None and bool(path) == bool(mount):
         raise typer.BadParameter("--out needs --path or --mount, and not both")
     with reported():
@@ -242,7 +247,7 @@ async def _once_of(file: AgentFile, config: str, name: str | None, textfile: Pat
         reports = await asyncio.gather(*(agent.step(one, force=name is not None) for one in names))
         for one, report in zip(names, reports, strict=True):
             if report is None:
-                typer.echo(f"Error: {one}: {agent.records.read(one).error}", err=True)
+                typer.echo(f"Error: {one}: {agent.errors.get(one, 'the agent is being stopped')}", err=True)
                 continue
             for text in report.warnings:
                 typer.echo(f"Warning: {one}: {text}", err=True)
@@ -264,6 +269,9 @@ async def _tell_consumers(agent: Agent, sets: Iterable[str]) -> bool:
         if record.is_failing:
             failing = True
             typer.echo(f"Error: {name}: {record.error}", err=True)
+        elif had_news and agent.telling.has_news(name):
+            failing = True
+            typer.echo(f"Error: {name}: another agent is telling it now: run this again", err=True)
         elif had_news:
             typer.echo(f"{name}: {'told' if record.outcome == 'Told' else 'not running'}")
     return failing

@@ -49,7 +49,10 @@ async def given_file(given: GivenSet) -> AgentFile:
     ca_file = Path(os.path.abspath(named)) if named else None  # noqa: PTH100, ASYNC240  # asks no file system
     checked = given.agent_file(os.environ, ca_file)  # before anybody is asked
     if ca_file is None and given.mount and given.root_fingerprint:
-        server = Connection(address(os.environ), namespace=os.environ.get("VAULT_NAMESPACE") or None)
+        server = Connection(
+            address(os.environ),
+            namespace=os.environ.get("BAO_NAMESPACE") or os.environ.get("VAULT_NAMESPACE") or None,
+        )
         root = await pinned_root(server, given.mount, given.root_fingerprint)
         ca_file = given.folder / "first-contact.pem"
         with opened_folder(given.folder, create=True) as folder, disk_errors(f'"{ca_file}"'):

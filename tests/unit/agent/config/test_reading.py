@@ -85,6 +85,33 @@ def test_good_file_has_usual_files(tmp_path: Path) -> None:
         ),
         (("  login: {appRole: {roleId: r, secretIdFile: /etc/s}}\n", ""), "vault.login: is required"),
         (("- name: web", "- name: Web"), "certificates.0.name: must be up to 63 lower-case letters"),
+        (("roleId: r,", "roleId: r, mount: ../..,"), "vault.login.appRole.mount: "),
+        (("roleId: r,", "roleId: r, mount: '',"), "vault.login.appRole.mount: The Vault path is empty"),
+        (
+            ("certificates:", "caChains: [{name: c, folder: /etc/c, mount: ../..}]\ncertificates:"),
+            "caChains.0.mount: ",
+        ),
+        (
+            ("certificates:", 'caChains: [{name: c, folder: /etc/c, mount: "p\\0"}]\ncertificates:'),
+            "caChains.0.mount: ",
+        ),
+        (
+            ("certificates:", "caChains: [{name: c, folder: /etc/c, mount: p, issuer: ../x}]\ncertificates:"),
+            "caChains.0.issuer: must be the name or the ID of an issuer",
+        ),
+        (("[web.example.com]", '[web.example.com]\n  commonName: "a,b"'), "certificates.0.commonName: "),
+        (("[web.example.com]", '[web.example.com]\n  commonName: "a\\n"'), "certificates.0.commonName: "),
+        (("[web.example.com]", "[web.example.com]\n  ttl: 500ms"), "certificates.0.ttl: "),
+        *(
+            (
+                (
+                    "[web.example.com]",
+                    f"[web.example.com]\n  files: [{{name: a, kind: key, {field}: {bad}}}]",
+                ),
+                f"certificates.0.files.0.{field}: ",
+            )
+            for field, bad in (("owner", '"4294967295"'), ("owner", '"a\\0"'), ("group", '"99999999999"'))
+        ),
         (
             ("roleId: r,", "roleId: r, roleName: auth/approle/role/x,"),
             "must be the AppRole's name, of letters",

@@ -55,3 +55,15 @@ def test_symlinks_are_followed_and_judged(tmp_path: Path) -> None:
     assert "belongs to" in str(who_may_write(tmp_path / "link" / "file"))
     (tmp_path / "loop").symlink_to("loop")
     assert "symlinks" in str(who_may_write(tmp_path / "loop"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="makes folders of other users: needs root")
+def test_folder_of_the_consumer_s_own_user_is_trusted_for_it(tmp_path: Path) -> None:
+    """As /run/haproxy on Debian: drwxrwsr-x haproxy haproxy."""
+    folder = tmp_path / "haproxy"
+    folder.mkdir()
+    os.chown(folder, 65534, 65534)
+    folder.chmod(0o2775)
+    assert "belongs to user" in (who_may_write(folder) or "")
+    assert who_may_write(folder, 65534, 65534) is None
+    assert "group 65534 may write" in (who_may_write(folder, 65534, 1) or "")
