@@ -210,11 +210,16 @@ def at_work(machine: Machine) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def process_usage(pid: int) -> str:
-    """Memory and processor time of a process, for people."""
-    status = dict(
-        line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line
-    )
+    """Memory and processor time of a process, for people.
+
+    Memory of its own is what the kernel counts as anonymous: libraries' pages, which all processes of a
+    machine share and the kernel may drop, are in what is resident.
+    """
+    rows = (one.split() for one in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
+    memory = {name.rstrip(":"): int(size) / 1024 for name, size, *_ in rows}
     words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     seconds = (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
-    whole, own = (int(status[name].split()[0]) / 1024 for name in ("VmRSS", "RssAnon"))
-    return f"{whole:.0f} MiB, {own:.0f} of them its own, {seconds:.1f} s of a processor"
+    return (
+        f"{memory['Anonymous']:.0f} MiB of its own, {memory['Rss']:.0f} resident, {memory['Pss']:.0f} by "
+        f"shares (PSS), {seconds:.1f} s of a processor"
+    )

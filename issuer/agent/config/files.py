@@ -71,7 +71,9 @@ class _Written(StrictModel):
     kind: FileKind
     mode: Mode | None = None
     owner: OwnerName | None = Field(
-        default=None, description="User's name or number, or container:UID[:GID]: as a container sees it."
+        default=None,
+        description="User's name or number, or container:USER:UID[:GID]: as USER's rootless container sees "
+        "it.",
     )
     group: OwnerName | None = None
     keep_id: bool = Field(default=False, description="The container runs with --userns=keep-id.")

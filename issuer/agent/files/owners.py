@@ -15,7 +15,7 @@ from issuer.agent.files.writing import FileOwner
 
 SUBUID: Final = Path("/etc/subuid")
 SUBGID: Final = Path("/etc/subgid")
-_CONTAINER: Final = re.compile(r"container:(\d{1,9})(?::(\d{1,9}))?")
+_CONTAINER: Final = re.compile(r"container:(?:([A-Za-z_][A-Za-z0-9_.-]*):)?(\d{1,9})(?::(\d{1,9}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +56,39 @@ def ranges_of(text: str, user: str, uid: int) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
-def owner_of(
-    owner: str | None, group: str | None, *, keep_id: bool = False, uid: int | None = None
-) -> FileOwner:
+def owner_of(owner: str | None, group: str | None, *, keep_id: bool = False) -> FileOwner:
     """Return the numbers of `owner` and `group`.
 
-    `owner` is a user's name or number, or `container:UID[:GID]`: the user as a container of the user `uid`
-    (by default this process') sees it, with `--userns=keep-id` if `keep_id`. Raises NoSuchOwner.
+    `owner` is a user's name or number, or `container:USER:UID[:GID]`: the user `UID` as a rootless container
+    of `USER` sees it, with `--userns=keep-id` if `keep_id`. Without `USER` it is this process' user, whose
+    own number alone it may give a file. Raises NoSuchOwner.
     """
     if owner is not None and (match := _CONTAINER.fullmatch(owner)):
-        user = os.geteuid() if uid is None else uid
-        inside, inside_group = int(match[1]), int(match[2] or match[1])
-        if user == 0 and uid is None:  # rootful Podman maps nothing
+        own = os.geteuid()
+        user = own if match[1] is None else _user(match[1])
+        inside, inside_group = int(match[2]), int(match[3] or match[2])
+        if user == 0:  # rootful Podman maps nothing
             return FileOwner(inside, inside_group)
-        gid = _primary_group(user)
-        return FileOwner(
+        found = FileOwner(
             _subordinate(SUBUID, user, user).outside(inside, keep_id=keep_id),
-            _subordinate(SUBGID, user, gid).outside(inside_group, keep_id=keep_id),
+            _subordinate(SUBGID, user, _primary_group(user)).outside(inside_group, keep_id=keep_id),
         )
+        if own not in (0, found.uid):
+            raise NoSuchOwner(
+                f'"{owner}" is user {found.uid} outside of the container, and only root may give files away. '
+                f"Start the container with --userns=keep-id:uid={inside},gid={inside_group} and leave owner "
+                f"out, or have an agent of root write {_as_root(user, inside, inside_group)}"
+            )
+        return found
     return FileOwner(None if owner is None else _user(owner), None if group is None else _group(group))
+
+
+def _as_root(user: int, inside: int, inside_group: int) -> str:
+    try:
+        name = pwd.getpwuid(user).pw_name
+    except KeyError:
+        name = "USER"
+    return f"owner: container:{name}:{inside}:{inside_group}"
 
 
 def _subordinate(path: Path, uid: int, own: int) -> SubordinateIds:

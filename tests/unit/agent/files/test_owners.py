@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pwd
+from pathlib import Path
+
 import pytest
 
 from issuer.agent.errors import NoSuchOwner
+from issuer.agent.files import owners
 from issuer.agent.files.owners import SubordinateIds, owner_of, ranges_of
 from issuer.agent.files.writing import FileOwner
 
@@ -35,6 +39,36 @@ def test_id_beyond_the_ranges_says_what_to_do() -> None:
 def test_ranges_are_found_by_name_and_number() -> None:
     text = "bob:5:5\nalice:100000:65536\n# a comment\n1000:300000:10\nalice:broken\n"
     assert ranges_of(text, "alice", 1000) == ((100000, 65536), (300000, 10))
+
+
+@pytest.fixture
+def nobody_has_ranges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The number of the user nobody, with ranges of its own."""
+    path = tmp_path / "subids"
+    path.write_text("nobody:200000:65536\n")
+    for name in ("SUBUID", "SUBGID"):
+        monkeypatch.setattr(owners, name, path)
+    return pwd.getpwnam("nobody").pw_uid
+
+
+def test_root_gives_files_to_a_user_s_containers(
+    nobody_has_ranges: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert owner_of("container:nobody:1000", None) == FileOwner(200999, 200999)
+    assert owner_of("container:nobody:1000:0", None).gid == pwd.getpwnam("nobody").pw_gid
+    assert owner_of("container:1000", None) == FileOwner(1000, 1000)  # rootful
+
+
+def test_user_that_would_give_a_file_away_is_told_what_to_do(
+    nobody_has_ranges: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: nobody_has_ranges)
+    assert owner_of("container:0", None).uid == nobody_has_ranges
+    with pytest.raises(
+        NoSuchOwner, match=r"--userns=keep-id:uid=1000,gid=1000 .* owner: container:nobody:1000"
+    ):
+        owner_of("container:1000", None)
 
 
 def test_names_and_numbers_are_read() -> None:
