@@ -12,9 +12,13 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+import yaml
 
 from issuer import __version__
 from testbed.cluster import REPOSITORY
+from testbed.openbao import OpenBao
+from testbed.servers import find_bao
+from tests.agent.support import Machine
 from tools.krew import manifest
 from tools.zipapp import PLUGINS, Target
 
@@ -93,3 +97,25 @@ def test_krews_manifest_fits_the_archive(built: Path) -> None:
     with tarfile.open(archive) as tar:
         assert platform["bin"] in tar.getnames()
         assert "LICENSE" in tar.getnames()
+
+
+def test_agent_keeps_a_certificate_by_it(built: Path, home: Path, tmp_path: Path) -> None:
+    """On a real OpenBao, as on a NAS that has Python alone: by itself, and by Python with the file."""
+    server = OpenBao(find_bao(), tmp_path / "openbao")
+    try:
+        server.start()
+        server.write("sys/auth/approle", {"type": "approle"})
+        (tmp_path / "nas").mkdir()
+        machine = Machine.made(server, "nas", tmp_path / "nas")
+        path = machine.folder / "agent.yaml"
+        path.write_text(yaml.safe_dump(machine.data))
+        path.chmod(0o600)
+        words = ("agent", "once", "-c", str(path))
+        assert "web: renewed (First)" in run(built / "vault-issuer", *words, home=home)
+        assert machine.served()
+        python = ("python3", str(built / "vault-issuer"))
+        assert "web: kept" in run(*python, *words, home=home)
+        cron = run(*python, "agent", "install", "--print", "cron", "-c", str(path), home=home)
+        assert f"{built / 'vault-issuer'} agent once -c {path}" in cron
+    finally:
+        server.close()
