@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -62,11 +63,17 @@ class TestCA:
         return pem(self.intermediate) + pem(self.root)
 
     def sign(
-        self, csr: str, *, now: datetime = NOW, life: timedelta = DAY, extra_dns: tuple[str, ...] = ()
+        self,
+        csr: str,
+        *,
+        now: datetime = NOW,
+        life: timedelta = DAY,
+        extra_dns: tuple[str, ...] = (),
+        names: Iterable[x509.GeneralName] = (),
     ) -> SignedCertificate:
-        """A leaf with the CSR's key and names, and any extra ones."""
+        """A leaf with the CSR's key and names, or these alone, and any extra ones."""
         request = x509.load_pem_x509_csr(csr.encode())
-        names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = tuple(names) or request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         leaf = (
             x509.CertificateBuilder()
             .subject_name(request.subject)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Final
 
@@ -55,8 +55,8 @@ class RequestOptions:
 class ReviewInput:
     """One request to evaluate. `requester` is its author, known or assumed; `notes` say what was assumed.
 
-    `served_groups` are the API groups of the issuers that sign requests. `policy_only` is as in
-    `RequestFacts`; offline nobody knows the issuer's path.
+    `served_groups` are the API groups of the issuers that sign requests. `policy_only` and
+    `names_common_name` are as in `RequestFacts`; offline nobody knows the issuer's path.
     """
 
     source: str
@@ -71,6 +71,7 @@ class ReviewInput:
     requester: User
     notes: tuple[str, ...] = ()
     policy_only: bool = False
+    names_common_name: bool = False
     served_groups: tuple[str, ...] = BUILT_IN.groups
 
     @property
@@ -91,6 +92,7 @@ class ReviewInput:
             usages=self.usages,
             is_ca=self.is_ca,
             policy_only=self.policy_only,
+            names_common_name=self.names_common_name,
         )
 
 
@@ -132,18 +134,20 @@ def pem_request(source: str, content: bytes, options: RequestOptions) -> ReviewI
         csr = read_request(content)
     except InvalidRequest as error:
         raise BadInput(f"{source}: {error}") from error
+    issuer = parse_issuer(options.issuer, options.kinds)
     return ReviewInput(
         source=source,
         kind="PEM",
         name="request",
         namespace=options.namespace or "default",
-        issuer=parse_issuer(options.issuer, options.kinds),
+        issuer=issuer,
         csr=csr,
         duration=None if options.duration is None else _duration("--duration", options.duration),
         usages=usages,
         is_ca=options.is_ca,
         requester=NOBODY,
         notes=tuple(notes),
+        names_common_name=options.kinds.names_common_name(asdict(issuer)),
         served_groups=options.kinds.groups,
     )
 
@@ -170,18 +174,20 @@ def _request(document: Document, options: RequestOptions) -> ReviewInput:
     duration = spec.text("duration")
     if document.kind == "Certificate":
         notes += _certificate_notes(duration)
+    issuer = _issuer(spec)
     return ReviewInput(
         source=document.source,
         kind=document.kind,
         name=_name(document),
         namespace=namespace,
-        issuer=_issuer(spec),
+        issuer=issuer,
         csr=_csr(document, spec),
         duration=_duration(f"{document.source}: spec.duration", duration) if duration else None,
         usages=spec.texts("usages"),
         is_ca=spec.flag("isCA"),
         requester=CERT_MANAGER if document.kind == "Certificate" else _stamped(spec),
         notes=tuple(notes),
+        names_common_name=options.kinds.names_common_name(asdict(issuer)),
         served_groups=options.kinds.groups,
     )
 

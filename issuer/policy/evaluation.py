@@ -51,7 +51,7 @@ class Shared:
     def of(cls, facts: RequestFacts) -> Shared:
         """Prepare the shared parts, once for each request."""
         variables = Variables(facts.name, facts.namespace, facts.username, facts.groups)
-        defects = defect_violations(facts.csr.contents)
+        defects = defect_violations(facts.contents)
         return cls(variables, (*defects, *extension_violations(facts)))
 
 
@@ -72,7 +72,7 @@ def violation_steps(
     policy: CompiledPolicy, facts: RequestFacts, shared: Shared, found: list[Violation]
 ) -> Iterator[None]:
     """Add all violations to `found`, a step after each `next`; see `violations`."""
-    contents, variables = facts.csr.contents, shared.variables
+    contents, variables = facts.contents, shared.variables
     variables.begin_policy()
     for place in _FIRST:
         yield from _place_steps(policy.allowed.get(place), place, contents, variables, found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from issuer.x509.contents import Contents, named_by_common_name
 from issuer.x509.request import CertificateSigningRequest
 
 
@@ -24,7 +25,8 @@ class RequestFacts:
     `username` and `groups` are the requester's, as cert-manager's webhook stamped them. `usages` are those of
     spec.usages, possibly none; `duration` is None if the request names none. With `shortens`, a duration
     beyond a policy's maxDuration is cut to that, not denied. For `policy_only` requests policies are the only
-    check: the CA signs whatever is asked, weak keys too.
+    check: the CA signs whatever is asked, weak keys too. With `names_common_name` the CA makes an alternative
+    name of a common name that comes alone, which is judged as such, too.
     """
 
     name: str
@@ -38,3 +40,9 @@ class RequestFacts:
     is_ca: bool
     shortens: bool = False
     policy_only: bool = False
+    names_common_name: bool = False
+
+    @property
+    def contents(self) -> Contents:
+        """All that would be signed, by its place."""
+        return named_by_common_name(self.csr.contents) if self.names_common_name else self.csr.contents

@@ -51,12 +51,16 @@ class IssuerKind:
     """One kind of issuer objects. Namespaced ones serve requests of their own namespace, others all.
 
     `kind` tells it from all others of one process: the kind, or `KIND.GROUP` for one of another group whose
-    kind has the name of one of ours. `short_name` is that of its CRD, "" for none.
+    kind has the name of one of ours. `short_name` is that of its CRD, "" for none. `names_common_name` is
+    True if its CA makes an alternative name of a common name that comes alone. `takes_other_kinds` is True if
+    an `issuerRef` with any other kind of its group, or none, means this one.
     """
 
     kind: str
     resource: Resource
     short_name: str = ""
+    names_common_name: bool = False
+    takes_other_kinds: bool = False
 
     @property
     def group(self) -> str:
@@ -106,6 +110,7 @@ class IssuerKinds:
         self._kinds: dict[str, IssuerKind] = {}
         self._referred: dict[tuple[str, str], IssuerKind] = {}
         self._domains: dict[str, IssuerKind] = {}
+        self._others: dict[str, IssuerKind] = {}
         for kind in kinds:
             taken = self._kinds.get(kind.kind) or self._domains.get(kind.signer_domain)
             if taken is not None:
@@ -115,6 +120,8 @@ class IssuerKinds:
                 )
             self._kinds[kind.kind] = self._domains[kind.signer_domain] = kind
             self._referred[kind.group, kind.api_kind] = kind
+            if kind.takes_other_kinds:
+                self._others[kind.group] = kind
         self.groups: tuple[str, ...] = tuple(dict.fromkeys(kind.group for kind in self))
 
     def __iter__(self) -> Iterator[IssuerKind]:
@@ -136,7 +143,13 @@ class IssuerKinds:
 
     def referred(self, reference: Mapping[str, Any]) -> IssuerKind | None:
         """Return the kind that an `issuerRef` names by kind and group, None if it is none of these."""
-        return self._referred.get((str(reference.get("group") or ""), str(reference.get("kind") or "")))
+        group, kind = str(reference.get("group") or ""), str(reference.get("kind") or "")
+        return self._referred.get((group, kind)) or self._others.get(group)
+
+    def names_common_name(self, reference: Mapping[str, Any]) -> bool:
+        """Return True if the CA of the kind that an `issuerRef` names makes a name of a common name alone."""
+        kind = self.referred(reference)
+        return kind is not None and kind.names_common_name
 
     def reference(self, key: IssuerKey) -> dict[str, str]:
         """Return the `issuerRef` that names this issuer."""
@@ -163,8 +176,13 @@ VAULT_KINDS: Final = (
     IssuerKind(group.CLUSTER_ISSUER_KIND, VAULT_CLUSTER_ISSUERS, group.CLUSTER_ISSUER_SHORT),
 )
 STEP_KINDS: Final = (
-    IssuerKind(group.STEP_ISSUER_KIND, STEP_ISSUERS, group.STEP_ISSUER_SHORT),
-    IssuerKind(group.STEP_CLUSTER_ISSUER_KIND, STEP_CLUSTER_ISSUERS, group.STEP_CLUSTER_ISSUER_SHORT),
+    IssuerKind(group.STEP_ISSUER_KIND, STEP_ISSUERS, group.STEP_ISSUER_SHORT, names_common_name=True),
+    IssuerKind(
+        group.STEP_CLUSTER_ISSUER_KIND,
+        STEP_CLUSTER_ISSUERS,
+        group.STEP_CLUSTER_ISSUER_SHORT,
+        names_common_name=True,
+    ),
 )
 _SHARED_NAMES: Final = {one.kind: f"{one.kind.lower()}.{one.group}" for one in STEP_KINDS}
 # kubectl takes a kind without its group for that of the first group in its list, which is step-issuer's.

@@ -58,6 +58,10 @@ class StepForbidden(StepRefusal):
     """403: the token is accepted, and the certificate that is asked for is refused."""
 
 
+class StepNamesRefused(StepRefusal):
+    """500 before anything is signed: names that the CA's policy or name constraints can't judge."""
+
+
 class StepBadRequest(StepRefusal):
     """400 or 413: step-ca refuses what was sent, and said why."""
 

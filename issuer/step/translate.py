@@ -17,6 +17,7 @@ from issuer.step.errors import (
     StepFault,
     StepForbidden,
     StepGateway,
+    StepNamesRefused,
     StepNotFound,
     StepRateLimited,
     StepRefusal,
@@ -38,6 +39,8 @@ _LIFE: Final = re.compile(
     r"requested duration of (?P<asked>\S{1,40}) is (?P<which>more|less) than the authorized "
     r"(maximum|minimum) certificate duration of (?P<limit>\S{1,40}?)\.?$"
 )
+# `signX509` (authority/tls.go), where `isAllowedToSignX509Certificate` fails otherwise than by refusing.
+_NAMES_REFUSED: Final = "error creating certificate"
 _ALREADY_REVOKED: Final = "is already revoked"
 _MAX_READ_CHARS: Final = 4096
 
@@ -53,8 +56,10 @@ def error_from_answer(where: str, answer: Answer) -> StepError:
         return StepRateLimited(f"step-ca answered 429 to {where}", retry_after=retry_after(answer))
     if said is None:
         return _not_in_its_form(where, answer)
-    messages = (cleaned(said),) if answer.shown and said else ()
+    messages = (cleaned(said).rstrip("."),) if answer.shown and said else ()
     kind = _KINDS.get(status, StepFault if status >= 500 else UnexpectedAnswer)
+    if status == 500 and said == _NAMES_REFUSED:
+        kind = StepNamesRefused
     message = f"step-ca answered {status} to {where}"
     if issubclass(kind, StepRefusal):
         return kind(

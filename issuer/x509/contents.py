@@ -94,6 +94,43 @@ def read_contents(subject: bytes, extensions: Iterable[Extension]) -> Contents:
     return Contents(MappingProxyType(found), tuple(reader.defects))
 
 
+_NAMES: Final = (RequestPart.DNS, RequestPart.EMAIL, RequestPart.IP, RequestPart.URI)
+
+
+def named_by_common_name(contents: Contents) -> Contents:
+    """Return what a CA signs that makes an alternative name of a common name which comes without any.
+
+    The last common name counts, as Go's x509 reads them; one that `alternative_name` doesn't take adds none.
+    """
+    given = contents.values.get((RequestPart.ATTRIBUTE, COMMON_NAME), ())
+    if not given or any(contents.values.get((part, "")) for part in _NAMES):
+        return contents
+    found = alternative_name(given[-1].text)
+    if found is None:
+        return contents
+    part, value = found
+    return Contents(MappingProxyType({**contents.values, (part, ""): (value,)}), contents.defects)
+
+
+def alternative_name(text: str) -> tuple[RequestPart, Value] | None:
+    """Return the alternative name that a text alone stands for to every CA, None where they may differ."""
+    try:
+        address = str(ipaddress.ip_address(text)) if "%" not in text else ""
+    except ValueError:
+        address = ""
+    if address:
+        return RequestPart.IP, Value(address, address)
+    if "://" in text:
+        part, problem, name = RequestPart.URI, uri_problem(text), names.uri(text)
+    elif ":" in text:
+        return None
+    elif "@" in text:
+        part, problem, name = RequestPart.EMAIL, mail_problem(text), names.email(text)
+    else:
+        part, problem, name = RequestPart.DNS, host_problem(text), names.dns(text)
+    return None if problem or not text.isascii() else (part, Value(text, _canonical(name)))
+
+
 class _Reader:
     """Collects values and defects."""
 

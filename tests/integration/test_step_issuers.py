@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.controller import RBAC, ControllerProcess, grant_issuer_access, vault_issuer
 from testbed.kube import Object, load
-from testbed.samples import API_VERSION, certificate, secret
+from testbed.samples import API_VERSION, certificate, policy, secret
 from testbed.stepca import PROVISIONER, StepCA
 from testbed.vaultpki import DOMAIN
 from tests.builders import csr_pem
@@ -28,6 +28,7 @@ from tests.ca import TestCA, pem
 from tests.integration.support.common import (
     CERT_MANAGER,
     condition,
+    only_policies,
     ready,
     request_object,
     wait_answer,
@@ -286,6 +287,51 @@ def test_what_step_ca_refuses_fails_with_its_words(issuers: Issuers, namespace: 
     message = ready(wait_answer(issuers.bed, "denied", namespace, "Failed"))["message"]
     assert "RefusedByStepCA" in message
     assert DENIED in message
+
+
+def test_a_common_name_alone_is_judged_as_the_name_that_step_ca_makes_of_it(
+    issuers: Issuers, namespace: str
+) -> None:
+    """By a policy as seed 004's: any common name, DNS names of one domain."""
+    bed, good = issuers.bed, f"web.{DOMAIN}"
+    others = ["www.bank.example", "192.168.1.1", "spiffe://prod/x", "root@bank.example"]
+    with only_policies(bed, any_common_name(namespace)):
+        for number, name in enumerate([good, *others]):
+            issuers.request(f"r{number}", namespace, "step", duration="1h", csr=called(name))
+        leaf = leaf_of(wait_issued(bed, "r0", namespace))
+        for number, name in enumerate(others, start=1):
+            assert name in ready(wait_answer(bed, f"r{number}", namespace, "Denied"))["message"]
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == [good]
+
+
+def called(name: str) -> bytes:
+    """A CSR with a common name and no alternative name."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    made = x509.CertificateSigningRequestBuilder(subject).sign(key, hashes.SHA256())
+    return made.public_bytes(Encoding.PEM)
+
+
+def any_common_name(name: str) -> Object:
+    """A policy that allows any common name, and DNS names of the testbed's domain."""
+    allowed = {
+        "commonName": {"value": "*"},
+        "dnsNames": {"values": [f"*.{DOMAIN}"]},
+        "ipAddresses": {"values": ["10.*"]},
+        "usages": ["digital signature", "key encipherment", "server auth", "client auth"],
+    }
+    return policy(name, allowed, selector={"issuerRef": {"kind": CLUSTER}})
+
+
+def test_a_name_that_the_cas_policy_cannot_judge_fails_its_request(issuers: Issuers, namespace: str) -> None:
+    """step-ca answers 500 at each try, before it signs."""
+    name, usages = f"a_b.{DOMAIN}", ["digital signature", "key encipherment", "server auth", "client auth"]
+    allowing = policy(namespace, {"dnsNames": {"values": [name]}, "usages": usages})
+    with only_policies(issuers.bed, allowing):
+        issuers.request("odd", namespace, "step", duration="1h", csr=csr_pem(name))
+        message = ready(wait_answer(issuers.bed, "odd", namespace, "Failed"))["message"]
+    assert "error creating certificate" in message
 
 
 def test_a_request_that_names_nothing_fails(issuers: Issuers, namespace: str) -> None:

@@ -299,4 +299,5 @@ def _facts(request: Request, csr: CertificateSigningRequest, *, policy_only: boo
         is_ca=request.is_ca,
         shortens=request.policy_shortens,
         policy_only=policy_only,
+        names_common_name=request.issuer_kinds[request.issuer.kind].names_common_name,
     )

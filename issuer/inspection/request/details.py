@@ -121,6 +121,7 @@ def review_input_of(
         is_ca=request.is_ca,
         requester=request.requester,
         policy_only=profile is not None and profile.is_policy_only(is_ca=request.is_ca),
+        names_common_name=request.issuer_kinds[key.kind].names_common_name,
         served_groups=request.issuer_kinds.groups,
     )
 

@@ -22,7 +22,9 @@ _FIELDS: Final = ("url", "caBundle", "provisioner")
 
 
 def _kind(kind: str, plural: str, *, namespaced: bool) -> IssuerKind:
-    return IssuerKind(f"{kind}.{GROUP}", Resource(GROUP, _VERSION, plural, namespaced=namespaced))
+    resource = Resource(GROUP, _VERSION, plural, namespaced=namespaced)
+    # step-issuer takes every kind but its cluster one for a StepIssuer (certificaterequest_controller.go).
+    return IssuerKind(f"{kind}.{GROUP}", resource, names_common_name=True, takes_other_kinds=namespaced)
 
 
 ADOPTED_KINDS: Final = (

@@ -8,7 +8,7 @@ from typing import Final
 from issuer.signing.contents import asked_names, common_name, texts
 from issuer.signing.outcomes import Failed
 from issuer.signing.step.reasons import StepFailure
-from issuer.x509.contents import RequestPart
+from issuer.x509.contents import RequestPart, alternative_name
 
 _LOCAL: Final = ("127.0.0.1", "localhost")
 
@@ -35,7 +35,13 @@ def granted_names(csr_pem: str) -> GrantedNames:
     if not subject:
         raise Failed(
             StepFailure.NO_NAMES,
-            "The request names nothing, and step-ca signs for a name: give it dnsNames, another kind of "
-            "name, or a commonName.",
+            "The request names nothing, and step-ca signs for a name: give it dnsNames, or another kind of "
+            "name.",
+        )
+    if not sans and alternative_name(subject) is None:
+        raise Failed(
+            StepFailure.NO_NAMES,
+            "step-ca makes an alternative name of a common name that comes alone, and that of this request "
+            "is no host name, address or URI: give it dnsNames, or another kind of name.",
         )
     return GrantedNames(subject, sans)

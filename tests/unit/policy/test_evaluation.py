@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -280,3 +281,43 @@ def test_values_that_patterns_cannot_judge_in_time_are_denied() -> None:
     request = facts(csr(sans(*(dns(f"{number}.test") for number in range(900)))))
     (violation,) = violations(policy(allowed={"dnsNames": patterns}), request)
     assert violation.message == "900 values are too many, or too long, for these patterns to judge in time"
+
+
+CALLED = [
+    ("www.bank.test", "spec.allowed.dnsNames.values"),
+    ("10.0.0.1", "spec.allowed.ipAddresses"),
+    ("spiffe://prod/x", "spec.allowed.uris"),
+    ("root@bank.test", "spec.allowed.emailAddresses"),
+]
+
+
+@pytest.mark.parametrize(("name", "field"), CALLED)
+def test_a_common_name_alone_is_judged_as_the_name_that_the_ca_makes_of_it(name: str, field: str) -> None:
+    """A CA such as step-ca signs it as an alternative name; others are asked not to."""
+    allowed = {"commonName": {"value": "*"}, "dnsNames": {"values": ["*.lab.test"]}}
+    alone = facts(csr(name=subject(attribute(CN, utf8(name)))))
+    assert fields(allowed, alone) == []
+    assert fields(allowed, replace(alone, names_common_name=True)) == [field]
+
+
+@pytest.mark.parametrize(
+    ("extensions", "name"),
+    [((sans(dns("web.lab.test")),), "www.bank.test"), ((), "web.lab.test"), ((), "Lab Shop CA")],
+    ids=["beside a name", "allowed as both", "no name"],
+)
+def test_other_common_names_stay_what_they_are(extensions: tuple[bytes, ...], name: str) -> None:
+    allowed = {"commonName": {"value": "*"}, "dnsNames": {"values": ["*.lab.test"]}}
+    asked = facts(csr(*extensions, name=subject(attribute(CN, utf8(name)))))
+    assert fields(allowed, replace(asked, names_common_name=True)) == []
+
+
+def test_a_common_name_beside_an_other_name_alone_is_judged_as_well() -> None:
+    allowed = {
+        "commonName": {"value": "*"},
+        "dnsNames": {"values": ["*.lab.test"]},
+        "otherNames": [{"oid": UPN, "values": ["*"]}],
+    }
+    asked = facts(
+        csr(sans(other_name(UPN, utf8("a@lab.test"))), name=subject(attribute(CN, utf8("www.bank.test"))))
+    )
+    assert fields(allowed, replace(asked, names_common_name=True)) == ["spec.allowed.dnsNames.values"]

@@ -9,6 +9,7 @@ from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKind, IssuerKinds, KindTakenError
 from issuer.requests.kubernetes_csr import KubernetesCSR
 from issuer.requests.request import BadSpec
+from issuer.signing.backends import load_backends
 
 OTHER = IssuerKind("ExampleIssuer", Resource("example.test", "v1", "exampleissuers", namespaced=True))
 KINDS = IssuerKinds((*BUILT_IN, OTHER))
@@ -90,3 +91,17 @@ def test_two_groups_may_have_a_kind_of_one_name_where_one_is_kept_apart_by_its_g
     ours = kinds.referred({**theirs, "group": "vault-issuer.io"})
     assert ours is not None
     assert ours.key("shop", "ca") != key
+
+
+def test_any_other_kind_of_a_group_may_mean_one_of_its_kinds() -> None:
+    """As step-issuer takes every kind but its cluster one for a StepIssuer."""
+    kinds = load_backends((), adopt_step_issuer=True).kinds
+    group = "certmanager.step.sm"
+    for kind in ("", "Issuer", "StepIssuer"):
+        found = kinds.referred({"group": group, "kind": kind})
+        assert found is not None
+        assert found.kind == f"StepIssuer.{group}"
+    cluster = kinds.referred({"group": group, "kind": "StepClusterIssuer"})
+    assert cluster is not None
+    assert cluster.kind == f"StepClusterIssuer.{group}"
+    assert kinds.referred({"group": "vault-issuer.io", "kind": ""}) is None

@@ -238,7 +238,7 @@ class FakeStepCA:
             limit = _text(self.longest + BACKDATE)
             said = f"requested duration of {_text(life + BACKDATE)} is more than the authorized maximum"
             return 403, refusal(403, f"{FORBIDDEN}{said} certificate duration of {limit}.")
-        made = self.ca.sign(body["csr"], now=self.now, life=life)
+        made = self.ca.sign(body["csr"], now=self.now, life=life, names=map(_general_name, granted))
         self.signed.append(made.serial)
         self.lives.append(body.get("notAfter"))
         chain = [made.leaf_pem, pem(self.ca.intermediate)]
@@ -316,4 +316,7 @@ def _general_name(text: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(text))
     except ValueError:
-        return x509.DNSName(text)
+        pass
+    if "://" in text:
+        return x509.UniformResourceIdentifier(text)
+    return x509.RFC822Name(text) if "@" in text else x509.DNSName(text)
