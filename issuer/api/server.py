@@ -40,6 +40,12 @@ def host_at(address: object) -> str:
         return ""
 
 
+def with_https(address: Any) -> Any:
+    """Return an address with `https://` before it where it has no scheme; what is no text as it is."""
+    bare = isinstance(address, str) and address and "://" not in address
+    return f"https://{address}" if bare else address
+
+
 def _address(host: str) -> str:
     """Return an IP address in its usual form, an IPv4-mapped one as IPv4; a name as it is."""
     try:

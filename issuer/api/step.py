@@ -140,8 +140,8 @@ class StepIssuerSpec(IssuerSpec):
     url: RequiredText = Field(
         max_length=2048,
         description=(
-            'Address of step-ca, for example "https://ca.example.com:9000". Its host must be one of the '
-            "CA's own names, as tokens are made out to it."
+            'Address of step-ca, for example "https://ca.example.com:9000"; without a scheme it is https. '
+            "Its host must be one of the CA's own names, as tokens are made out to it."
         ),
     )
     ca_bundle: OptionalBytes = Field(

@@ -172,6 +172,14 @@ class Backend(Protocol):
         """Return the names of the Secrets that an issuer refers to, in its namespace or the cluster's."""
         ...
 
+    def home(self, spec: IssuerSpec) -> str:
+        """Return the namespace that a cluster issuer's spec names for its Secrets, "" for none."""
+        return ""
+
+    def only_in_process(self, spec: IssuerSpec) -> str:
+        """Return what an issuer needs that only the controller's own process has, "" for nothing."""
+        return ""
+
     def summary(self, spec: Mapping[str, Any]) -> Summary:
         """Return an issuer in a few words. The spec is as it was written, and need not be valid."""
         return Summary()

@@ -11,6 +11,7 @@ from issuer.servers.allowed import IssuerWords
 from issuer.transport.connection import ServerConnection
 from issuer.transport.errors import InvalidConnection
 from issuer.transport.words import ServerWords
+from issuer.x509.encoding.pem import write_pem
 
 STEP_WORDS: Final = ServerWords(
     product="step-ca",
@@ -19,6 +20,16 @@ STEP_WORDS: Final = ServerWords(
     name_advice='name it by one of them in spec.url, or add the host to "dnsNames" of its ca.json',
     issuers=IssuerWords("StepIssuers", "StepClusterIssuers", "url"),
 )
+
+
+_DER: Final = b"\x30"  # a SEQUENCE, as every certificate begins
+
+
+def bundle_pem(bundle: bytes | None) -> bytes | None:
+    """Return a CA bundle as PEM; step-issuer takes one certificate as DER, too."""
+    if bundle is None or not bundle.startswith(_DER) or b"-----BEGIN" in bundle:
+        return bundle
+    return write_pem("CERTIFICATE", bundle).encode()
 
 
 @dataclass(frozen=True, slots=True)

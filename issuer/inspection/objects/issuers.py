@@ -54,7 +54,7 @@ async def issuer_account(
     trial = IssuerTrial("its spec can't be used")
     if spec is not None:
         trial = await _trial(reader, key, obj, spec, options, at_work)
-    home = key.namespace or _home(options, at_work)
+    home = key.namespace or _home(backend, spec, options, at_work)
     parts = () if spec is None else backend.parts(spec, home)
     waiting = await waiting_for(reader, key, now)
     items = [
@@ -111,7 +111,10 @@ async def _trial(
     why = obstacle(obj, backend.parts(spec), backend.summary(obj.get("spec") or {}).address)
     if why:
         return IssuerTrial(why)
-    home = key.namespace or _home(options, at_work)
+    needed = backend.only_in_process(spec)
+    if needed:
+        return IssuerTrial(f"it needs {shown(needed)} of the controller, which you don't have here")
+    home = key.namespace or _home(backend, spec, options, at_work)
     if not home:
         return IssuerTrial(
             "the namespace of its Secrets is not known: give it with --cluster-resource-namespace, as the "
@@ -121,10 +124,19 @@ async def _trial(
     return await try_issuer(reader, backend, key, spec, settings)
 
 
-def _home(options: TrialOptions, at_work: Sequence[dict[str, Any]] | None) -> str:
-    """Return the namespace of the Secrets of cluster issuers; "" where nothing tells it."""
+def _home(
+    backend: Backend,
+    spec: IssuerSpec | None,
+    options: TrialOptions,
+    at_work: Sequence[dict[str, Any]] | None,
+) -> str:
+    """Return the namespace of the Secrets of cluster issuers; "" where nothing tells it.
+
+    One that the spec names is it wherever the issuer's credentials were ever read.
+    """
     found = {str(one["namespace"]) for one in at_work or ()}
-    return options.home or (found.pop() if len(found) == 1 else "")
+    named = "" if spec is None else backend.home(spec)
+    return options.home or named or (found.pop() if len(found) == 1 else "")
 
 
 def _controller_item(

@@ -69,6 +69,7 @@ class StepAccount:
         self._opened: OpenedKey | None = None
         self._provisioner: Provisioner | None = None
         self._refusals = 0
+        self._told = timedelta()
 
     @property
     def version(self) -> object:
@@ -93,7 +94,7 @@ class StepAccount:
                 f"The password in {self._source.where} ends with a line end that is none of it, and was used "
                 "without: store it without"
             )
-        skew = self._skew()
+        skew = self._told_skew()
         if skew:
             found.append(
                 f"step-ca's clock is {_difference(skew)} this controller's: tokens are dated by its clock. "
@@ -174,6 +175,13 @@ class StepAccount:
             raise AssertionError("the key was read before")
         dated = self.now() + self._skew(least_skew)
         return self._issuer.token(self._opened.key, path, subject, sans, dated)
+
+    def _told_skew(self) -> timedelta:
+        """Return the skew as it was told before, as long as it is about that: each text is a write."""
+        skew = self._skew()
+        if not skew or abs(skew - self._told) > CLOCK_TOLERANCE:
+            self._told = skew
+        return self._told
 
     def _skew(self, least: timedelta = CLOCK_TOLERANCE) -> timedelta:
         """Return what to add to our clock: nothing up to `least`, nor beyond what can be made up for."""

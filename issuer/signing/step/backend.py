@@ -9,8 +9,13 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from issuer.api.issuers import IssuerSpec
-from issuer.api.server import host_at, server_at
-from issuer.api.step import StepClusterIssuerSpec, StepIssuerSpec
+from issuer.api.server import host_at, server_at, with_https
+from issuer.api.step import (
+    ClusterPasswordRef,
+    StepClusterIssuerSpec,
+    StepClusterProvisioner,
+    StepIssuerSpec,
+)
 from issuer.kube.client import KubeClient
 from issuer.requests.issuers import STEP_KINDS, IssuerKind
 from issuer.signing.backend import STATUS_FIELDS, Backend, Connector, IssuerPart, LoggedIn, Summary
@@ -32,7 +37,7 @@ class StepBackend(Backend):
 
     def parse(self, spec: Mapping[str, Any]) -> StepIssuerSpec:
         """Return the spec of an issuer. Raises SpecError, with one line for each bad field."""
-        return StepClusterIssuerSpec.parse(spec)
+        return StepClusterIssuerSpec.parse(_with_scheme(spec))
 
     def profile(self, spec: IssuerSpec) -> SigningProfile:
         """Return how an issuer signs: by its provisioner, and no CA certificates."""
@@ -44,7 +49,7 @@ class StepBackend(Backend):
 
     def server(self, spec: Mapping[str, Any]) -> str:
         """Return `host:port` of `spec.url`, empty where none can be read."""
-        return server_at(spec.get("url"))
+        return server_at(with_https(spec.get("url")))
 
     def secrets(self, spec: IssuerSpec) -> tuple[str, ...]:
         """Return the Secrets of password and key, and of `spec.trustedCA`."""
@@ -56,9 +61,24 @@ class StepBackend(Backend):
         )
         return tuple(dict.fromkeys(one.name for one in references if one is not None and one.name))
 
+    def home(self, spec: IssuerSpec) -> str:
+        """Return `passwordRef.namespace`."""
+        reference = _ours(spec).provisioner.password
+        named = reference.namespace if isinstance(reference, ClusterPasswordRef) else None
+        return named or ""
+
+    def only_in_process(self, spec: IssuerSpec) -> str:
+        """Return the variable or file that holds the password."""
+        provisioner = _ours(spec).provisioner
+        if not isinstance(provisioner, StepClusterProvisioner) or provisioner.password is not None:
+            return ""
+        if provisioner.password_env:
+            return f"the variable {provisioner.password_env}"
+        return f'the file "{provisioner.password_file}"' if provisioner.password_file else ""
+
     def summary(self, spec: Mapping[str, Any]) -> Summary:
         """Return server and provisioner as far as they can be read."""
-        url, provisioner = spec.get("url"), spec.get("provisioner")
+        url, provisioner = with_https(spec.get("url")), spec.get("provisioner")
         name = provisioner.get("name") if isinstance(provisioner, dict) else ""
         return Summary(
             host_at(url), name if isinstance(name, str) else "", url if isinstance(url, str) else ""
@@ -73,6 +93,11 @@ class StepBackend(Backend):
         from issuer.signing.step.connector import StepConnector
 
         return StepConnector(client, settings, logged_in)
+
+
+def _with_scheme(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a spec whose address has a scheme: step-ca's own client takes one without for https."""
+    return {**spec, "url": with_https(spec["url"])} if "url" in spec else spec
 
 
 def _ours(spec: IssuerSpec) -> StepIssuerSpec:

@@ -30,15 +30,13 @@ from issuer.signing.step.reasons import StepIssuerReason
 from issuer.signing.step.signer import SignerOptions, StepSigner
 from issuer.signing.trusted_cas import read_anchors
 from issuer.step.client import StepClient
-from issuer.step.connection import StepConnection
+from issuer.step.connection import StepConnection, bundle_pem
 from issuer.step.tokens import TokenIssuer
 from issuer.transport.errors import InvalidConnection, ServerNotAllowed
 from issuer.transport.sender import check_server
 from issuer.x509.chains.bundle import some
-from issuer.x509.encoding.pem import write_pem
 
 DEFAULT_KEY_KEY: Final = "key.json"
-_DER: Final = b"\x30"  # a SEQUENCE, as every certificate begins
 
 
 class StepConnector:
@@ -121,13 +119,6 @@ class StepConnector:
             issuer.base, signing_profile(spec).leaf.name, revokes=spec.revocation.policy != "Never"
         )
         return StepSigner(client, account, options, self._logged_in, left_out)
-
-
-def bundle_pem(bundle: bytes | None) -> bytes | None:
-    """Return a CA bundle as PEM; step-issuer takes one certificate as DER, too."""
-    if bundle is None or not bundle.startswith(_DER) or b"-----BEGIN" in bundle:
-        return bundle
-    return write_pem("CERTIFICATE", bundle).encode()
 
 
 async def _check_server(connection: StepConnection) -> None:

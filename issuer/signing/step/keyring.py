@@ -66,8 +66,8 @@ class IssuerKeyring:
     async def open(self, text: str, password: bytes | None, public: bytes | None) -> OpenedKey:
         """Return a key that is given as a private JWK, or encrypted as a compact JWE.
 
-        The password is tried as it is, then without one line end. `public` is what its public half has to be,
-        as DER. Raises KeyUnusable, AnotherKey, WrongPassword.
+        The password is tried as it is, then without one line end, then without all. `public` is what its
+        public half has to be, as DER. Raises KeyUnusable, AnotherKey, WrongPassword.
         """
         digest = _digest(text.encode(), public or b"", password or b"")
         found = self._kept(digest)
@@ -106,13 +106,19 @@ def _opened(text: str, password: bytes | None, public: bytes | None) -> OpenedKe
 def _decrypted(encrypted: EncryptedKey, password: bytes, public: bytes | None) -> OpenedKey:
     try:
         return OpenedKey(read_private(encrypted.decrypt(password), public))
-    except WrongPassword:
-        shorter = _without_line_end(password)
-        if shorter == password:
-            raise
-        return OpenedKey(read_private(encrypted.decrypt(shorter), public), trimmed=True)
+    except WrongPassword as wrong:
+        for shorter in _without_line_ends(password):
+            try:
+                return OpenedKey(read_private(encrypted.decrypt(shorter), public), trimmed=True)
+            except WrongPassword:
+                continue
+        raise wrong from None
 
 
-def _without_line_end(password: bytes) -> bytes:
-    """Return the password without one line end, which editors and `echo` put there."""
-    return password.removesuffix(b"\n").removesuffix(b"\r") if password.endswith(b"\n") else password
+def _without_line_ends(password: bytes) -> list[bytes]:
+    """Return the password without one line end, which editors and `echo` put there, and without all.
+
+    step-issuer leaves all out of variables and files (0.12.0, `controllers/password.go`).
+    """
+    one = password.removesuffix(b"\n").removesuffix(b"\r") if password.endswith(b"\n") else password
+    return [shorter for shorter in dict.fromkeys((one, password.rstrip(b"\r\n"))) if shorter != password]

@@ -8,12 +8,14 @@ have it tried at a server of their own.
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import Final
 
 from issuer.signing.outcomes import IssuerBroken
 from issuer.signing.settings import BackendSettings
 from issuer.signing.step.reasons import StepIssuerReason
+from issuer.text import ascii_text
 
 _MAX_BYTES: Final = 4096
 """The most bytes of a password."""
@@ -41,7 +43,10 @@ def file(name: str, settings: BackendSettings) -> bytes:
 
     Links are followed before, as Secrets are mounted by them: what counts is where they lead.
     """
-    path = Path(os.path.realpath(name))
+    try:
+        path = Path(os.path.realpath(name))
+    except ValueError as error:  # a NUL in it
+        raise _not_found(ascii_text(name), "no file has such a name") from error
     folders = (Path(os.path.realpath(folder)) for folder in settings.password_folders)
     if not Path(name).is_absolute() or not any(path.is_relative_to(folder) for folder in folders):
         raise IssuerBroken(
@@ -50,7 +55,10 @@ def file(name: str, settings: BackendSettings) -> bytes:
             "--password-folder (chart: clusterIssuers.passwordFolders), and give the whole path",
         )
     try:
-        with path.open("rb") as opened:
+        # A pipe would be waited for until somebody writes, and by the whole process.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
+            if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+                raise _not_found(name, "it is no regular file")
             content = opened.read(_MAX_BYTES + 1)
     except OSError as error:
         raise _not_found(name, error.strerror or "it can't be read") from error

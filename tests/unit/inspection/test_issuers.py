@@ -218,3 +218,36 @@ async def test_a_missing_controller_and_missing_policies_are_said(scene: Scene) 
     found = await account(scene, of_generation(issuer()))
     assert marks(found)["Controller"] is marks(found)["Policies"] is Mark.BAD
     assert any("app.kubernetes.io/name=vault-issuer" in one.command for one in found.cures)
+
+
+class ElsewhereBackend(TriedBackend):
+    """A backend whose specs name the namespace of their Secrets, and something of the controller's own."""
+
+    named, needed = "", ""
+
+    def home(self, spec: IssuerSpec) -> str:
+        return self.named
+
+    def only_in_process(self, spec: IssuerSpec) -> str:
+        return self.needed
+
+
+async def test_the_namespace_that_a_spec_names_is_where_its_secrets_are(scene: Scene, ca: TestCA) -> None:
+    """Not that of the Lease: a controller may read them elsewhere."""
+    backend = ElsewhereBackend(Health(ca.ca_pems))
+    backend.named = "step-ca"
+    found = await account(told(scene, backend), of_generation(issuer()))
+    assert found.good
+    assert backend.opened[0].cluster_resource_namespace == "step-ca"
+
+
+async def test_what_only_the_controller_has_is_not_tried_from_here(scene: Scene) -> None:
+    backend = ElsewhereBackend()
+    backend.needed = "the variable STEP_PASSWORD"
+    found = await account(told(scene, backend, may_read=None), of_generation(issuer()))
+    assert found.good
+    assert (
+        item(found, "Live")
+        == "it needs the variable STEP_PASSWORD of the controller, which you don't have here"
+    )
+    assert backend.opened == []

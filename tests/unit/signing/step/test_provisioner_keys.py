@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,7 @@ async def test_a_key_is_decrypted_once_for_all_signers_of_it(
     assert len(decrypted) == 2, "a wrong password is not tried again at each check"
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n\n", "\r", "\r\n\r\n"])
 async def test_a_line_end_of_a_password_is_left_out_and_said(
     kube: FakeKubernetes, open_signer: Open, end: str
 ) -> None:
@@ -191,9 +192,13 @@ async def test_passwords_of_the_controller_are_read_where_listed(
         with pytest.raises(IssuerBroken) as raised:
             await open_signer(provisioner=provisioner, settings=listed, key=NAMESPACED)
         assert raised.value.reason == "PasswordNotAllowed"
+    os.mkfifo(tmp_path / "pipe")  # opened as usual it would stop the whole process
     for field, value, reason in (
         ("passwordEnv", "NOT_SET", "PasswordNotFound"),
         ("passwordFile", str(tmp_path / "none"), "PasswordNotFound"),
+        ("passwordFile", str(tmp_path / "pipe"), "PasswordNotFound"),
+        ("passwordFile", str(tmp_path), "PasswordNotFound"),
+        ("passwordFile", f"{tmp_path}/\x00", "PasswordNotFound"),
         ("passwordFile", f"{tmp_path}/../../etc/passwd", "PasswordNotAllowed"),
         ("passwordFile", "password", "PasswordNotAllowed"),
     ):

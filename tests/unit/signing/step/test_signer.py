@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from issuer.servers.allowed import AllowedServers
@@ -82,6 +83,18 @@ async def test_an_outage_takes_no_other_token_at_the_next_check(step: FakeStepCA
     step.answer = lambda _call: None
     await signer.check()
     assert step.made(SIGN) == 1
+
+
+async def test_a_difference_of_clocks_is_told_in_one_text_until_it_changes(
+    step: FakeStepCA, open_signer: Open
+) -> None:
+    """Each text is a write of the status, and `Date` has whole seconds."""
+    signer, told = await open_signer(), []
+    for seconds in (300, 301, 290, 299, 340):
+        step.skew = timedelta(seconds=seconds)
+        told.append((await signer.check()).warnings)
+    assert len(set(told[:4])) == 1
+    assert told[4] not in ((), told[0])
 
 
 @pytest.mark.parametrize("minutes", [5, -5, 40])
@@ -201,7 +214,58 @@ async def test_a_bundle_may_be_der(step: FakeStepCA, open_signer: Open) -> None:
     await (await open_signer({**step.spec, "caBundle": der})).check()
 
 
-@pytest.mark.parametrize("url", ["http://ca.example.test", "https://", "ca.example.test:9000", "https://a b"])
+async def test_an_address_without_a_scheme_is_https(step: FakeStepCA, open_signer: Open) -> None:
+    """As step-ca's own client takes it, and so step-issuer."""
+    signer = await open_signer({**step.spec, "url": step.url.removeprefix("https://")})
+    await signer.check()
+    assert step.tokens[-1]["aud"] == f"{step.url}/1.0/sign"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["www.bank.example", "10.1.2.3", "fd00::1", "spiffe://prod/ns/x", "root@bank.example", "*.lab.example"],
+)
+async def test_a_common_name_alone_is_granted_as_step_ca_reads_it(
+    step: FakeStepCA, open_signer: Open, name: str
+) -> None:
+    await (await open_signer()).sign(named(name))
+    assert (step.tokens[-1]["sub"], step.tokens[-1].get("sans")) == (name, None)
+
+
+@pytest.mark.parametrize(
+    "name", ["Lab Shop CA", "b\u00fcro.example", "urn:uuid:1", "spiffe:a@b.example", "fe80::1%eth0"]
+)
+async def test_a_common_name_alone_that_is_no_name_fails_unsent(
+    step: FakeStepCA, open_signer: Open, name: str
+) -> None:
+    """step-ca would make a name of it that nobody has judged, or answer 500 each time."""
+    signer = await open_signer()
+    with pytest.raises(Failed, match="dnsNames") as raised:
+        await signer.sign(named(name))
+    assert raised.value.reason == "NoNames"
+    assert step.made(SIGN) == 0
+
+
+def named(common_name: str) -> SigningRequest:
+    """A request with a common name and no alternative name."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name)])
+    key = ec.generate_private_key(ec.SECP256R1())
+    made = x509.CertificateSigningRequestBuilder(name).sign(key, hashes.SHA256())
+    csr = made.public_bytes(Encoding.PEM).decode()
+    return SigningRequest(csr, HOUR, frozenset(), is_ca=False)
+
+
+async def test_names_that_the_cas_policy_cannot_judge_fail_the_request(
+    step: FakeStepCA, open_signer: Open
+) -> None:
+    """A 500 of step-ca before it signs, at each try; any other is waited for."""
+    step.answer = answering(SIGN, 500, "error creating certificate")
+    with pytest.raises(Failed, match="error creating certificate") as raised:
+        await (await open_signer()).sign(asked())
+    assert raised.value.reason == "RefusedByStepCA"
+
+
+@pytest.mark.parametrize("url", ["http://ca.example.test", "https://", "ftp://ca.test", "https://a b"])
 async def test_another_address_than_https_is_refused(step: FakeStepCA, open_signer: Open, url: str) -> None:
     with pytest.raises(IssuerBroken) as raised:
         await open_signer({**step.spec, "url": url})
