@@ -85,7 +85,7 @@ def with_result(
         "Ready",
         result.ready,
         result.reason,
-        result.message,
+        result.message if "warnings" in known else _with_warnings(result),
         now,
         obj["metadata"]["generation"] if keeps_generation else None,
     )
@@ -95,6 +95,12 @@ def with_result(
         return None
     kept = {**status, **fields, "conditions": conditions}
     return {**obj, "status": {name: value for name, value in kept.items() if value is not None}}
+
+
+def _with_warnings(result: CheckResult) -> str:
+    """Return the message with the warnings behind it, for a CRD without a field for them."""
+    warnings = [f"{one.rstrip('.')}." for one in (*result.warnings, *map(str, result.expiring))]
+    return " ".join([f"{result.message.rstrip('.')}.", *warnings]) if warnings else result.message
 
 
 def _facts(result: CheckResult) -> dict[str, Any]:

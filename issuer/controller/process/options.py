@@ -12,6 +12,7 @@ from issuer.controller.canary.target import CanaryTarget
 from issuer.controller.leadership.options import SharingOptions
 from issuer.controller.renewals.loops import LoopLimits
 from issuer.kube.lease import LeaseTimes
+from issuer.requests.issuers import IssuerKind
 from issuer.signing.backend import Backends
 from issuer.signing.backends import built_in
 from issuer.signing.settings import BackendSettings
@@ -200,6 +201,11 @@ class ControllerOptions:
         """Names of other controllers beside which this one doesn't start."""
         adopted = frozenset() if self.adopt_anyway else frozenset(backend.peer for backend in self.backends)
         return adopted - {""}
+
+    @property
+    def adopted_kinds(self) -> tuple[IssuerKind, ...]:
+        """The kinds of other controllers that this one serves."""
+        return tuple(kind for backend in self.backends if backend.peer for kind in backend.kinds)
 
     @property
     def sharing(self) -> SharingOptions:

@@ -1,4 +1,4 @@
-"""Other controllers whose kinds this one adopts: it doesn't start beside one that runs."""
+"""Other controllers whose kinds this one adopts: no start beside one that runs, nor without its CRDs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from issuer.controller.process.options import OptionsError
 from issuer.kube.client import KubeClient
-from issuer.kube.errors import Forbidden, KubeError
+from issuer.kube.errors import Forbidden, KubeError, NotFound
 from issuer.kube.resources import Resource
+from issuer.requests.issuers import IssuerKind
 
 DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", namespaced=True)
 _NAME: Final = "app.kubernetes.io/name"
@@ -41,6 +42,24 @@ async def refuse_peers(client: KubeClient, peers: Iterable[str]) -> None:
             "not serve the same issuers: kubectl scale --replicas=0 "
             f"-n {namespace} deployment/{name}, or give --adopt-anyway if that is another program"
         )
+
+
+async def require_kinds(client: KubeClient, kinds: Iterable[IssuerKind]) -> None:
+    """Raise OptionsError if the API server has none of these kinds of other controllers.
+
+    Waiting for one would hold up the issuers of all kinds.
+    """
+    for kind in kinds:
+        try:
+            await client.list_page(kind.resource, limit=1)
+        except NotFound as error:
+            raise OptionsError(
+                f"the API server has no {kind.signer_domain}, which is adopted: install the CRDs of "
+                f"{kind.group} again, which have to stay where the other controller goes, or leave "
+                "--adopt-step-issuer out (chart: adopt.stepIssuer)"
+            ) from error
+        except KubeError:  # what is waited for at every start
+            return
 
 
 def runs(deployment: Mapping[str, Any], peers: frozenset[str]) -> bool:

@@ -14,7 +14,7 @@ from issuer import __version__
 from issuer.cluster import connect
 from issuer.controller.process.manager import Manager
 from issuer.controller.process.options import ControllerOptions, OptionsError
-from issuer.controller.process.peers import refuse_peers
+from issuer.controller.process.peers import refuse_peers, require_kinds
 from issuer.controller.scheduling.checks import CheckPool
 from issuer.controller.scheduling.lookups import ControllerLoop
 
@@ -74,6 +74,7 @@ async def _main(options: ControllerOptions) -> int:
     lease_client = await connect(kubeconfig, connections=4 if options.leader.sharded else 2)
     try:
         await refuse_peers(client, options.refused_peers)
+        await require_kinds(client, options.adopted_kinds)
         return await Manager(options, client, lease_client).run(stop)
     finally:
         await client.close()

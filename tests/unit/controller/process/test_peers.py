@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from issuer.controller.process.options import ControllerOptions, OptionsError
-from issuer.controller.process.peers import refuse_peers, runs
+from issuer.controller.process.peers import refuse_peers, require_kinds, runs
 from issuer.kube.client import KubeClient
 from issuer.signing.backends import load_backends
 from tests.unit.kube.fake_api import FakeApi, listing, refuse
@@ -70,3 +70,22 @@ async def test_without_adopted_kinds_nobody_is_asked(client: KubeClient) -> None
 def test_who_adopts_anyway_starts_beside_them(adopts: bool, anyway: bool, refused: frozenset[str]) -> None:
     backends = load_backends((), adopt_step_issuer=adopts)
     assert ControllerOptions(backends=backends, adopt_anyway=anyway).refused_peers == refused
+
+
+ADOPTED = ControllerOptions(backends=load_backends((), adopt_step_issuer=True)).adopted_kinds
+STEP_ISSUERS = "/apis/certmanager.step.sm/v1beta1/stepissuers"
+STEP_CLUSTER_ISSUERS = "/apis/certmanager.step.sm/v1beta1/stepclusterissuers"
+
+
+async def test_kinds_without_their_crds_are_not_waited_for(api: FakeApi, client: KubeClient) -> None:
+    """No issuer of any kind would be served meanwhile."""
+    api.on("GET", STEP_ISSUERS, listing("1"))
+    api.on("GET", STEP_CLUSTER_ISSUERS, refuse(404, "NotFound"))
+    with pytest.raises(OptionsError, match=r"stepclusterissuers\.certmanager\.step\.sm.*install the CRDs"):
+        await require_kinds(client, ADOPTED)
+
+
+async def test_kinds_that_may_not_be_listed_yet_are_waited_for(api: FakeApi, client: KubeClient) -> None:
+    api.on("GET", STEP_ISSUERS, refuse(403, "Forbidden"))
+    await require_kinds(client, ADOPTED)
+    assert ControllerOptions().adopted_kinds == ()
