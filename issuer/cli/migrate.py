@@ -121,10 +121,11 @@ def migrate(
         float, typer.Option(help="With --apply: seconds to wait for issuers to be Ready.", min=0)
     ] = 60.0,
 ) -> None:
-    """Move from cert-manager's Vault issuer, and approver-policy, to vault-issuer: a plan, then manifests.
+    """Move from cert-manager's Vault issuer, step-issuer and approver-policy to vault-issuer.
 
-    Reads Issuers and ClusterIssuers with spec.vault, policies, RBAC, and what names an issuer. Prints what is
-    to be created and changed, and what can't be carried over. Only --apply writes to a cluster.
+    Reads Issuers and ClusterIssuers with spec.vault, step-issuer's issuers, policies, RBAC, and what names an
+    issuer. Prints a plan, then manifests: what is to be created and changed, and what can't be carried over.
+    Only --apply writes to a cluster.
 
     Exit codes: 0 all is carried over, 1 something can't be (or --apply failed), 2 bad input, 3 carried over
     with losses or with something left to do by hand.

@@ -15,7 +15,7 @@ import pytest
 
 from issuer.requests.issuers import IssuerKey
 from issuer.signing.contract.case import csr_pem
-from issuer.signing.outcomes import IssuerBroken
+from issuer.signing.outcomes import IssuerBroken, Retry
 from issuer.signing.signer import SigningRequest
 from issuer.signing.step.account import KeySource, StepAccount
 from issuer.signing.step.keyring import Keyring
@@ -24,7 +24,7 @@ from issuer.step.client import StepClient
 from issuer.step.connection import StepConnection
 from issuer.step.tokens import TokenIssuer
 from testbed.stepca import PROVISIONER, StepCA
-from tests.integration.support.forwarding_server import ForwardingServer
+from tests.integration.support.forwarding_server import Answer, ForwardingServer
 
 NAME = "web.example.test"
 OURS = "ca.internal"
@@ -122,6 +122,33 @@ async def test_an_audience_that_is_none_of_its_names_is_told_with_what_answers_t
     assert f'"{url}/1.0/sign"' in raised.value.message
     assert "names localhost, 127.0.0.1" in raised.value.message
     assert "invalid audience" in ca.process.output()
+
+
+class Troubled(ForwardingServer):
+    """A proxy that answers signing calls with `status` itself, where that is set."""
+
+    status = 0
+
+    def forward(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        """Return the proxy's own answer, or the CA's."""
+        if self.status and path.endswith("/sign"):
+            return self.status, b"<html>not now</html>"
+        return self.relay(method, path, headers, body)
+
+
+@pytest.mark.parametrize(("status", "reason"), [(502, "StepCAUnavailable"), (429, "StepCARateLimited")])
+async def test_trouble_of_a_proxy_before_it_is_told_as_what_it_is(
+    ca: StepCA, open_signer: Open, tmp_path: Path, status: int, reason: str
+) -> None:
+    with Troubled(tmp_path, "a-proxy", ca.url, ca.root_file) as proxy:
+        signer = open_signer(url=proxy.addr, ca_pem=proxy.ca_file.read_bytes())
+        await signer.check()
+        proxy.status = status
+        with pytest.raises(Retry) as raised:
+            await signer.sign(asked())
+        assert raised.value.reason == reason
+        proxy.status = 0
+        await signer.sign(asked())
 
 
 async def test_a_tls_name_that_it_has_not_is_told_with_those_it_has(ca: StepCA, open_signer: Open) -> None:

@@ -29,7 +29,8 @@ _CHANGE_HEAD: Final = (
 _UNDO_HEAD: Final = (
     f"{MADE} The way back: the objects of step 2 as they were; what was changed in",
     "them since is lost. Use `kubectl replace -f`, as apply would leave annotations. cert-manager then",
-    "reissues the certificates from its own issuers, still there. Afterwards step 1 may be deleted.",
+    "reissues the certificates from the issuers of before, still there: of step-issuer's, if it runs.",
+    "Afterwards step 1 may be deleted.",
 )
 _HEADS: Final = {CREATE: _CREATE_HEAD, CHANGE: _CHANGE_HEAD, UNDO: _UNDO_HEAD}
 

@@ -77,7 +77,9 @@ def _steps_for(one: Carried, inventory: Inventory, options: Options) -> Iterator
     name = manifest["metadata"]["name"]
     compile_policy(name, manifest["spec"])
     subjects = list(_subjects(inventory.requests, one.ref, options))
-    said = f"{NONE}: cert-manager approved all requests for {one.ref.old}"
+    # Of other groups cert-manager approves those alone that somebody has given it the right for.
+    before = "cert-manager approved all" if one.vault else "none was read that bounds"
+    said = f"{NONE}: {before} requests for {one.ref.old}"
     new = f"{POLICY_KIND}.{GROUP} {name}"
     yield PlanStep(Action.CREATE, said, new, tuple(_notes(one, subjects)), manifest, source=one.source)
     rules = [{"apiGroups": [GROUP], "resources": [POLICY_PLURAL], "resourceNames": [name], "verbs": ["use"]}]
@@ -120,7 +122,7 @@ def _notes(one: Carried, subjects: Sequence[Mapping[str, str]]) -> Iterator[Note
     users = ", ".join(_subject_text(subject) for subject in subjects)
     yield info(f"allows what {one.limits} allows, to be used by {users}; tighten it (comments say how)")
     if one.verbatim:
-        yield todo("with sign-verbatim this policy is the only guard: tighten it before you switch")
+        yield todo(f"with {one.limits} this policy is the only guard: tighten it before you switch")
 
 
 def _subjects(requests: Iterable[Document], ref: Ref, options: Options) -> Iterator[dict[str, str]]:

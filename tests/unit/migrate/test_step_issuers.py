@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from tests.ca import TestCA, pem
 from tests.unit.migrate.conftest import (
     Migrate,
     Object,
@@ -18,6 +21,7 @@ from tests.unit.migrate.conftest import (
 )
 
 GROUP = "certmanager.step.sm"
+BUNDLE = base64.b64encode(pem(TestCA.make(datetime.now(UTC)).root).encode()).decode()
 REFERENCE: Object = {"name": "step-ca", "kind": "StepClusterIssuer", "group": GROUP}
 
 
@@ -32,7 +36,7 @@ def step_issuer(namespace: str = "", **provisioner: Any) -> Object:
         "metadata": {"name": "step-ca"} | ({"namespace": namespace} if namespace else {}),
         "spec": {
             "url": "https://step-ca.step-ca.svc.cluster.local",
-            "caBundle": "cm9vdA==",
+            "caBundle": BUNDLE,
             "provisioner": {"name": "admin", "kid": "kid-1", "passwordRef": secret, **provisioner},
         },
         "status": {"conditions": [{"type": "Ready", "status": "True"}]},
@@ -223,3 +227,33 @@ def test_the_right_of_cert_managers_own_approver_is_not_given_for_ours(migrate: 
     assert "not given for ours" in done.notes()
     starter = done.made("CertificateRequestPolicy")
     assert starter["spec"]["selector"]["issuerRef"]["kind"] == "StepClusterIssuer"
+
+
+def test_a_starter_for_a_provisioner_is_the_only_guard_and_that_is_told(migrate: Migrate) -> None:
+    """Its key grants every name; and who approved before was not read."""
+    done = migrate(step_issuer())
+    assert "step-ca's provisioner this policy is the only guard" in done.notes("to do")
+    assert "approved all" not in done.stdout
+
+
+def test_an_address_without_a_scheme_moves_as_it_is(migrate: Migrate) -> None:
+    one = step_issuer()
+    one["spec"]["url"] = "step-ca.lab.example:9000"
+    assert migrate(one).made("StepClusterIssuer")["spec"]["url"] == "step-ca.lab.example:9000"
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"url": "https://user:hunter2@ca.lab.example"}, "without user, password"),
+        ({"url": "https://ca\u0007.lab.example"}, "without spaces and control characters"),
+        ({"caBundle": base64.b64encode(b"no certificate").decode()}, "holds no certificate"),
+    ],
+)
+def test_what_the_controller_would_refuse_is_not_moved(migrate: Migrate, changed: Object, told: str) -> None:
+    one = step_issuer()
+    one["spec"] |= changed
+    done = migrate(one)
+    assert done.code == 1
+    assert told in done.stdout
+    assert "hunter2" not in done.stdout

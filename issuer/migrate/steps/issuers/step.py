@@ -12,6 +12,7 @@ from yarl import URL
 
 from issuer.api.group import API_VERSION
 from issuer.api.model import ApiModel, SpecError, parse_model
+from issuer.api.server import with_https
 from issuer.api.step import StepClusterIssuerSpec, StepIssuerSpec
 from issuer.kube.wire import Object
 from issuer.manifests.documents import Document
@@ -23,6 +24,8 @@ from issuer.migrate.steps.issuers.fields import known_part, meant
 from issuer.migrate.steps.issuers.tenants import server_note
 from issuer.migrate.steps.metadata import new_metadata
 from issuer.signing.vault.needs import Needs
+from issuer.step.connection import StepConnection, bundle_pem
+from issuer.transport.errors import InvalidConnection
 
 _VERSION: Final = "certmanager.step.sm/v1beta1"
 _SOURCES: Final = ("passwordRef", "passwordEnv", "passwordFile")
@@ -74,8 +77,17 @@ def carry_step(document: Document, ref: Ref, options: Options) -> tuple[Carried 
     secret = parsed.provisioner.password_ref
     needs = Needs({secret.name: (secret.key,)} if secret else {}, None)
     server = _server(parsed)
-    limits = "step-ca's provisioner"
-    one = Carried(ref, manifest, needs, "step-", server, limits, home=home, source=document.source)
+    one = Carried(
+        ref,
+        manifest,
+        needs,
+        "step-",
+        server,
+        "step-ca's provisioner",
+        verbatim=True,  # for every name that its key asks for
+        home=home,
+        source=document.source,
+    )
     return one, (*notes, *server_note(ref, "spec.url", *_host_and_port(parsed)), *more)
 
 
@@ -118,16 +130,16 @@ def _unusable(spec: _StepSpec, ref: Ref) -> Iterator[str]:
             "namespace alone: put it there, or make it a StepClusterIssuer"
         )
     try:
-        url = URL(spec.url)
-        usable = url.scheme == "https" and bool(url.host)
-    except ValueError:
-        usable = False
-    if not usable:
-        yield "spec.url: must be the CA's address, such as https://step-ca.example.com"
-    try:
-        base64.b64decode(spec.ca_bundle.translate({10: None, 13: None}), validate=True)
+        bundle = base64.b64decode(spec.ca_bundle.translate({10: None, 13: None}), validate=True)
     except binascii.Error:
         yield "spec.caBundle: is not base64; encode the PEM text with `base64 -w0`"
+        return
+    connection = StepConnection(with_https(spec.url), ca_pem=bundle_pem(bundle))
+    for field, check in (("url", connection.url), ("caBundle", connection.left_out)):
+        try:
+            check()
+        except InvalidConnection as error:
+            yield f"spec.{field}: {error}"
 
 
 def _notes(spec: _StepSpec, ref: Ref) -> Iterator[Note]:
@@ -148,10 +160,10 @@ def _notes(spec: _StepSpec, ref: Ref) -> Iterator[Note]:
 
 
 def _host_and_port(spec: _StepSpec) -> tuple[str, int]:
-    url = URL(spec.url)
+    url = URL(with_https(spec.url))
     return url.raw_host or "", url.port or 443
 
 
 def _server(spec: _StepSpec) -> str:
-    url = URL(spec.url)
+    url = URL(with_https(spec.url))
     return f"{url.host_subcomponent}:{url.port or 443}"

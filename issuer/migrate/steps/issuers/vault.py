@@ -58,7 +58,7 @@ def carry_vault(document: Document, ref: Ref, _: Options) -> tuple[Carried | Non
         needs_of(parsed.vault),
         "",
         f"{url.host_subcomponent}:{url.port}",
-        "the Vault role",
+        "sign-verbatim" if verbatim else "the Vault role",
         vault=parsed.vault,
         verbatim=verbatim,
         source=document.source,
