@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import json
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ from issuer.agent.login.ticket import HOST_PREFIX, MAX_COMMON_NAME, common_name
 from issuer.pki.errors import PkiError
 
 _MARK: Final = "# vault-issuer enrolment: "
+_MAX_UNIT: Final = 64
+"""Characters of an organizational unit: RFC 5280, ub-organizational-unit-name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,16 @@ class HostRecord:
     def name(self) -> str:
         """The name of the machine's roles and policy."""
         return f"{HOST_PREFIX}{self.host}"
+
+    @property
+    def unit(self) -> str:
+        """The organizational unit that its PKI role writes into each certificate, whatever was asked for.
+
+        By it a removal finds those with none of its names, too: nobody but the role can write it.
+        """
+        if len(self.name) <= _MAX_UNIT:
+            return self.name
+        return f"{HOST_PREFIX}{hashlib.sha256(self.host.encode()).hexdigest()[:32]}"
 
     @property
     def policy_path(self) -> str:
@@ -210,6 +223,8 @@ def _role(record: HostRecord, bounds: HostBounds) -> dict[str, Any]:
         "allowed_uri_sans": [],
         "enforce_hostnames": True,
         "require_cn": False,
+        "cn_validations": ["hostname"],  # by default any mailbox of an allowed domain, too
+        "ou": [record.unit],
         "key_type": "any",
         "key_usage": ["DigitalSignature"],
         "server_flag": True,

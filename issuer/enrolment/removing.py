@@ -28,7 +28,7 @@ _TOKENS: Final = "its tokens (auth/token/accessors, auth/token/lookup-accessor)"
 
 @dataclass(frozen=True, slots=True)
 class HostCertificate:
-    """A good certificate with a name of the machine. `others` are those of its names that aren't."""
+    """A good certificate of the machine. `others` are those of its names that aren't the machine's."""
 
     serial: str
     names: tuple[str, ...]
@@ -37,8 +37,12 @@ class HostCertificate:
 
     def line(self) -> str:
         """Return its line of the plan."""
-        names = ", ".join(self.names)
-        return f"revoke  certificate {self.serial} ({names}), good until {rfc3339(self.not_after)}"
+        return f"revoke  certificate {self.serial} ({self.named}), good until {rfc3339(self.not_after)}"
+
+    @property
+    def named(self) -> str:
+        """Return its names in one text."""
+        return ", ".join(self.names) or "no name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,7 @@ async def remove(calls: VaultCalls, plan: HostRemoval, told: Callable[[str], Non
     certificates, unread = await _certificates(calls, record)
     for one in certificates:
         await calls.write(f"{record.mount}/revoke", {"serial_number": one.serial})
-        told(f"revoked certificate {one.serial} ({', '.join(one.names)})")
+        told(f"revoked certificate {one.serial} ({one.named})")
     await calls.delete(record.app_role_path)
     await calls.delete(record.role_path)
     left, unseen = await left_over(calls, record)
@@ -195,7 +199,10 @@ async def _revoke_token(calls: VaultCalls, accessor: str) -> None:
 async def _certificates(
     calls: VaultCalls, record: HostRecord
 ) -> tuple[tuple[HostCertificate, ...], tuple[str, ...]]:
-    """Return the good certificates of the mount that have any name of the machine, and unreadable ones."""
+    """Return the good certificates of the mount that are the machine's, and unreadable ones.
+
+    Its are those that its role signed, and those with any of its names.
+    """
     listed = await calls.read(f"{record.mount}/certs/")
     if listed.refused is not None:
         raise PkiError(f"The token may not list {record.mount}/certs: {listed.refused}")
@@ -214,9 +221,15 @@ async def _certificates(
             unread.append(f"certificate {serial}")
             continue
         others = tuple(one for one in names if _folded(one) not in own)
-        if len(others) < len(names) and certificate.not_valid_after_utc > datetime.now(UTC):
+        is_own = len(others) < len(names) or record.unit in _units(certificate)
+        if is_own and certificate.not_valid_after_utc > datetime.now(UTC):
             found.append(HostCertificate(serial, names, certificate.not_valid_after_utc, others))
     return tuple(found), tuple(unread)
+
+
+def _units(certificate: x509.Certificate) -> tuple[str, ...]:
+    found = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
+    return tuple(str(one.value) for one in found)
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:

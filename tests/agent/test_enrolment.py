@@ -289,6 +289,31 @@ def test_removal_revokes_certificates_that_have_other_names_too(enrolment: Enrol
         assert enrolment.bao.read(f"{enrolment.server.name}/cert/{serial}")["revocation_time"] > 0
 
 
+def test_removal_revokes_certificates_without_any_name_of_the_machine(enrolment: Enrolment) -> None:
+    """All that its own role signs: a mailbox, another address, and no name at all."""
+    enrolment.ticket("--ip-address", "192.0.2.5", "--dns-name", enrolment.host)
+    path = f"{enrolment.server.name}/sign/host-{enrolment.host}"
+
+    def sign(**names: object) -> str:
+        spec = certificate(enrolment.host).model_copy(update={"dns_names": (), **names})
+        answer = enrolment.bao.write(path, {"csr": request_pem(spec, new_key(KeySpec()))})
+        return str(answer["serial_number"])
+
+    mailbox = f"root@{enrolment.host}"
+    serials = {
+        mailbox: sign(email_addresses=(mailbox,)),
+        "192.0.2.66": sign(ip_addresses=("192.0.2.66",)),
+        "no name": sign(),
+    }
+    with pytest.raises(HTTPError, match="400"):  # a role allows mailboxes as common names, too, by default
+        sign(common_name=mailbox)
+    shown = enrolment.enroll(enrolment.host, "--remove", "--dry-run").stdout
+    assert all(f"{serial} ({name})" in shown for name, serial in serials.items()), shown
+    assert enrolment.enroll(enrolment.host, "--remove", "--yes").exit_code == 0
+    for serial in serials.values():
+        assert enrolment.bao.read(f"{enrolment.server.name}/cert/{serial}")["revocation_time"] > 0
+
+
 def test_removal_that_was_interrupted_is_gone_on_with(enrolment: Enrolment) -> None:
     enrolment.ticket()
     enrolment.bao.delete(f"auth/approle/role/host-{enrolment.host}")

@@ -32,6 +32,7 @@ _HEALTH: Final = "/v1/sys/health?standbyok=true&perfstandbyok=true&sealedcode=20
 # The role decides these, and the agent has its own rule for renewals.
 _ROLES_OWN: Final = frozenset(
     {
+        FindingCode.SUBJECT_ADDED,
         FindingCode.USAGE_ADDED,
         FindingCode.USAGE_BEYOND_POLICY,
         FindingCode.USAGE_DROPPED,

@@ -41,3 +41,13 @@ def test_name_that_a_role_does_not_hold_exactly_is_refused(name: str) -> None:
 def test_wildcard_name_is_no_glob() -> None:
     role = wanted_objects(record(WILDCARD, cert=""), HostBounds(), "")[0]
     assert (role.fields["allow_glob_domains"], role.fields["allow_wildcard_certificates"]) == (False, True)
+
+
+@pytest.mark.parametrize("host", ["nas", "a" * 59, "a" * 60, "a" * 63 + ".example.com"])
+def test_each_certificate_of_the_role_has_the_machine_s_unit(host: str) -> None:
+    machine = HostRecord(host, "pki_int", "approle")
+    role = wanted_objects(machine, HostBounds(), "")[0]
+    [unit] = role.fields["ou"]
+    assert len(unit) <= 64
+    assert (unit == f"host-{host}") is (len(host) < 60)
+    assert unit != HostRecord(f"{host}b", "pki_int", "approle").unit
