@@ -161,6 +161,8 @@ class CertificateKeeper:
         self._calls = calls
         self._share = spread(machine, spec.name)
         self._clock = clock
+        self.now_and_then = False
+        """True if the next look may be far away, as from cron."""
         self._unwritten: FreshCertificate | None = None
         self._checked_at: datetime | None = None
         self._held: HeldBack | None = None
@@ -411,7 +413,7 @@ class CertificateKeeper:
     def _rule(self) -> RenewalRule:
         given = self.spec.renewal
         zone = ZoneInfo(given.time_zone) if given.time_zone else datetime.now().astimezone().tzinfo or UTC
-        return RenewalRule(given.at, given.jitter, given.windows, zone)
+        return RenewalRule(given.at, given.jitter, given.windows, zone, self.now_and_then)
 
 
 def _signed_at(notes: Mapping[str, Any], default: datetime) -> datetime:

@@ -19,12 +19,17 @@ _FIRST_PAUSE: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class RenewalRule:
-    """A fraction of the life, earlier by up to `jitter` of the life, in `windows` of the zone `zone`."""
+    """A fraction of the life, earlier by up to `jitter` of the life, in `windows` of the zone `zone`.
+
+    `now_and_then` is for looks that come far apart, as from cron: each in a window is taken, as the next one
+    may be after its end.
+    """
 
     at: float
     jitter: float
     windows: tuple[Window, ...]
     zone: tzinfo
+    now_and_then: bool = False
 
 
 def spread(machine: str, name: str) -> float:
@@ -56,8 +61,9 @@ class RenewalTime:
 def due_at(begin: datetime, end: datetime, rule: RenewalRule, share: float, now: datetime) -> RenewalTime:
     """Return the time of the renewal of a certificate that lives from `begin` to `end`, seen at `now`.
 
-    `share` is that of `spread`: in a window, too, it is the machine's own place. A window that has gone by is
-    over, whatever was missed in it; the next one is waited for, until `LATEST` of the life has gone.
+    `share` is that of `spread`: in a window, too, it is the machine's own place, in the first half: the other
+    is for tries again. A window that has gone by is over, whatever was missed in it; the next one is waited
+    for, until `LATEST` of the life has gone.
     """
     life = end - begin
     early = begin + life * (rule.at - rule.jitter * share)
@@ -65,7 +71,8 @@ def due_at(begin: datetime, end: datetime, rule: RenewalRule, share: float, now:
         return RenewalTime(early, early)
     latest = max(early, begin + life * LATEST)
     first, last = next(_window_times(max(early, now), rule.windows, rule.zone), (latest, latest))
-    at = early if first <= early else first + (last - first) * share
+    place = timedelta(0) if rule.now_and_then else (last - first) / 2 * share
+    at = early if first <= early else first + place
     is_open = any(first <= now < last for first, last in _window_times(now, rule.windows, rule.zone))
     return RenewalTime(min(at, latest), early, is_open)
 

@@ -240,6 +240,7 @@ async def _once_of(file: AgentFile, config: str, name: str | None, textfile: Pat
     async with opened_agent(file, state_of(file, config)) as agent:
         if name is not None and name not in agent.keepers:
             raise AgentError(f'There is no set "{name}": the file has {", ".join(sorted(agent.keepers))}')
+        agent.expect_few_looks()
         if (warning := await agent.read_clock()) is not None:
             typer.echo(f"Warning: {warning}", err=True)
         await agent.keep_login()

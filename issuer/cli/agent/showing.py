@@ -58,7 +58,7 @@ def plan(config: Config = DEFAULT_FILE, output: Format = OutputFormat.TABLE) -> 
     from issuer.agent.renewal.keeping import RenewalReason
 
     with reported():
-        found, consumers, _ = _statuses(config)
+        found, consumers, _ = _statuses(config, for_once=True)
     for one in found:
         if one.error:
             typer.echo(f"Error: {one.name}: {one.error}", err=True)
@@ -118,8 +118,13 @@ def schema() -> None:
     print_data(AgentFile.model_json_schema(by_alias=True), OutputFormat.JSON)
 
 
-def _statuses(config: str) -> tuple[list[SetStatus], list[ConsumerStatus], tuple[str, ...]]:
-    """Return the status of each set and each consumer, and sentences about the last login."""
+def _statuses(
+    config: str, *, for_once: bool = False
+) -> tuple[list[SetStatus], list[ConsumerStatus], tuple[str, ...]]:
+    """Return the status of each set and each consumer, and sentences about the last login.
+
+    With `for_once` what is due is that for `agent once`.
+    """
     from issuer.agent.config.reading import load_agent_file
     from issuer.agent.process.agent import opened_agent
     from issuer.agent.process.records import read_login
@@ -130,6 +135,8 @@ def _statuses(config: str) -> tuple[list[SetStatus], list[ConsumerStatus], tuple
         file = load_agent_file(config)
         state = state_of(file, config)
         async with opened_agent(file, state) as agent:
+            if for_once:
+                agent.expect_few_looks()
             found = statuses(agent.keepers.values(), agent.records)
             return found, consumer_statuses(agent.telling), read_login(state)
 

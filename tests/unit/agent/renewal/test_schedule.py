@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -71,7 +72,23 @@ def test_machines_are_spread_in_a_window_too() -> None:
     assert len(set(found)) == 1000
     assert all(1 <= one.hour < 3 for one in found)  # 02:00 to 04:00 in Berlin
     minutes = [one.hour * 60 + one.minute - 60 for one in found]
-    assert min(sum(low <= one < low + 12 for one in minutes) for low in range(0, 120, 12)) > 60
+    assert min(sum(low <= one < low + 6 for one in minutes) for low in range(0, 60, 6)) > 60
+    late = sum(one >= 60 for one in minutes)
+    assert late < 80  # those whose life alone has them there; else the second half is for tries again
+
+
+@pytest.mark.parametrize("end", ["02:11", "02:30", "03:00", "04:00"])
+@pytest.mark.parametrize("every", [10, 1440])
+def test_looks_that_come_seldom_miss_no_window(end: str, every: int) -> None:
+    """As those from cron: each ten minutes, or each day at 02:03."""
+    seldom = replace(rule(window(**{"from": "02:00", "to": end})), now_and_then=True)
+    for number in range(20):
+        share = spread(f"machine-{number}", "web")
+        now = due_at(BEGIN, BEGIN + YEAR, rule(), share, BEGIN).early.replace(hour=1, minute=3, second=0)
+        while now < (due := due_at(BEGIN, BEGIN + YEAR, seldom, share, now)).at:
+            now += timedelta(minutes=every)
+        assert due.window_open, number
+        assert now - due.early < timedelta(days=1)
 
 
 def test_window_over_midnight_is_open_on_the_next_day() -> None:
