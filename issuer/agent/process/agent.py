@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -284,9 +284,15 @@ async def opened_agent(file: AgentFile, state: Path) -> AsyncIterator[Agent]:
         session = VaultSession(client, login.method)
         stack.push_async_callback(session.close)
         agent = Agent(file, session, Records(state), clock, machine_name(), login.secret_ids)
-        for keeper in agent.keepers.values():
-            stack.push_async_callback(keeper.close)
+        stack.push_async_callback(_close, agent.keepers.values())
         yield agent
+
+
+async def _close(keepers: Iterable[Keeper]) -> None:
+    """Revoke what was signed and not written: at once, as each waits for a server that may be away."""
+    for ended in await asyncio.gather(*(keeper.close() for keeper in keepers), return_exceptions=True):
+        if isinstance(ended, Exception):
+            log.error("unexpected error; please report it", exc_info=ended)
 
 
 def _login(vault: VaultServer, state: Path, clock: ServerClock) -> AgentLogin:

@@ -27,13 +27,16 @@ _chance = random.SystemRandom()
 LOOK_EVERY: Final = 60.0
 """Seconds between two looks at the files of a set, at most: somebody may have edited them."""
 _CLOCK_EVERY: Final = 3600.0
+_REPORT_PAUSE: Final = 5.0
+"""Seconds between two reports at least: one costs a look at every set."""
 
 
 class Running:
     """An agent at work.
 
-    `changed` reads the configuration anew and returns it if it is another one; `looked` is called after each
-    look at a set, and `alive` several times a minute.
+    `changed` reads the configuration anew and returns it if it is another one; `looked` is called once for
+    all looks of a minute, and of some seconds if anything was done or failed; `alive` several times a minute,
+    until all has ended.
     """
 
     def __init__(
@@ -53,21 +56,36 @@ class Running:
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._news: dict[str, asyncio.Event] = {}
+        self._to_report = asyncio.Event()
 
     def stop(self) -> None:
         """End after the steps that are under way."""
         self._stop.set()
-        self._hurry.set()
-        self._wake(self._news)
+        self._replace()
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Keep all sets until `stop`; `ready` is called after the first look at each."""
+        living = asyncio.create_task(self._live(), name="alive")
+        try:
+            await self._run(ready)
+        finally:
+            living.cancel()
+
+    async def _live(self) -> None:
+        """Tell that the process is alive: also while hooks and revocations at its end are waited for."""
+        while True:
+            self._alive()
+            await asyncio.sleep(LOOK_EVERY / 4)
+
+    async def _run(self, ready: Callable[[], None]) -> None:
         first = True
         while not self._stop.is_set():
             async with AsyncExitStack() as stack:
                 agent = await self._opened(stack)
+                stack.callback(self._tell, agent)  # of what was done last
                 group = await stack.enter_async_context(asyncio.TaskGroup())
                 self._hurry.clear()
+                self._to_report.set()
                 if self._stop.is_set():  # told while the connections were opened
                     break
                 if (warning := await agent.read_clock()) is not None:
@@ -79,6 +97,7 @@ class Running:
                 for name in self._news:
                     group.create_task(self._tell_consumer(agent, name), name=f"tell-{name}")
                 group.create_task(self._watch(agent), name="watch-configuration")
+                group.create_task(self._report(agent), name="report")
                 if first:
                     for event in begun:
                         await event.wait()
@@ -108,7 +127,8 @@ class Running:
                 report = await agent.step(name)
             finally:
                 begun.set()
-            self._tell(agent)
+            if report is None or report.has_new_files:
+                self._to_report.set()
             self._wake(agent.telling.of(name))
             failures = 0 if report is not None else failures + 1
             if report is None:
@@ -133,7 +153,7 @@ class Running:
                 log.exception("unexpected error; please report it", consumer=name)
                 await self._wait(LOOK_EVERY)
                 continue
-            self._tell(agent)
+            self._to_report.set()
             if record.outcome is HookOutcome.FAILED:
                 await self._wait(pause(max(record.failures, 1), _chance.random()))
 
@@ -145,18 +165,29 @@ class Running:
         """Look for another configuration, and at the server's clock now and then."""
         read_at = asyncio.get_running_loop().time()
         while not self._over():
-            self._alive()
             await agent.keep_login()
             await self._wait(LOOK_EVERY / 4)
             if (file := self._changed()) is not None:
                 log.info("the configuration was changed and is read anew")
                 self._file = file
-                self._hurry.set()
-                self._wake(self._news)
+                self._replace()
             if asyncio.get_running_loop().time() - read_at > _CLOCK_EVERY:
                 read_at = asyncio.get_running_loop().time()
                 if (warning := await agent.read_clock()) is not None:
                     log.warning(warning)
+
+    async def _report(self, agent: Agent) -> None:
+        while not self._over():
+            await self._wait(LOOK_EVERY, self._to_report)
+            self._to_report.clear()
+            self._tell(agent)
+            await self._wait(_REPORT_PAUSE)
+
+    def _replace(self) -> None:
+        """End the agent that is at work."""
+        self._hurry.set()
+        self._to_report.set()
+        self._wake(self._news)
 
     def _tell(self, agent: Agent) -> None:
         try:

@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
@@ -14,6 +15,8 @@ from issuer.agent.config.model import AgentFile
 
 WATCHDOG_SECONDS: Final = 300
 """The agent tells that it is alive four times a minute; a call to the server takes half a minute at most."""
+_STOP_SECONDS: Final = 120
+"""For the calls that are under way, and for revocations of what was signed and not written."""
 _PAGE: Final = "man:systemd.service(5)"
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./@:+,=-]+")
 
@@ -25,6 +28,8 @@ class AgentService:
     program: tuple[str, ...]
     config: Path
     name: str = "vault-issuer-agent"
+    longest_hook: float = 0.0
+    """Seconds that the slowest consumer may take; see `longest_hook`."""
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -89,6 +94,8 @@ def _unit(service: AgentService, ordering: Sequence[str], more: Sequence[str], t
         f"WatchdogSec={WATCHDOG_SECONDS}",
         # The first look at all sets can wait for a server that is not there yet.
         "TimeoutStartSec=infinity",
+        # What is under way is ended; killed within, it could leave a consumer with the old files.
+        f"TimeoutStopSec={_STOP_SECONDS + ceil(service.longest_hook)}",
         "Restart=on-failure",
         "RestartSec=10",
         *more,
@@ -112,6 +119,12 @@ def looks_into_processes(file: AgentFile) -> bool:
     """Return True if the agent has to see what other processes run (pid files) or mount (copies)."""
     copies = any(one.copies for one in (*file.certificates, *file.ca_chains))
     return copies or any(one.signal is not None for one in file.consumers)
+
+
+def longest_hook(file: AgentFile) -> float:
+    """Return the seconds that the slowest consumer may take: told, verified, and told of the old files."""
+    found = ((one.timeout + one.verify_within).total_seconds() * 2 for one in file.consumers)
+    return max(found, default=0.0)
 
 
 def cron_line(service: AgentService) -> str:

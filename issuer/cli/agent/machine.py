@@ -93,7 +93,8 @@ def _install(config: Path, user: str, text: ServiceKind | None) -> int:
     file = load_agent_file(str(config))
     is_root = os.geteuid() == 0
     own = "" if str(config) == usual_file(os.environ) else f"-{config.stem}"
-    service = units.AgentService(_program(), config, f"vault-issuer-agent{own}")
+    slowest = units.longest_hook(file)
+    service = units.AgentService(_program(), config, f"vault-issuer-agent{own}", slowest)
     folders = units.written_folders(file)
     runs_as = service_user(user) if is_root or user else None
     if runs_as is None:
