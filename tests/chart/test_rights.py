@@ -263,6 +263,23 @@ def test_people_read_the_issuers_of_another_controller_where_they_are_adopted() 
     assert adopting["stepclusterissuers"] & {"view", "edit", "admin", "cluster-reader"} == {"cluster-reader"}
 
 
+@pytest.mark.parametrize("signs", [True, False])
+def test_adopted_signers_may_be_signed_for_where_ours_may(signs: bool) -> None:
+    """Never approved for: that is another approver's."""
+    found = of_kind(
+        render({"adopt": {"stepIssuer": True}, "certificateSigningRequests": {"enabled": signs}}),
+        "ClusterRole",
+    )
+    rights = [
+        (rule["verbs"], rule["resourceNames"])
+        for one in found
+        for rule in one["rules"]
+        if "certmanager.step.sm" in str(rule.get("resourceNames"))
+    ]
+    names = [f"{plural}.certmanager.step.sm/*" for plural in ("stepissuers", "stepclusterissuers")]
+    assert rights == ([(["sign"], names)] if signs else [])
+
+
 def test_the_admission_policy_reads_the_controllers_account_from_its_binding() -> None:
     values = {"admissionPolicy": {"enabled": True}, "serviceAccount": {"create": False, "name": "signer"}}
     (policy,) = of_kind(render(values), "ValidatingAdmissionPolicy")

@@ -35,6 +35,7 @@ from tests.integration.support.common import (
     wait_issued,
     write_status,
 )
+from tests.integration.support.signing_requests import ask_approved, wait_signed
 
 API = "certmanager.step.sm/v1beta1"
 GROUP = API.partition("/")[0]
@@ -177,6 +178,13 @@ def test_only_what_their_crd_has_is_written_and_only_once(adopted: Adopted, name
         wait_issued(adopted.bed, name, namespace)
     again = adopted.bed.kube.get(API, KIND, "step-ca")
     assert again["metadata"]["resourceVersion"] == found["metadata"]["resourceVersion"]
+
+
+def test_kubernetes_own_requests_are_signed_by_an_adopted_issuer(adopted: Adopted, namespace: str) -> None:
+    """By the signer's name that cert-manager would give it, with the rights of config/adopt alone."""
+    ask_approved(adopted.bed, adopted.bed.kube, namespace, f"stepclusterissuers.{GROUP}/step-ca")
+    leaf, signer = wait_signed(adopted.bed, namespace)
+    leaf.verify_directly_issued_by(signer)
 
 
 def test_the_commands_show_the_issuer_and_its_requests(adopted: Adopted, namespace: str) -> None:
