@@ -34,6 +34,7 @@ from tests.integration.support.common import (
     wait_answer,
     wait_issued,
 )
+from tests.integration.support.forwarding_server import Answer, ForwardingServer
 from tests.integration.support.sharding import until, value
 from tests.integration.support.signing_requests import ask_approved, wait_signed
 from tests.integration.support.step_tokens import decrypted_key
@@ -42,6 +43,8 @@ from tests.unit.step.fake import jwk
 SECRET = "step-ca-provisioner"
 PASSWORD_VARIABLE, PASSWORD_FILE = "STEP_PASSWORD", "password"
 DENIED = f"denied.{DOMAIN}"
+LIMITED = "limited"
+"""A provisioner with the key of the other one, and claims."""
 CLUSTER, NAMESPACED = "StepClusterIssuer", "StepIssuer"
 
 
@@ -129,7 +132,9 @@ def _given(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _another_provisioner_and_a_denied_name(config: dict[str, Any]) -> None:
     authority = config["authority"]
-    authority["provisioners"].append({"type": "ACME", "name": "acme"})
+    claims = {"minTLSCertDuration": "10m", "maxTLSCertDuration": "2h", "defaultTLSCertDuration": "1h"}
+    limited = {**authority["provisioners"][0], "name": LIMITED, "claims": claims}
+    authority["provisioners"] += [{"type": "ACME", "name": "acme"}, limited]
     authority["policy"] = {
         "x509": {"allow": {"dns": ["*.example.test", f"*.{DOMAIN}"]}, "deny": {"dns": [DENIED]}}
     }
@@ -483,3 +488,46 @@ def test_a_request_of_kubernetes_own_is_signed_for_the_cas_usual_life(
     ask_approved(bed, bed.kube, namespace, signer)
     leaf, _ = wait_signed(bed, namespace)
     assert timedelta(hours=23) < leaf.not_valid_after_utc - leaf.not_valid_before_utc < timedelta(hours=25)
+
+
+class TroubledServer(ForwardingServer):
+    """A proxy before step-ca that answers every call by `trouble`, a status, while there is one."""
+
+    trouble = 0
+
+    def forward(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        """The CA's answer, or a page with that status."""
+        return (self.trouble, b"<html>") if self.trouble else self.relay(method, path, headers, body)
+
+
+def test_trouble_of_step_cas_own_is_told_and_waited_out(issuers: Issuers, namespace: str) -> None:
+    bed, ca = issuers.bed, issuers.ca
+    with TroubledServer(bed.directory / namespace, namespace, ca.url, ca.root_file) as server:
+        issuers.apply(namespace, url=server.addr, caBundle=server.ca_bundle)
+        issuers.wait_ready(namespace)
+        server.trouble = 502
+        issuers.request("patient", namespace, namespace, duration="1h")
+        assert "StepCAUnavailable" in ready(wait_answer(bed, "patient", namespace, "Pending"))["message"]
+        issuers.wait_reason(namespace, "StepCAUnavailable")
+        server.trouble = 429
+        issuers.wait_reason(namespace, "StepCARateLimited")
+        server.trouble = 0
+        wait_issued(bed, "patient", namespace)
+        bed.kube.delete(API_VERSION, CLUSTER, namespace)
+
+
+def test_a_life_outside_the_claims_is_refused_before_anything_is_sent(
+    issuers: Issuers, namespace: str
+) -> None:
+    """By the claims of a provisioner, which step-ca itself lists."""
+    issuers.apply(namespace, provisioner=issuers.provisioner(name=LIMITED))
+    bounds = "at least 10m0s, at most 2h0m0s, 1h0m0s where none is asked for"
+    assert bounds in ready(issuers.wait_ready(namespace))["message"]
+    calls = issuers.ca.process.output().count("path=/1.0/sign")
+    for name, duration, limit in (("long", "3h", "2h0m0s"), ("short", "5m", "10m0s")):
+        issuers.request(name, namespace, namespace, duration=duration)
+        message = ready(wait_answer(issuers.bed, name, namespace, "Failed"))["message"]
+        assert "DurationNotAllowed" in message
+        assert limit in message
+    assert issuers.ca.process.output().count("path=/1.0/sign") == calls
+    issuers.bed.kube.delete(API_VERSION, CLUSTER, namespace)
