@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -13,6 +14,7 @@ from issuer.signing.contract.kubernetes import CLUSTER_NAMESPACE
 from issuer.signing.contract.opened import OpenedCase
 from issuer.signing.settings import BackendSettings
 from issuer.signing.step import account
+from issuer.signing.step.adopted import AdoptedStepBackend
 from issuer.signing.step.backend import StepBackend
 from tests.unit.step.fake import (
     FORBIDDEN,
@@ -89,3 +91,19 @@ class TestStep(BackendContract):
             ready = await ControllerOf(opened_case).check_issuer(kind)
             for bound in ("at least 10m0s", "at most 2h0m0s", "1h0m0s where none is asked for"):
                 assert bound in ready["message"]
+
+    async def test_an_adopted_issuer_has_conditions_alone_and_waits_for_its_approver(
+        self, opened_case: OpenedCase
+    ) -> None:
+        """Of what else is written the API server would keep nothing, and each check would write it again."""
+        case = replace(opened_case.case, backend=AdoptedStepBackend())
+        adopted = replace(opened_case, case=case)
+        for kind in adopted.kinds:
+            controller = ControllerOf(adopted)
+            assert "observedGeneration" not in await controller.check_issuer(kind)
+            await controller.check_again(kind)
+            [status] = controller.issuer_statuses(kind)
+            assert set(status) == {"conditions"}
+            controller.apply(case.certificate_request(kind))
+            await controller.work()
+            assert (controller.answers(), case.signed()) == ([], 0)

@@ -47,6 +47,26 @@ async def test_a_token_grants_exactly_the_names_of_the_request(step: FakeStepCA,
     assert token["aud"] == f"{step.url}/1.0/sign"
 
 
+async def test_the_common_name_is_the_first_name_that_is_not_of_the_machine_itself(
+    step: FakeStepCA, open_signer: Open
+) -> None:
+    """As with step-issuer; where there is no other, it is that."""
+    signer = await open_signer()
+    for names, subject in (
+        (("localhost", "web.example.test", "api.example.test"), "web.example.test"),
+        (("localhost",), "localhost"),
+    ):
+        await signer.sign(asked(*names))
+        assert step.tokens[-1]["sub"] == subject
+
+
+async def test_a_certificate_has_the_names_that_its_token_grants(step: FakeStepCA, open_signer: Open) -> None:
+    signed = await (await open_signer()).sign(asked("web.example.test", "*.example.test"))
+    leaf = x509.load_pem_x509_certificate(signed.leaf_pem.encode())
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["web.example.test", "*.example.test"]
+
+
 async def test_a_request_that_names_nothing_fails_unsent(step: FakeStepCA, open_signer: Open) -> None:
     signer = await open_signer()
     with pytest.raises(Failed) as raised:
@@ -60,6 +80,33 @@ async def test_a_check_has_a_token_taken_once_and_signs_nothing(step: FakeStepCA
     for _ in range(3):
         await signer.check()
     assert (step.made(SIGN), step.signed) == (1, [])
+
+
+@pytest.mark.parametrize("status", [400, 403])
+async def test_a_certificate_that_is_refused_shows_that_the_token_was_taken(
+    step: FakeStepCA, open_signer: Open, status: int
+) -> None:
+    """400 is the answer where a template or a webhook of the provisioner refuses first."""
+    step.answer = answering(SIGN, status)
+    signer = await open_signer()
+    for _ in range(2):
+        await signer.check()
+    assert step.made(SIGN) == 1
+
+
+@pytest.mark.parametrize("list_of_cas", ["GET /roots", "GET /intermediates"])
+async def test_nothing_is_sent_before_the_cas_are_known(
+    step: FakeStepCA, open_signer: Open, list_of_cas: str
+) -> None:
+    """A list that fails after the call would hide that something was signed."""
+    step.answer = answering(list_of_cas, 503)
+    signer = await open_signer()
+    with pytest.raises(ServerFault):
+        await signer.sign(asked())
+    assert step.made(SIGN) == 0
+    step.answer = lambda _call: None
+    await signer.sign(asked())
+    assert len(step.signed) == 1
 
 
 async def test_a_server_that_signs_what_a_token_does_not_grant_breaks_the_issuer(
