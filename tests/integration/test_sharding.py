@@ -219,10 +219,10 @@ def test_a_single_leader_and_replicas_that_share_never_work_at_once(
         wait_ready(bed, issuer)
         create(bed, namespace, issuer, ["shared"])
         wait_all_issued(bed, namespace, 1)
+        began = time.monotonic()
         assert sharing.stop() == 0
         until(lambda: main_lease(bed, "modes") == "ending", "it leads, and waits")
         with replica(bed, "modes") as again:
-            began = time.monotonic()
             create(bed, namespace, issuer, ["alone"])
             wait_all_issued(bed, namespace, 2)
             assert time.monotonic() - began > DURATION, "it waited longer than any Lease lasts"
