@@ -24,6 +24,7 @@ from issuer.requests.request import RequestKey
 from issuer.requests.resources import CERTIFICATE_REQUESTS
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
+from testbed.processes import PATIENCE
 from testbed.vaultpki import PkiLayout
 from tests.integration.support.common import (
     revocations,
@@ -250,9 +251,11 @@ async def test_a_replica_that_lost_its_leases_and_lives_revokes_its_own_and_ends
 
     before, revoked = Counter(signed_csrs(bed)), revocations(bed)
     other = replica(bed, "losing")
+    # What it has in flight ends once the other has signed all, however long that takes.
+    settings = options("losing", CALL) | {"grace": PATIENCE}
     async with (
         ended(other),
-        signed_and_not_written(bed, namespace, options("losing", CALL), losing) as (first, write),
+        signed_and_not_written(bed, namespace, settings, losing) as (first, write),
     ):
         cut.set()
         await asyncio.to_thread(other.start)

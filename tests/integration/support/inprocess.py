@@ -38,11 +38,13 @@ async def in_process(
     expects_errors: bool = False,
     leader: LeaderOptions | None = None,
     call: float = 15.0,
+    grace: float = 25.0,
 ) -> AsyncIterator[Running]:
     """Run a controller as it ships, under its RBAC; ``prepare`` may replace methods of its client first, and
     ``prepare_leases`` of the one for Leases.
 
-    An error that nobody expected fails the test at the end, unless it ``expects_errors``.
+    An error that nobody expected fails the test at the end, unless it ``expects_errors``. ``call`` is
+    its --vault-timeout, ``grace`` its --shutdown-grace.
     """
     bed.kube.apply(RBAC)
     bed.kube.apply(ALL_SECRETS)
@@ -55,7 +57,7 @@ async def in_process(
         namespace=SYSTEM_NAMESPACE,
         metrics=MetricsOptions(f"127.0.0.1:{free_port()}"),
         leader=leader or LeaderOptions(elect=False),
-        work=WorkOptions(issuer_check_period=2),
+        work=WorkOptions(issuer_check_period=2, shutdown_grace=grace),
         backend_settings=BackendSettings(SYSTEM_NAMESPACE, call, allowed),
     )
     stop = asyncio.Event()
