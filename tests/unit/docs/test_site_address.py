@@ -5,9 +5,8 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 from issuer.site import SITE
 from tests.unit.docs.collected import ROOT
@@ -15,23 +14,28 @@ from tests.unit.docs.collected import ROOT
 SOURCES = sorted((ROOT / "issuer").rglob("*.py"))
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """The syntax tree of a module, from its root down."""
+    return tuple(ast.walk(ast.parse(path.read_text())))
+
+
 def named() -> Iterator[tuple[str, ...]]:
     """Yield page, and heading if one is named, of each call of `docs_page`."""
     for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "docs_page":
                 yield tuple(ast.literal_eval(one) for one in node.args)
 
 
 def printed(path: Path) -> Iterator[str]:
     """Yield the texts of a module that may be printed: all but docstrings, which commands alone print."""
-    tree = ast.parse(path.read_text())
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     docstrings = {
-        ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, documented)
+        ast.get_docstring(node, clean=False) for node in nodes(path) if isinstance(node, documented)
     }
     commands = "cli" in path.parts
-    for node in ast.walk(tree):
+    for node in nodes(path):
         text = node.value if isinstance(node, ast.Constant) else None
         if isinstance(text, str) and (commands or text not in docstrings):
             yield text
@@ -41,13 +45,15 @@ def test_the_site_has_the_address_that_is_printed() -> None:
     assert f"site_url: {SITE}/ " in (ROOT / "mkdocs.yml").read_text()
 
 
-@pytest.mark.parametrize("page", sorted(set(named())))
-def test_a_page_that_is_named_is_there(page: tuple[str, ...]) -> None:
-    text = (ROOT / "docs" / f"{page[0]}.md").read_text()
-    headings = {
-        re.sub(r"[^a-z0-9]+", "-", one.lower()).strip("-") for one in re.findall(r"^#+ (.*)", text, re.M)
-    }
-    assert set(page[1:]) <= headings
+def test_every_page_that_is_named_is_there() -> None:
+    pages = sorted(set(named()))
+    assert pages
+    for page, *wanted in pages:
+        text = (ROOT / "docs" / f"{page}.md").read_text()
+        headings = {
+            re.sub(r"[^a-z0-9]+", "-", one.lower()).strip("-") for one in re.findall(r"^#+ (.*)", text, re.M)
+        }
+        assert set(wanted) <= headings, page
 
 
 def test_nothing_printed_names_a_file_of_the_repository() -> None:
