@@ -68,6 +68,7 @@ class Soak:
         """Run with forced renewals of lives of a day, in this process: no time is waited for."""
         self.ttl = "24h"
         addresses = self.started(stack)
+        assert all(one.startswith("container: ") for one in self.left_out), self.left_out
         folders = [self.machine.folder / name for name in self.servers]
         began = time.monotonic()
         with (

@@ -86,6 +86,14 @@ def _inputs(file: AgentFile, source: str) -> Iterator[tuple[Path, str]]:
         yield from _inputs_of(consumer)
 
 
+def read_files(file: AgentFile) -> tuple[Path, ...]:
+    """Return files that the agent reads beside its configuration: CA, credentials and passwords."""
+    sets = (kept for _, kept in sets_of(file))
+    passwords = (one.password_file for kept in sets for one in (*kept.files, *kept.copies))
+    found = (file.vault.ca_file, *_credentials(file.vault.login), *passwords)
+    return tuple(dict.fromkeys(path for path in found if path is not None))
+
+
 def _credentials(login: LoginChoice | None) -> Iterator[Path | None]:
     if login is None:
         return

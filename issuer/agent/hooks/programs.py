@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from issuer.text import one_line
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 MAX_OUTPUT: Final = 16 << 20
 """Bytes that a hook may print; more of it is taken for one that never ends."""
+_INTERPRETER: Final = re.compile(r"(ba|da|k|z|a)?sh|busybox|(python|perl|ruby|node|php)[0-9.]*")
 _SHOWN: Final = 4096
 _CHUNK: Final = 64 << 10
 _PIPE_GRACE: Final = 0.5
@@ -39,6 +41,8 @@ async def run_program(
     """
     program = Path(words[0])
     need_trusted(program, "program")
+    for script in _scripts(words):
+        need_trusted(script, "script", user)
     tail = _Tail()
     async with tail.pipe() as output:
         try:
@@ -80,6 +84,13 @@ async def _ended(process: asyncio.subprocess.Process, tail: _Tail) -> None:
     finally:
         for one in waits:
             one.cancel()
+
+
+def _scripts(words: Sequence[str]) -> tuple[Path, ...]:
+    """Return the files that an interpreter is to run: those of its arguments that are paths of files."""
+    if _INTERPRETER.fullmatch(Path(words[0]).name) is None:
+        return ()
+    return tuple(Path(word) for word in words[1:] if word.startswith("/") and Path(word).is_file())
 
 
 def check_program(program: Path) -> None:

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from issuer.agent.config.model import AgentFile
+from issuer.agent.config.paths import read_files
 from issuer.agent.config.state import state_folder
 from issuer.agent.errors import AgentError
 from issuer.agent.files.folders import opened_folder
 
-_READ, _WRITE = 4, 2
+_READ, _WRITE, _PASS = 4, 2, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class ServiceUser:
         """Return the state folder of a configuration: the one that commands of this user look into."""
         return state_folder(file.state_folder, {"HOME": self.home}, str(config), self.uid)
 
-    def prepare(self, folders: Iterable[Path], state: Path, config: Path) -> tuple[str, ...]:
+    def prepare(self, folders: Iterable[Path], state: Path) -> tuple[str, ...]:
         """Make what isn't there of `folders` and `state`, for this user; returns what it can't use.
 
         The unit lets the agent write these alone, and they have to be there when it starts. Raises
@@ -50,8 +51,25 @@ class ServiceUser:
                         f'{self.name} may not write to the folder "{folder}": run "chown {self.name} '
                         f'{folder}", or name another one'
                     )
-        if not self._may(config.stat(), _READ):
-            problems.append(f'{self.name} may not read "{config}": run "chown {self.name} {config}"')
+        return tuple(problems)
+
+    def unreadable(self, file: AgentFile, config: Path) -> tuple[str, ...]:
+        """Return what to do about files that the service has to read and this user can't."""
+        problems = []
+        for path in (config, *read_files(file)):
+            closed = [
+                one for one in reversed(path.parents) if one.exists() and not self._may(one.stat(), _PASS)
+            ]
+            if closed:
+                problems.append(
+                    f'{self.name} doesn\'t come through "{closed[0]}" to "{path}": run "chgrp {self.gid} '
+                    f'{closed[0]} && chmod g+x {closed[0]}"'
+                )
+            elif path.exists() and not self._may(path.stat(), _READ):
+                # Its group, not its owner: root reads none that another may write.
+                problems.append(
+                    f'{self.name} may not read "{path}": run "chgrp {self.gid} {path} && chmod 640 {path}"'
+                )
         return tuple(problems)
 
     def left_behind(self, file: AgentFile, config: Path) -> str:

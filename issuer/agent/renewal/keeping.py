@@ -27,6 +27,7 @@ from issuer.agent.renewal.source import (
     SOURCE,
     check_files,
     check_own_files,
+    exposed_keys,
     files_of,
     layout_digest,
     owners_of,
@@ -164,6 +165,8 @@ class CertificateKeeper:
         self.now_and_then = False
         """True if the next look may be far away, as from cron."""
         self._unwritten: FreshCertificate | None = None
+        self._over = ""
+        """Serial number of the set that `_unwritten` is to replace."""
         self._checked_at: datetime | None = None
         self._held: HeldBack | None = None
 
@@ -178,16 +181,30 @@ class CertificateKeeper:
             kept = self._kept(current, made)
             if self._unwritten is not None and kept is not None and kept.serial == self._unwritten.serial:
                 self._unwritten = self._held = None  # written, though the disk refused something after it
+            if self._unwritten is not None and not self._is_still_wanted(self._unwritten, kept):
+                await self.close()
+                self._held = None
             held = None if force else self._held_until(folder, kept)
             reason = RenewalReason.REQUESTED if force else None if held else self._reason(kept, current)
             if reason is None and not held and kept is not None and current is not None:
                 reason = await self._asked_of_vault(current, kept)
             if reason is None and made is not None and current is not None and kept is not None:
                 rewritten = self._mend(folder, current, made)
-                warnings = (*self._copy(made), *self._held_text(held))
+                warnings = (*self._copy(made), *self._held_text(held), *exposed_keys(self.spec))
                 kept = replace(kept, renew_at=held or kept.renew_at)
                 return KeepReport(kept, rewritten=rewritten, warnings=warnings)
             return await self._renew(folder, made, reason or RenewalReason.FIRST)
+
+    def _is_still_wanted(self, fresh: FreshCertificate, kept: KeptCertificate | None) -> bool:
+        """Return False for what is kept in memory once another process renewed the set, or it is too old.
+
+        It is to replace the set `_over` and no other, and would soon have to be renewed itself.
+        """
+        leaf = fresh.made.certificate
+        if leaf is None or (kept is not None and kept.serial != self._over):
+            return False
+        begin, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+        return self._clock.now() < begin + (end - begin) * self.spec.renewal.at
 
     async def take_back(self) -> bool:
         """Have readers see the set before the current one; returns False if that isn't good for it.
@@ -210,6 +227,7 @@ class CertificateKeeper:
                 return False
             # Before the files change: a disk that refuses then must not lose what was signed.
             self._unwritten = FreshCertificate(made, str(current.notes.get("serial")), ())
+            self._over = kept.serial
             now = self._clock.now()
             hold = hold_back(folder, kept.serial, request_digest(self.spec), now)
             self._held = HeldBack(current.notes, hold.ends(now))
@@ -355,6 +373,8 @@ class CertificateKeeper:
             key = self._kept_key(made, reason)
             fresh = await self._calls.sign(self.spec, key or new_key(self.spec.key), self._clock.now())
             self._unwritten = fresh
+            kept = self._kept(folder.current(), made)
+            self._over = "" if kept is None else kept.serial
         try:
             notes: Mapping[str, Any]
             if self._held is not None:

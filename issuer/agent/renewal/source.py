@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -126,6 +127,17 @@ def check_own_files(spec: CertificateSpec | CAChainSpec) -> None:
     """Try owners and password files of what lies in the set's folder. Raises AgentError."""
     for one in spec.files:
         _check_file(one)
+
+
+def exposed_keys(spec: CertificateSpec | CAChainSpec) -> tuple[str, ...]:
+    """Return warnings about files with a key that somebody made readable for everybody."""
+    found = []
+    for one in spec.files:
+        path = spec.folder / one.name
+        with suppress(OSError):
+            if one.kind.is_secret and path.stat().st_mode & 0o007:
+                found.append(f'Everybody may open "{path}", which holds the key: run "chmod o= {path}"')
+    return tuple(found)
 
 
 def _check_file(one: SetFile | CopiedFile) -> None:

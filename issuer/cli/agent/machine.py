@@ -107,7 +107,9 @@ def _install(config: Path, user: str, text: ServiceKind | None) -> int:
         made = {ServiceKind.CRON: units.cron_line, ServiceKind.LAUNCHD: units.launchd_plist}
         typer.echo(made[text](service) if text in made else unit, nl=False)
         return 0
-    problems = () if runs_as is None else runs_as.prepare(folders, state, config)
+    problems: tuple[str, ...] = ()
+    if runs_as is not None:
+        problems = (*runs_as.prepare(folders, state), *runs_as.unreadable(file, config))
     place = _unit_folder() / f"{service.name}.service"
     with opened_folder(place.parent, create=True) as opened, disk_errors(f'"{place}"'):
         replace(opened, place.name, NewFile(unit.encode(), 0o644))

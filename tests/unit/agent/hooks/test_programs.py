@@ -22,10 +22,10 @@ def user() -> HookUser:
     return hook_user(getpass.getuser())
 
 
-def script(folder: Path, text: str) -> str:
+def script(folder: Path, text: str, mode: int = 0o755) -> str:
     path = folder / "hook"
     path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o755)
+    path.chmod(mode)
     return str(path)
 
 
@@ -121,3 +121,16 @@ def test_root_has_to_name_the_user() -> None:
 def test_unknown_user_is_told() -> None:
     with pytest.raises(HookUnsafe, match="isn't known on this machine"):
         hook_user("nobody-of-this-name")
+
+
+async def test_script_that_others_may_write_is_given_to_no_interpreter(
+    tmp_path: Path, user: HookUser
+) -> None:
+    path = script(tmp_path, f"touch {tmp_path}/ran", 0o666)
+    with pytest.raises(HookUnsafe, match=r"The script .* is not used: everybody may write"):
+        await run_program(("/bin/sh", path), user, 20)
+    assert not (tmp_path / "ran").exists()
+    await run_program(("/bin/ls", path), user, 20)  # data may be anybody's
+    script(tmp_path, f"touch {tmp_path}/ran", 0o644)
+    await run_program(("/bin/sh", path), user, 20)
+    assert (tmp_path / "ran").exists()

@@ -284,3 +284,48 @@ async def test_forged_note_holds_nothing_back_for_more_than_an_hour(tmp_path: Pa
     for text in ("[", "[]", '{"serial": 1}', "null"):
         note.write_text(text)
         assert machine.keeper.look().reason is RenewalReason.DUE
+
+
+async def test_refused_set_is_dropped_once_another_process_renewed(tmp_path: Path) -> None:
+    """An older certificate, or one whose key was revoked, must not come back over a newer one."""
+    machine = Machine(tmp_path)
+    await machine.renewed()
+    machine.answers = [refused()]
+    assert (await machine.telling.tell("server")).outcome is HookOutcome.ROLLED_BACK
+    calls: Any = machine.signing
+    spec = machine.keeper.spec
+    other = CertificateKeeper(spec, calls, "machine", ServerClock(lambda: machine.time))
+    by_hand = (await other.step(force=True)).kept
+    report = await machine.keeper.step()
+    assert (report.kept.serial, report.renewed, report.warnings) == (by_hand.serial, None, ())
+    assert machine.signing.revoked == [machine.signing.signed[1]]
+    machine.time += LIFE * 0.8
+    assert (await machine.keeper.step()).kept.serial == machine.signing.signed[3]
+
+
+async def test_set_that_is_too_old_once_the_disk_has_room_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine(tmp_path)
+    await machine.keeper.step()
+
+    def full(*_: object, **__: object) -> None:
+        raise DiskRefused("full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("issuer.agent.files.generations.GenerationFolder.write", full)
+        with pytest.raises(DiskRefused):
+            await machine.keeper.step(force=True)
+    machine.time += LIFE * 3
+    report = await machine.keeper.step()
+    assert report.kept.serial == machine.signing.signed[2]
+    assert machine.signing.revoked == [machine.signing.signed[1]]
+
+
+async def test_key_that_everybody_may_read_is_warned_of(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    await machine.keeper.step()
+    key = tmp_path / "web" / "tls.key"
+    key.chmod(0o644)
+    [warning] = (await machine.keeper.step()).warnings
+    assert warning == f'Everybody may open "{key}", which holds the key: run "chmod o= {key}"'

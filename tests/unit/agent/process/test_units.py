@@ -9,7 +9,9 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -18,7 +20,13 @@ from typer.testing import CliRunner, Result
 
 from issuer.agent.config.state import state_folder
 from issuer.agent.process.notify import READY, ServiceNotifier
-from issuer.agent.process.units import AgentService, cron_line, launchd_plist, system_unit, user_unit
+from issuer.agent.process.units import (
+    AgentService,
+    cron_line,
+    launchd_plist,
+    system_unit,
+    user_unit,
+)
 from issuer.cli.main import app
 from tests.unit.agent.config.test_reading import GOOD
 
@@ -107,10 +115,19 @@ AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="installs for another use
 NOBODY = pwd.getpwnam("nobody")
 
 
+@pytest.fixture
+def passable() -> Iterator[Path]:
+    """A folder that everybody may pass through; pytest's are root's alone."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
 @AS_ROOT
 def test_install_makes_the_folders_for_the_service_s_user(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    passable: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    tmp_path = passable
     monkeypatch.setattr("issuer.agent.config.state.SYSTEM_STATE", tmp_path / "lib" / "agent")
     monkeypatch.setattr("issuer.cli.agent.machine._verify", lambda *_: "")
     ran = install(tmp_path, monkeypatch, "--as", "nobody")
@@ -132,7 +149,30 @@ def test_install_makes_the_folders_for_the_service_s_user(
 
 
 @AS_ROOT
-def test_login_that_root_kept_is_handed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_service_s_user_can_not_read_is_named(
+    passable: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is said to be run for each makes it readable, and keeps it one that root reads."""
+    monkeypatch.setattr("issuer.agent.config.state.SYSTEM_STATE", passable / "lib" / "agent")
+    monkeypatch.setattr("issuer.cli.agent.machine._verify", lambda *_: "")
+    closed = passable / "etc"
+    closed.mkdir(mode=0o700)
+    secret = closed / "secret-id"
+    secret.write_text("s")
+    secret.chmod(0o600)
+    monkeypatch.setattr(sys.modules[__name__], "GOOD", GOOD.replace("/etc/s", str(secret)))
+    for problem in (f'doesn\'t come through "{closed}"', f'may not read "{secret}"'):
+        ran = install(passable, monkeypatch, "--as", "nobody")
+        assert ran.exit_code == 1
+        assert problem in ran.output
+        command = ran.output.split(problem)[1].split('run "')[1].split('"')[0]
+        subprocess.run(["sh", "-c", command], check=True)
+    assert install(passable, monkeypatch, "--as", "nobody").exit_code == 0
+
+
+@AS_ROOT
+def test_login_that_root_kept_is_handed_over(passable: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path = passable
     monkeypatch.setattr("issuer.agent.config.state.SYSTEM_STATE", tmp_path / "lib" / "agent")
     monkeypatch.setattr("issuer.cli.agent.machine._verify", lambda *_: "")
     kept = state_folder(None, {}, str(tmp_path / "agent.yaml"), 0)
