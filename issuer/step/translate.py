@@ -56,7 +56,8 @@ def error_from_answer(where: str, answer: Answer) -> StepError:
         return StepRateLimited(f"step-ca answered 429 to {where}", retry_after=retry_after(answer))
     if said is None:
         return _not_in_its_form(where, answer)
-    messages = (cleaned(said).rstrip("."),) if answer.shown and said else ()
+    words = cleaned(said) if answer.shown else ""
+    messages = (words,) if words else ()
     kind = _KINDS.get(status, StepFault if status >= 500 else UnexpectedAnswer)
     if status == 500 and said == _NAMES_REFUSED:
         kind = StepNamesRefused

@@ -157,10 +157,11 @@ def media_type(answer: Answer) -> str:
 
 
 def cleaned(message: str) -> str:
-    """Return a server's words, fit to be shown: one printable line, bounded, with tokens taken out."""
+    """Return a server's words, fit to stand in a sentence: one printable line, bounded, with tokens taken
+    out and without full stops at the end."""
     text = " ".join(message[:_MAX_READ_CHARS].split())
     text = "".join(char for char in text if char.isprintable())
-    text = _SECRET.sub("[redacted]", text)
+    text = _SECRET.sub("[redacted]", text).rstrip(".")
     return clip(text, _MAX_MESSAGE_CHARS)
 
 

@@ -72,3 +72,16 @@ def test_another_refusal_is_none_of_these() -> None:
     error = refused(400, "bad request", shown=True)
     assert isinstance(error, StepBadRequest)
     assert (error.life, error.already_revoked) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("The request could not be completed: not you.", ": The request could not be completed: not you"),
+        ("See the logs for more info..", ": See the logs for more info"),
+        (".", ""),
+    ],
+)
+def test_words_stand_in_a_sentence_without_their_own_full_stop(said: str, shown: str) -> None:
+    """Its default messages end with one, to which it adds another."""
+    assert str(refused(400, said, shown=True)) == f"step-ca answered 400 to POST /1.0/sign{shown}"

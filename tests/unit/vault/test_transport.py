@@ -131,6 +131,12 @@ def test_messages_are_bounded_and_hold_no_tokens() -> None:
     assert max(map(len, error.messages)) <= 300
 
 
+def test_words_stand_in_a_sentence_without_their_own_full_stop() -> None:
+    assert cleaned("no handler for route. route entry not found.") == (
+        "no handler for route. route entry not found"
+    )
+
+
 def test_of_a_message_only_its_beginning_is_read() -> None:
     assert cleaned(" " * 9000 + "late") == ""
 
