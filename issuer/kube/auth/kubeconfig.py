@@ -23,8 +23,8 @@ import yaml
 
 from issuer.kube.auth.credentials import FILES_GOOD_FOR, Access, Contexts, Settings, access_of
 from issuer.kube.auth.exec_plugin import run_plugin
-from issuer.kube.auth.lean import bare
 from issuer.kube.errors import ConfigError
+from issuer.lean import bare
 
 # They import a client for threads, with requests and oauthlib, and dynamic ones: a tenth of a second of every
 # command.

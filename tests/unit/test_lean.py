@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from issuer.kube.auth.lean import bare
+from issuer.lean import bare
 
 
 @pytest.fixture
