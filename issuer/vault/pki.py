@@ -10,9 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hvac.api.secrets_engines.pki import Pki as PkiApi
-from hvac.utils import format_url
-
 from issuer.transport.sending import Ask
 from issuer.vault.errors import (
     BranchedChain,
@@ -28,6 +25,7 @@ from issuer.vault.errors import (
     VaultForbidden,
     VaultNotFound,
 )
+from issuer.vault.hvac_apis import PkiApi, format_url
 from issuer.vault.paths import Mode, PathError, SignPath
 from issuer.vault.transport import VaultClient
 

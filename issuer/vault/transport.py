@@ -17,7 +17,6 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import orjson
-from hvac.adapters import Adapter
 
 from issuer.transport.failures import Answer, json_object
 from issuer.transport.sender import Sender
@@ -27,25 +26,41 @@ from issuer.vault.errors import UnexpectedAnswer
 from issuer.vault.translate import error_from_answer
 
 
-class VaultSender(Sender):
-    """A sender with what `hvac.adapters.Adapter` copies from the `requests` session it expects; it means
-    nothing here."""
+class AsyncAdapter:
+    """What hvac's API classes call, as coroutines. Answers JSON as a dict, 204 as None, or text with
+    `raw=True`.
 
-    verify: None = None
-    cert: None = None
-    proxies: None = None
-
-
-class AsyncAdapter(Adapter):  # type: ignore[misc]  # hvac has no types
-    """hvac's adapter with a coroutine for `request`. Answers JSON as a dict, 204 as None, or text with
-    `raw=True`."""
+    hvac's own `Adapter` would import `requests`, which nothing here sends by.
+    """
 
     def __init__(
-        self, sender: VaultSender, *, token: str | None, namespace: str | None, before: Ask | None = None
+        self, sender: Sender, *, token: str | None, namespace: str | None, before: Ask | None = None
     ) -> None:
-        super().__init__(base_uri="", token=token, session=sender, namespace=namespace)
+        self.token = token
+        self.namespace = namespace
+        self.session = sender
         self._before = before
         self._last: Answer | None = None
+
+    async def get(self, url: str, **options: Any) -> Any:
+        """Send a GET; errors and answers as for `request`."""
+        return await self.request("get", url, **options)
+
+    async def post(self, url: str, **options: Any) -> Any:
+        """Send a POST; errors and answers as for `request`."""
+        return await self.request("post", url, **options)
+
+    async def put(self, url: str, **options: Any) -> Any:
+        """Send a PUT; errors and answers as for `request`."""
+        return await self.request("put", url, **options)
+
+    async def delete(self, url: str, **options: Any) -> Any:
+        """Send a DELETE; errors and answers as for `request`."""
+        return await self.request("delete", url, **options)
+
+    async def list(self, url: str, **options: Any) -> Any:
+        """Send a LIST, which Vault's API has for folders; errors and answers as for `request`."""
+        return await self.request("list", url, **options)
 
     async def request(
         self,
@@ -123,7 +138,7 @@ class VaultClient:
         """Prepare a client. Raises InvalidConnection for an address or CA bundle that can't be used; sends
         nothing."""
         self.connection = connection
-        self._sender = VaultSender(connection, shown=shown)
+        self._sender = Sender(connection, shown=shown)
 
     def beside(self, connection: Connection) -> VaultClient:
         """Return another client for this server, which trusts what this one has seen of it."""

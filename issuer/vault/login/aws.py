@@ -13,9 +13,9 @@ import warnings
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from hvac import aws_utils, utils
-
+from issuer.lean import bare
 from issuer.vault.errors import LoginRefused
+from issuer.vault.hvac_apis import format_url
 from issuer.vault.login.methods import Token, logged_in
 from issuer.vault.paths import auth_mount
 from issuer.vault.transport import VaultClient
@@ -78,7 +78,7 @@ class AWSIdentity:
     async def login(self, client: VaultClient) -> Token:
         """Sign with fresh credentials and log in (auth/<mount>/login)."""
         body = {"role": self.role, **self._signed(await self.credentials())}
-        url = utils.format_url("/v1/auth/{mount_point}/login", mount_point=auth_mount(self.mount))
+        url = format_url("/v1/auth/{mount_point}/login", mount_point=auth_mount(self.mount))
         return await logged_in(
             self.name,
             f'Check that Vault\'s auth role "{self.role}" exists there with auth_type iam and binds the ARN '
@@ -92,6 +92,8 @@ class AWSIdentity:
         value = self.header_value
         if value is not None and not _HEADER_VALUE.fullmatch(value):
             raise LoginRefused("vaultHeaderValue holds what no HTTP header can", method=self.name)
+        with bare("hvac"):  # here, since it brings `requests`, which no other login needs
+            from hvac import aws_utils
         request = aws_utils.generate_sigv4_auth_request(header_value=value)
         # hvac names the global service. A region's signature holds only at the region's own host.
         host = sts_host(self.region)

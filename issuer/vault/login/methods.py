@@ -11,11 +11,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from hvac.api.auth_methods.approle import AppRole as AppRoleApi
-from hvac.api.auth_methods.kubernetes import Kubernetes as KubernetesApi
-from hvac.api.auth_methods.token import Token as TokenApi
-from hvac.utils import format_url
-
 from issuer.transport.client_certificate import ClientCertificate
 from issuer.vault.errors import (
     LoginRefused,
@@ -26,6 +21,7 @@ from issuer.vault.errors import (
     VaultForbidden,
     VaultNotFound,
 )
+from issuer.vault.hvac_apis import AppRoleApi, KubernetesApi, TokenApi, format_url
 from issuer.vault.paths import auth_mount
 from issuer.vault.transport import VaultClient
 
