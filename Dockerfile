@@ -2,35 +2,39 @@
 #
 # Packages are those of the hashed locks. Where the folder wheels/ holds them (`make wheels`), no index is asked.
 # PYTHON_IMAGE is any image with Python 3.11 to 3.13 and its venv; RUNTIME_IMAGE one with the same Python, and it
-# may lack a shell.
+# may lack a shell. All commands run on the builder's own machine: for another architecture nothing is emulated,
+# as the packages come as its wheels, and byte code is the same everywhere.
 ARG PYTHON_IMAGE=python:3.13-slim
 ARG RUNTIME_IMAGE=${PYTHON_IMAGE}
 
 FROM ${RUNTIME_IMAGE} AS runtime
 
-FROM ${PYTHON_IMAGE} AS build
+FROM --platform=${BUILDPLATFORM} ${PYTHON_IMAGE} AS build
+# The architecture that the image is for, as Go calls it; the builder gives it.
+ARG TARGETARCH
 # Seconds since 1970 that every file gets, so that the same sources give the same layer.
 ARG SOURCE_DATE_EPOCH=0
 ENV PYTHONHASHSEED=0 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
 COPY locks/build.txt locks/runtime.txt locks/
+COPY tools/sbom.py tools/wheels.py tools/
 COPY wheels wheels
-RUN python3 -m venv tools \
- && if ls wheels/*.whl >/dev/null 2>&1; then printf '[global]\nno-index = true\nfind-links = /build/wheels\n' > tools/pip.conf; fi \
- && tools/bin/pip install --quiet --no-deps --require-hashes --only-binary :all: -r locks/build.txt \
- && tools/bin/pip install --quiet --no-deps --require-hashes --only-binary :all: --no-compile --target /app -r locks/runtime.txt \
+RUN python3 -m venv venv \
+ && if ls wheels/*.whl >/dev/null 2>&1; then printf '[global]\nno-index = true\nfind-links = /build/wheels\n' > venv/pip.conf; fi \
+ && venv/bin/pip install --quiet --no-deps --require-hashes --only-binary :all: -r locks/build.txt \
+ && venv/bin/python tools/wheels.py --into /app ${TARGETARCH:+--arch ${TARGETARCH}} \
  && rm -rf /app/bin
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY issuer issuer
-COPY tools/sbom.py tools-sbom.py
 # What the base consists of; without a shell it has status.d instead of status.
 COPY --from=runtime /var/lib/dpkg base
+COPY --from=runtime /usr/lib/os-release base-os-release
 # The Kubernetes client's models and calls are most of its size and are never imported (tests/unit/kube/test_image.py).
 # Byte code that is never checked against its source makes a start quick on a file system that can't be written.
-RUN tools/bin/pip install --quiet --no-deps --no-build-isolation --no-index --no-compile --target /app . \
+RUN venv/bin/pip install --quiet --no-deps --no-build-isolation --no-index --no-compile --target /app . \
  && rm /app/bin/kubectl* \
- && sed -i "1s|.*|#!$(readlink -f tools/bin/python3) -P|" /app/bin/vault-issuer \
- && python3 tools-sbom.py --packages /app --lock locks/runtime.txt --dpkg base --os-release /etc/os-release --output /app/vault-issuer.cdx.json \
+ && sed -i "1s|.*|#!$(readlink -f venv/bin/python3) -P|" /app/bin/vault-issuer \
+ && python3 tools/sbom.py --packages /app --lock locks/runtime.txt --dpkg base --os-release base-os-release --output /app/vault-issuer.cdx.json \
  && find /app/kubernetes/client/models /app/kubernetes/client/api /app/kubernetes/aio/client/models /app/kubernetes/aio/client/api \
       -name '*.py' ! -name '__init__.py' -delete \
  && find /app -name '*.pyi' -delete \

@@ -58,6 +58,14 @@ test-chart: setup ## the chart and config/ alone; builds Helm once
 test-integration: setup ## the tests on the real testbed alone
 	@$(BIN)/python -m tools.tiers integration rights
 
+.PHONY: test-platforms
+test-platforms: setup ## minutes: the image for amd64 and arm64, and its command run for both under QEMU (installs it; root, Debian 12)
+	@$(BIN)/python -m tools.tiers platforms
+
+.PHONY: test-signing
+test-signing: setup ## a signed release, image and chart, verified by cosign and Helm without a network (builds cosign once: minutes)
+	@$(BIN)/python -m tools.tiers signing
+
 test-pythons: setup ## the unit tests on every Python of this machine from the oldest that is promised on
 	@$(BIN)/python -m tools.tiers unit pythons
 
@@ -202,7 +210,8 @@ image: wheels ## build the image: IMAGE=... PYTHON_IMAGE=...[@sha256:...] RUNTIM
 release: setup $(if $(PYTHON_IMAGE),wheels) ## what a version consists of, in dist/: REGISTRY=... PYTHON_IMAGE=... REPOSITORY_URL=... HELM_KEY=... COSIGN_KEY=... (docs/verify.md)
 	@REPOSITORY_URL="$(REPOSITORY_URL)" $(BIN)/python -m tools.release --registry "$(REGISTRY)" $(if $(BASE_DPKG),--dpkg "$(BASE_DPKG)") \
 	    --python-image "$(PYTHON_IMAGE)" --runtime-image "$(RUNTIME_IMAGE)" \
-	    --helm-key "$(HELM_KEY)" --helm-keyring "$(HELM_KEYRING)" --helm-passphrase-file "$(HELM_PASSPHRASE_FILE)" --cosign-key "$(COSIGN_KEY)"
+	    --helm-key "$(HELM_KEY)" --helm-keyring "$(HELM_KEYRING)" --helm-passphrase-file "$(HELM_PASSPHRASE_FILE)" \
+	    --cosign-key "$(COSIGN_KEY)" --cosign-offline "$(COSIGN_OFFLINE)"
 
 audit: setup ## known vulnerabilities of what an installation has (asks a service; pip-audit is installed)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/audit.txt

@@ -2,14 +2,15 @@
 
 python -m tools.image [--python-image IMAGE] [--runtime-image IMAGE] [--tag NAME:TAG] [--platforms LIST]
 
-The image is for this machine's architecture. With --platforms it is an index of one for each: the builder
-needs the other's emulation, and wheels/ the wheels of both (`make wheels ARCH=...`).
+The image is for this machine's architecture. With --platforms it is an index of one for each, for which
+nothing is emulated; wheels/ has the wheels of all of them (`make wheels ARCH=...`).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import platform
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from pathlib import Path
 from issuer import __version__
 from tools.archives import read_tar, tar
 from tools.repository import repository
+from tools.sources import uncommitted
+from tools.wheels import ARCHITECTURES
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = ("buildah", "podman", "docker")
@@ -74,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--platforms", default="", help="architectures of an index, such as amd64,arm64")
     options = parser.parse_args(arguments)
-    program = next((name for name in PROGRAMS if shutil.which(name)), None)
+    program = builder()
     if program is None:
         print(f"none of {', '.join(PROGRAMS)} is on PATH: install one of them", file=sys.stderr)
         return 2
@@ -88,7 +91,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         committed(),
         repository() or "",
     )
+    if platforms and program != "docker":
+        # What has the name would stay in the index, before what is built, or be no index at all.
+        subprocess.run([program, "rmi", build.tag], capture_output=True, check=False)
     return subprocess.run(command(program, build), cwd=ROOT, check=False).returncode
+
+
+def builder() -> str | None:
+    """Return what of this machine builds images, or None."""
+    return next((name for name in PROGRAMS if shutil.which(name)), None)
 
 
 def command(program: str, build: ImageBuild) -> list[str]:
@@ -103,7 +114,15 @@ def command(program: str, build: ImageBuild) -> list[str]:
     if program == "docker":
         # Docker's own store keeps no index: it is pushed at once.
         return [program, "buildx", "build", "--tag", build.tag, "--push", platforms, *arguments, "."]
+    # Docker's own builder says this itself; buildah and podman of Debian 12 don't.
+    arguments += ["--build-arg", f"BUILDPLATFORM=linux/{_here()}"]
     return [program, "build", "--manifest", build.tag, platforms, *arguments, *timestamp, "."]
+
+
+def _here() -> str:
+    """This machine's architecture, as Go calls it."""
+    names = {machine: name for name, machine in ARCHITECTURES.items()}
+    return names.get(platform.machine(), platform.machine())
 
 
 def built_archive(build: ImageBuild, file: Path) -> Path:
@@ -111,7 +130,7 @@ def built_archive(build: ImageBuild, file: Path) -> Path:
 
     The same layers give the same bytes. Raises FileNotFoundError where nothing can build, CalledProcessError.
     """
-    program = next((name for name in PROGRAMS if shutil.which(name)), None)
+    program = builder()
     if program is None:
         raise FileNotFoundError(f"none of {', '.join(PROGRAMS)} is on PATH: install one of them")
     with tempfile.TemporaryDirectory() as folder:
@@ -139,8 +158,11 @@ def _named_in(manifest: bytes) -> set[str]:
 
 
 def revision() -> str:
-    """The commit that is checked out; `unknown` outside git."""
-    return _git("rev-parse", "HEAD") or "unknown"
+    """The commit that is checked out, with `-dirty` where files differ from it; `unknown` outside git."""
+    commit = _git("rev-parse", "HEAD")
+    if not commit:
+        return "unknown"
+    return f"{commit}-dirty" if uncommitted() else commit
 
 
 def committed() -> str:

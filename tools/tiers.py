@@ -9,7 +9,8 @@ differential: the real approver-policy, which is built for it. status-page: the 
 requests wait. readers: approved names and generated chains, read and judged by Go, OpenSSL and others.
 oldest: the oldest versions that the chart asks for. outage: 75 s of 502 on the signing path.
 pki-interrupted: an apply ended at each of its calls. agent-soak: 50,000 handshakes while the agent renews,
-and its writing killed at each system call. step-issuer: moved from the real step-issuer and back, and ten
+and its writing killed at each system call. signing: a release signed and verified. platforms: the
+image for amd64 and arm64, run under QEMU. step-issuer: moved from the real step-issuer and back, and ten
 minutes of a step-ca that is stopped and rotated.
 
 python -m tools.tiers unit integration [-- PYTEST-ARGUMENTS]

@@ -65,10 +65,10 @@ class MadeRelease:
 def made_release(directory: Path, progress: Progress) -> MadeRelease:
     """Make the release of HEAD twice and compare. Raises TestbedError where two builds differ."""
     directory.mkdir()
-    environment = _environment(directory)
+    environment = environment_of(directory)
     root = base_root(progress)
     progress.stage("bases of the image, one of them without a shell")
-    _run(["unshare", "--mount", "bash", "-c", _BASES, "bases", str(root), *_SHELLS], directory, environment)
+    run_in(["unshare", "--mount", "bash", "-c", _BASES, "bases", str(root), *_SHELLS], directory, environment)
     bases = [_pinned(name, directory, environment) for name in ("localhost/python", "localhost/shell-less")]
     sums = []
     for number, umask in enumerate((0o022, 0o002)):
@@ -85,7 +85,7 @@ def made_release(directory: Path, progress: Progress) -> MadeRelease:
         ]
         words += [f"REGISTRY={REGISTRY}", f"REPOSITORY_URL={ADDRESS}"]
         words += [f"PYTHON_IMAGE={bases[0]}", f"RUNTIME_IMAGE={bases[1]}"]
-        _run(words, clone, environment, umask)
+        run_in(words, clone, environment, umask)
         (clone / "dist").rename(directory / f"dist-{number}")
         if number == 0:
             (clone / "wheels").rename(directory / "wheels")
@@ -99,7 +99,7 @@ def made_release(directory: Path, progress: Progress) -> MadeRelease:
     return MadeRelease(directory / "dist-0", f"{REGISTRY}/vault-issuer:{version}")
 
 
-def _environment(directory: Path) -> Mapping[str, str]:
+def environment_of(directory: Path) -> Mapping[str, str]:
     """An environment without this user's caches, but for the builds of Helm, which take minutes."""
     home, storage = directory / "home", directory / "storage.conf"
     home.mkdir()
@@ -119,11 +119,12 @@ def _environment(directory: Path) -> Mapping[str, str]:
 def _pinned(name: str, directory: Path, environment: Mapping[str, str]) -> str:
     """An image of the storage by its digest, as people pin a base."""
     words = ["buildah", "images", "--digests", "--format={{.Name}}@{{.Digest}}"]
-    told = _run(["unshare", "--mount", *words], directory, environment)
+    told = run_in(["unshare", "--mount", *words], directory, environment)
     return next(line for line in told.splitlines() if line.startswith(f"{name}@"))
 
 
-def _run(words: list[str], folder: Path, environment: Mapping[str, str], umask: int = 0o022) -> str:
+def run_in(words: list[str], folder: Path, environment: Mapping[str, str], umask: int = 0o022) -> str:
+    """Run a command in a folder; what it printed. Raises TestbedError with its last words when it fails."""
     done = subprocess.run(
         words, cwd=folder, env=environment, umask=umask, capture_output=True, text=True, check=False
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -17,6 +18,7 @@ import pytest
 from testbed.chart import run_helm
 from testbed.cluster import SYSTEM_NAMESPACE
 from testbed.kube import condition, load
+from testbed.node.released import ADDRESS
 from tests.e2e.cluster import Cluster
 from tests.integration.support.canaries import wait_until
 
@@ -81,6 +83,30 @@ def test_the_images_label_has_the_version_of_its_name(dist: Path) -> None:
     (archive,) = dist.glob("*.image.tar")
     version = labels(archive)["org.opencontainers.image.version"]
     assert archive.name == f"vault-issuer-{version}.image.tar"
+
+
+def test_the_images_labels_say_what_it_is_of(dist: Path) -> None:
+    (archive,) = dist.glob("*.image.tar")
+    found = {name.removeprefix("org.opencontainers.image."): text for name, text in labels(archive).items()}
+    assert re.fullmatch(r"[0-9a-f]{40}", found["revision"])
+    assert found["source"] == ADDRESS
+    assert found["base.name"] == "localhost/shell-less"
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", found["base.digest"])
+
+
+def test_the_images_bill_of_materials_has_its_base(dist: Path) -> None:
+    (archive,) = dist.glob("*.image.tar")
+    with tarfile.open(archive) as files:
+        manifest = files.extractfile("manifest.json")
+        assert manifest is not None
+        *_, layer = json.load(manifest)[0]["Layers"]
+        with tarfile.open(fileobj=files.extractfile(layer)) as added:
+            file = added.extractfile("app/vault-issuer.cdx.json")
+            assert file is not None
+            components = [one["purl"] for one in json.load(file)["components"]]
+    (libc,) = [one for one in components if one.startswith("pkg:deb/debian/libc6@")]
+    assert libc.endswith("distro=debian-12")
+    assert any(one.startswith("pkg:pypi/cryptography@") for one in components)
 
 
 def test_the_manifests_alone_make_a_controller_of_the_image_without_a_shell(applied: Cluster) -> None:
