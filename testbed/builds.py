@@ -233,6 +233,27 @@ CONSUL_TEMPLATE = Build(
     disk_mb=700,
     minutes=3,
 )
+# For `make test-signing` alone: what signs releases, and what puts images into a registry, with a registry.
+COSIGN = Build(
+    name="cosign",
+    directory="cosign",
+    module="github.com/sigstore/cosign/v3",
+    target="github.com/sigstore/cosign/v3/cmd/cosign",
+    program="cosign",
+    download_mb=120,
+    disk_mb=2500,
+    minutes=6,
+)
+CRANE = Build(
+    name="crane",
+    directory="cosign",
+    module="github.com/google/go-containerregistry",
+    target="github.com/google/go-containerregistry/cmd/crane",
+    program="crane",
+    download_mb=5,
+    disk_mb=300,
+    minutes=1,
+)
 # What every testbed needs; the others are for a few tests, built when they ask for them.
 BUILDS = (KUBE_APISERVER, ETCD, CERT_MANAGER)
 # What the tests of CI need besides; approver-policy is for benchmarks and `make test-differential` alone.

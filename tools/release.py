@@ -6,8 +6,8 @@ Wheel and sdist; the chart as Helm's package and as an OCI layout; manifests and
 pki.yaml for editors; a bill of materials. The same commit gives the same bytes. The address of the repository
 (`tools.repository`), where it is known, becomes the chart's home and the beginning of its links, and
 wheel and sdist name it; where it is not, a warning says so. With
---helm-key the chart is signed (by Helm's `--sign`), with --cosign-key the checksums (by cosign), which name
-all else. docs/verify.md tells how to check it.
+--helm-key the chart is signed, with --cosign-key the checksums, which name all else (`tools.signing`).
+docs/verify.md tells how to check it.
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ import yaml
 from issuer import __version__
 from issuer.pki.file.schema import FILE, OVERLAY
 from issuer.pki.plan.editors import editor_schema
-from testbed.chart import run_helm
+from testbed.chart import ChartError, run_helm
 from tools import oci
 from tools.archives import read_tar, tar, tar_gz
-from tools.image import ImageBuild, built_archive, committed, revision
+from tools.image import PROGRAMS, ImageBuild, builder, built_archive, committed, revision
 from tools.repository import VARIABLE, repository
 from tools.sbom import base_packages, bill_of_materials, locked_hashes
+from tools.signing import Signing
 from tools.sources import ROOT, copy, level, packaged, uncommitted
 from tools.zipapp import wheel
 
@@ -46,6 +47,9 @@ NO_ADDRESS: Final = f"""\
 WARNING: this clone's `origin` has no address on the web, so nobody who gets these files learns where they
 come from: the chart has no home and no sources, its README no links, its alerts a runbook_url that leads
 nowhere, the wheel no source. Make them again: make release {VARIABLE}=https://HOST/PATH ..."""
+NO_REGISTRY: Final = """\
+WARNING: without a registry vault-issuer.yaml asks for docker.io/library/vault-issuer, which isn't yours, and
+the chart refuses to be rendered until it has one. Make them again: make release REGISTRY=HOST[:PORT] ..."""
 _LINK = re.compile(r"\[([^\[\]]+)\]\((?:\.\./)+([^)\s]+)\)")
 _SDIST = "import sys; from setuptools import build_meta; print(build_meta.build_sdist(sys.argv[1]))"
 
@@ -67,42 +71,81 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--helm-keyring", default="", help="file of the secret keys")
     parser.add_argument("--helm-passphrase-file", default="")
     parser.add_argument("--cosign-key", default="", help="key of cosign's that signs the checksums")
+    parser.add_argument("--cosign-offline", default="", help="1: without Sigstore's public log")
     options = parser.parse_args(arguments)
-    refused = refusal([] if options.uncommitted else uncommitted())
+    signing = Signing(
+        options.helm_key,
+        options.helm_keyring,
+        options.helm_passphrase_file,
+        options.cosign_key,
+        bool(options.cosign_offline),
+    )
+    refused = refusal([] if options.uncommitted else uncommitted(), signing) or unusable(options)
     if refused:
         print(refused, file=sys.stderr)
         return 1
     shutil.rmtree(options.output, ignore_errors=True)
     options.output.mkdir(parents=True)
-    signing = helm_signing(options.helm_key, options.helm_keyring, options.helm_passphrase_file)
+    try:
+        _make(options, signing)
+    except (ChartError, subprocess.CalledProcessError) as error:
+        shutil.rmtree(options.output)
+        print(f"nothing is left in {options.output.name}/, as a part failed: {error}", file=sys.stderr)
+        return 1
+    for path in sorted(options.output.iterdir()):
+        print(f"{path.name} ({path.stat().st_size / 1e3:,.0f} kB)")
+    if repository() is None:
+        print(NO_ADDRESS, file=sys.stderr)
+    if not options.registry:
+        print(NO_REGISTRY, file=sys.stderr)
+    return 0
+
+
+def _make(options: argparse.Namespace, signing: Signing) -> None:
+    """Write every file, the checksums last."""
     ours = wheel(options.output, repository())
     sdist(options.output)
     requirements(options.output)
-    chart(options.output, options.registry, signing)
+    chart(options.output, options.registry, signing.of_chart())
     schemas(options.output)
     manifests(options.output, options.registry)
     materials(options.output, ours, options.dpkg)
     if options.python_image:
         image(options.output, options.registry, options.python_image, options.runtime_image)
-    checksums(options.output)
-    if options.cosign_key:
-        sign(options.output, options.cosign_key)
-    for path in sorted(options.output.iterdir()):
-        print(f"{path.name} ({path.stat().st_size / 1e3:,.0f} kB)")
-    if repository() is None:
-        print(NO_ADDRESS, file=sys.stderr)
-    return 0
+    signing.sign(checksums(options.output))
 
 
-def refusal(changed: Sequence[str]) -> str:
-    """Say why nothing is made: changes that no commit has, or no address where one was meant; else "".
+def refusal(changed: Sequence[str], signing: Signing) -> str:
+    """Say why nothing is made, or "".
 
-    `changed` are the lines of git.
+    Reasons: changes that no commit has (`changed`, the lines of git), something that a signature needs, or no
+    address where one was meant.
     """
     if changed:
         return "\n  ".join(["what is released has to be committed first:", *changed])
+    if wanting := signing.wanting():
+        return "\n".join(wanting)
     if os.environ.get(VARIABLE) and repository() is None:
         return f"{VARIABLE} is no address on the web: give it as https://HOST/PATH"
+    return ""
+
+
+def unusable(options: argparse.Namespace) -> str:
+    """Say which option can't be used, and what to give instead, or ""."""
+    schema = json.loads((ROOT / CHART / "values.schema.json").read_text(encoding="utf-8"))
+    if not re.compile(schema["definitions"]["registry"]["pattern"]).fullmatch(options.registry):
+        return (
+            f"REGISTRY is no registry: {options.registry!r}; give it as host[:port], without https:// and /"
+        )
+    if options.python_image and builder() is None:
+        return f"PYTHON_IMAGE needs one of {', '.join(PROGRAMS)}, and none is on PATH: install one of them"
+    output = options.output
+    if output.is_symlink() or (output.exists() and not output.is_dir()):
+        return f"--output is no folder: {output}"
+    if output.is_dir() and any(output.iterdir()) and not (output / CHECKSUMS).is_file():
+        return (
+            f"{output} holds files and no {CHECKSUMS}, so it is no earlier release: name another, or empty it"
+        )
     return ""
 
 
@@ -155,7 +198,9 @@ def settle(chart: Path, registry: str, address: str | None) -> None:
     values = chart / "values.yaml"
     text = values.read_text(encoding="utf-8")
     if registry:
-        text = re.sub(r'(\nimage:\n(?:  .*\n)*?  registry: )""', rf'\g<1>"{registry}"', text, count=1)
+        text = re.sub(
+            r'(\nimage:\n(?:  .*\n)*?  registry: )""', lambda found: f'{found[1]}"{registry}"', text, count=1
+        )
     pages = f"{address}/blob/v{__version__}" if address else ""
     if pages:
         text = text.replace('runbookURL: "docs/', f'runbookURL: "{pages}/docs/')
@@ -209,26 +254,13 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def checksums(output: Path) -> None:
+def checksums(output: Path) -> Path:
     """Write the sha256 of every file, as sha256sum reads them."""
     files = sorted(path for path in output.iterdir() if path.name != CHECKSUMS)
     lines = [f"{sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files]
-    (output / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
-
-
-def sign(output: Path, key: str) -> None:
-    """Sign the checksums with cosign, which has to be on PATH; it asks for the key's password itself."""
-    bundle = f"{CHECKSUMS}.sigstore.json"
-    words = ["cosign", "sign-blob", "--yes", f"--key={key}", f"--bundle={bundle}", CHECKSUMS]
-    subprocess.run(words, cwd=output, check=True)
-
-
-def helm_signing(key: str, keyring: str, passphrase_file: str) -> list[str]:
-    """Return Helm's words for signing a package; none without the name of a key."""
-    if not key:
-        return []
-    more = {"--keyring": keyring, "--passphrase-file": passphrase_file}
-    return ["--sign", f"--key={key}", *(f"{name}={value}" for name, value in more.items() if value)]
+    written = output / CHECKSUMS
+    written.write_text("".join(lines), encoding="utf-8")
+    return written
 
 
 if __name__ == "__main__":

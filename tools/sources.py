@@ -16,16 +16,42 @@ PYTHON = ("pyproject.toml", "README.md", "LICENSE", "NOTICE", "issuer")
 
 
 def copy(names: tuple[str, ...], target: Path) -> Path:
-    """Copy files and folders of the repository into a folder, with plain modes and one time."""
-    for name in names:
-        source, there = ROOT / name, target / name
+    """Copy files and folders of the repository into a folder, with plain modes and one time.
+
+    Files that git ignores, such as an editor's or a `.env`, stay behind; without git all of them are copied.
+    """
+    for source in _known(names):
+        there = target / source.relative_to(ROOT)
         there.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, there, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copyfile(source, there)
+        shutil.copyfile(source, there)
     level(target)
     return target
+
+
+def _known(names: tuple[str, ...]) -> list[Path]:
+    """Return the files of these files and folders that git has, or would take."""
+    words = [
+        "git",
+        "-C",
+        str(ROOT),
+        "ls-files",
+        "-z",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+        "--",
+        *names,
+    ]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    except OSError:
+        done = None
+    if done is not None and done.returncode == 0 and done.stdout:
+        found = [ROOT / name for name in done.stdout.rstrip("\0").split("\0")]
+    else:
+        tops = [ROOT / name for name in names]
+        found = [file for top in tops for file in ([top] if top.is_file() else top.rglob("*"))]
+    return sorted({file for file in found if file.is_file() and "__pycache__" not in file.parts})
 
 
 def packaged(target: Path, address: str | None) -> Path:

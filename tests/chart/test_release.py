@@ -22,11 +22,12 @@ import yaml
 
 from issuer import __version__
 from testbed.builds import HELM, HELM_3, Build
-from testbed.chart import CHART, KUBERNETES, render, run_helm
+from testbed.chart import CHART, KUBERNETES, ChartError, render, run_helm
 from testbed.cluster import REPOSITORY
 from testbed.kube import load
 from tests.chart.conftest import the_deployment
-from tools.release import chart, helm_signing
+from tests.signing.keys import GpgKeys
+from tools.release import chart
 
 REGISTRY = "registry.example.com:5000"
 ADDRESS = "https://git.example.com/pki/vault-issuer"
@@ -190,22 +191,15 @@ def test_the_bill_of_materials_has_the_locked_packages_alone(dist: Path) -> None
 def test_a_signed_chart_is_verified_by_helm(tmp_path: Path) -> None:
     if shutil.which("gpg") is None:
         pytest.skip("there is no gpg")
-    home = tmp_path / "gpg"
-    home.mkdir(mode=0o700)
-    who, word = "release@example.com", "of-no-use-elsewhere"
-    gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet", "--pinentry-mode=loopback"]
-    gpg.append(f"--passphrase={word}")
-    subprocess.run([*gpg, "--quick-gen-key", who, "rsa2048"], check=True, capture_output=True)
-    secret, public, passphrase = (tmp_path / name for name in ("secret.gpg", "public.gpg", "passphrase"))
-    passphrase.write_text(word)
-    for words, file in ((["--export-secret-keys"], secret), (["--export"], public)):
-        file.write_bytes(subprocess.run([*gpg, *words], check=True, capture_output=True).stdout)
-    subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=True)
-    package, layout = chart(tmp_path, "", helm_signing(who, str(secret), str(passphrase)))
-    assert who in run_helm(["verify", f"--keyring={public}", str(package)])
+    keys = GpgKeys.made(tmp_path)
+    package, layout = chart(tmp_path, "", keys.signing().of_chart())
+    assert keys.name in run_helm(["verify", f"--keyring={keys.public}", str(package)])
     with tarfile.open(layout) as archive:
         blobs = [one for one in archive.getnames() if one.startswith("blobs/")]
     assert len(blobs) == 4, "the signature goes to registries with the chart"
+    keys.passphrase.write_text("another")
+    with pytest.raises(ChartError, match=r"(?i)passphrase|checksum|decrypt"):
+        chart(tmp_path, "", keys.signing().of_chart())
 
 
 def test_one_version_everywhere() -> None:
