@@ -222,6 +222,18 @@ PROMETHEUS_OPERATOR = Build(
     minutes=0,
     crds="example/prometheus-operator-crd",
 )
+# Its CRD of Applications, for those in config/gitops.
+ARGO_CD = Build(
+    name="argo-cd",
+    directory="argo-cd",
+    module="github.com/argoproj/argo-cd/v3",
+    target="github.com/argoproj/argo-cd/v3/cmd",
+    program="argocd",
+    download_mb=30,
+    disk_mb=120,
+    minutes=0,
+    crds="manifests/crds",
+)
 # The peer of `vault-issuer agent`: for `make test-agent-soak` alone.
 CONSUL_TEMPLATE = Build(
     name="consul-template",

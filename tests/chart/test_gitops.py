@@ -98,6 +98,9 @@ def test_a_layer_with_crds_is_never_pruned(root: Path) -> None:
         held = kustomize((REPOSITORY / one["spec"]["path"]).resolve())
         if of_kind(held, "CustomResourceDefinition"):
             assert one["spec"]["prune"] is False
+    for file in (ROOT / "argocd" / "application.yaml", ROOT / "chart" / "argocd" / "application.yaml"):
+        automated = yaml.safe_load(file.read_text())["spec"]["syncPolicy"].get("automated") or {}
+        assert not automated.get("prune"), file
     application = yaml.safe_load((ROOT / "argocd" / "application.yaml").read_text())
     assert application["spec"]["syncPolicy"]["automated"]["prune"] is False
 

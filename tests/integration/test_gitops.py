@@ -11,7 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from issuer.cli.main import app
-from testbed.builds import STEP_ISSUER, crds_of
+from testbed.builds import ARGO_CD, STEP_ISSUER, crds_of
 from testbed.chart import render
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Options, Testbed
 from testbed.controller import SERVICE_ACCOUNT, ControllerProcess, Install
@@ -202,6 +202,20 @@ def test_the_charts_job_uses_a_wrapped_token_up(bed: Testbed, pods: JobPods, flu
     assert wrap["wrapped_accessor"] not in bed.vault.call("LIST", "auth/token/accessors")["data"]["keys"]
     with pytest.raises(HTTPError):
         bed.vault.call("POST", "sys/wrapping/unwrap", {"token": wrap["token"]}, token="")
+
+
+def test_argo_cds_own_crd_takes_every_field_of_the_applications(bed: Testbed) -> None:
+    bed.install_crds(crds_of(ARGO_CD) / "application-crd.yaml")
+    bed.create_namespace("argocd")
+    for file in (LAYERS / "argocd" / "application.yaml", LAYERS / "chart" / "argocd" / "application.yaml"):
+        (application,) = load(file)
+        query = {"dryRun": "All", "fieldValidation": "Strict"}
+        path = bed.kube.path(application["apiVersion"], application["kind"], None, "argocd", **query)
+        bed.kube.http.call("POST", path, application)
+        application["spec"]["syncPolicies"] = application["spec"].pop("syncPolicy")
+        with pytest.raises(HTTPError) as caught:
+            bed.kube.http.call("POST", path, application)
+        assert "syncPolicies" in str(caught.value.body)
 
 
 def test_argo_cd_runs_the_job_in_each_sync(
