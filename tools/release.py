@@ -139,6 +139,8 @@ def unusable(options: argparse.Namespace) -> str:
         )
     if options.python_image and builder() is None:
         return f"PYTHON_IMAGE needs one of {', '.join(PROGRAMS)}, and none is on PATH: install one of them"
+    if options.dpkg and _os_release(options.dpkg) is None:
+        return f"BASE_DPKG is no var/lib/dpkg of a system with usr/lib/os-release: {options.dpkg}"
     output = options.output
     if output.is_symlink() or (output.exists() and not output.is_dir()):
         return f"--output is no folder: {output}"
@@ -238,16 +240,17 @@ def materials(output: Path, ours: Path, dpkg: Path | None) -> None:
     """Write the bill of materials: our wheel, the locked packages that are installed here, and the base's."""
     hashes = locked_hashes((ROOT / "locks" / "runtime.txt").read_text(encoding="utf-8"))
     installed = [one for one in distributions() if _normal(one.metadata["Name"]) in hashes]
-    base = base_packages(dpkg, _os_release(dpkg)) if dpkg else ()
+    release = _os_release(dpkg) if dpkg else None
+    base = base_packages(dpkg, release) if dpkg and release else ()
     bill = bill_of_materials([*distributions(path=[str(ours)]), *installed], hashes, base)
     text = json.dumps(bill, indent=1, sort_keys=True) + "\n"
     (output / "vault-issuer.cdx.json").write_text(text, encoding="utf-8")
 
 
-def _os_release(dpkg: Path) -> Path:
-    """The file of the system whose `var/lib/dpkg` that is; this machine's where it has none."""
-    theirs = [parent / "usr/lib/os-release" for parent in dpkg.resolve().parents]
-    return next((one for one in theirs if one.is_file()), Path("/etc/os-release"))
+def _os_release(dpkg: Path) -> Path | None:
+    """The file of the system whose `var/lib/dpkg` that is, or None."""
+    file = dpkg.resolve() / "../../../usr/lib/os-release"
+    return file if file.is_file() else None
 
 
 def _normal(name: str) -> str:

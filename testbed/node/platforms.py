@@ -140,7 +140,7 @@ def emulated(root: Path, emulator: Path, *words: str) -> str:
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     return subprocess.run(
-        ["chroot", str(root), "/emulator", *words],
+        ["/usr/sbin/chroot", str(root), "/emulator", *words],
         env=environment,
         check=True,
         capture_output=True,

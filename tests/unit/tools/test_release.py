@@ -92,6 +92,21 @@ def test_an_image_that_nothing_can_build_is_refused_first(
     assert not output.exists()
 
 
+@pytest.mark.usefixtures("nothing_made")
+def test_the_base_is_of_a_system_that_says_which_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output, root = tmp_path / "dist", tmp_path / "root"
+    (root / "var" / "lib" / "dpkg").mkdir(parents=True)
+    words = ["--uncommitted", f"--output={output}", f"--dpkg={root / 'var' / 'lib' / 'dpkg'}"]
+    assert release.main(words) == 1
+    assert "os-release" in capsys.readouterr().err
+    assert not output.exists()
+    (root / "usr" / "lib").mkdir(parents=True)
+    (root / "usr" / "lib" / "os-release").touch()
+    assert release.main(words) == 0
+
+
 def test_what_git_ignores_is_not_packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "clone"
     (root / "charts").mkdir(parents=True)
