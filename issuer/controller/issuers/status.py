@@ -50,8 +50,9 @@ def bad_answers_before(obj: dict[str, Any]) -> BadAnswersBefore:
 
 def new_warnings(obj: dict[str, Any], result: CheckResult) -> list[str]:
     """Return the warnings that the issuer's status doesn't hold yet."""
-    old = (obj.get("status") or {}).get("warnings") or ()
-    return [text for text in result.warnings if text not in old]
+    status = obj.get("status") or {}
+    old, behind = status.get("warnings") or (), _ready_message(status)
+    return [text for text in result.warnings if text not in old and _sentence(text) not in behind]
 
 
 def is_transition(obj: dict[str, Any], result: CheckResult) -> bool:
@@ -62,8 +63,18 @@ def is_transition(obj: dict[str, Any], result: CheckResult) -> bool:
 
 def new_expiry_warnings(obj: dict[str, Any], result: CheckResult) -> list[str]:
     """Return the warnings about a CA's end that the status doesn't hold yet, in whatever words."""
-    old = (obj.get("status") or {}).get("warnings") or ()
-    return [str(warning) for warning in result.expiring if not warning.stands_in(old)]
+    status = obj.get("status") or {}
+    old, behind = status.get("warnings") or (), _ready_message(status)
+    return [
+        str(warning)
+        for warning in result.expiring
+        if not warning.stands_in(old) and warning.ending not in behind
+    ]
+
+
+def _ready_message(status: dict[str, Any]) -> str:
+    """Return the message of Ready, which holds the warnings where the CRD has no field for them."""
+    return str((find(status.get("conditions"), "Ready") or {}).get("message") or "")
 
 
 def with_result(
@@ -99,8 +110,12 @@ def with_result(
 
 def _with_warnings(result: CheckResult) -> str:
     """Return the message with the warnings behind it, for a CRD without a field for them."""
-    warnings = [f"{one.rstrip('.')}." for one in (*result.warnings, *map(str, result.expiring))]
-    return " ".join([f"{result.message.rstrip('.')}.", *warnings]) if warnings else result.message
+    warnings = [_sentence(one) for one in (*result.warnings, *map(str, result.expiring))]
+    return " ".join([_sentence(result.message), *warnings]) if warnings else result.message
+
+
+def _sentence(text: str) -> str:
+    return f"{text.rstrip('.')}."
 
 
 def _facts(result: CheckResult) -> dict[str, Any]:
