@@ -278,6 +278,18 @@ def test_another_controllers_answer_stops_the_issuer_until_it_is_tried_again(
     wait_issued(bed, "held", namespace)
 
 
+def test_a_status_that_another_controller_writes_stops_the_issuer(adopted: Adopted, namespace: str) -> None:
+    """Before a request shows it: step-issuer writes `Verified` wherever that isn't there."""
+    bed, issuer = adopted.bed, adopted.wait_ready("Ready")
+    verified = {**ready(issuer), "reason": "Verified", "message": "step is verified"}
+    bed.kube.replace({**issuer, "status": {"conditions": [verified]}}, "status")
+    assert "wrote the status of this issuer" in ready(adopted.wait_ready("TwoControllers"))["message"]
+    issuer = bed.kube.get(API, KIND, "step-ca")
+    issuer["metadata"].setdefault("annotations", {})[RETRY_ANNOTATION] = namespace
+    bed.kube.replace(issuer)
+    adopted.wait_ready("Ready")
+
+
 def test_it_does_not_start_beside_a_step_issuer(adopted: Adopted) -> None:
     bed = adopted.bed
     container = {"name": "manager", "image": "cr.example.com/smallstep/step-issuer:1.9.0"}

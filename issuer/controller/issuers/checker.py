@@ -17,13 +17,14 @@ from issuer.controller.issuers.signers import CheckOutdated, IssuerSigners
 from issuer.controller.issuers.status import CheckResult, bad_answers_before
 from issuer.controller.state.ca_expiry import CAExpired, ExpiryWarning, check_not_expired, warning
 from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry
-from issuer.controller.state.peer_watch import answered_by
+from issuer.controller.state.peer_watch import answered_by, status_written_by
 from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.controller.state.shared_signer import SharedSigner
 from issuer.controller.state.stores import IssuerStore, retry_mark
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError, NotFound
 from issuer.policy.facts import IssuerReference
+from issuer.requests.conditions import find
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.resources import CERTIFICATE_REQUESTS
 from issuer.signing.backend import Backends
@@ -107,8 +108,7 @@ class IssuerChecker:
         store = self.stores[key.kind]
         if store.fits_now(key):
             try:
-                resource = self.backends.kinds[key.kind].resource
-                store.refresh(await self.client.get(resource, key.name, key.namespace))
+                store.refresh(await _read(self.client, self.backends, key))
             except KubeError as error:
                 raise kubernetes_retry(error, "read it again, now that there is room for it") from error
             obj = store.get(key) or obj
@@ -135,11 +135,18 @@ class IssuerChecker:
                 raise IssuerBroken(ControllerIssuerReason.REVOCATION_FORBIDDEN, problem)
 
     async def _check_peer(self, key: IssuerKey, obj: dict[str, Any], entry: IssuerEntry) -> None:
-        """Raise IssuerBroken if another controller answers this issuer's requests.
+        """Raise IssuerBroken if another controller answers this issuer's requests, or writes its status.
 
-        Who wrote an answer is read from the request itself, and only here: watches leave it out, and few
-        answers come from elsewhere.
+        Who wrote is read from the object itself, and only here: watches leave it out, and few answers come
+        from elsewhere.
         """
+        backend, reason = self.backends.of(key.kind), _reason(obj)
+        if backend.peer and entry.peer.is_overwritten(reason):
+            try:
+                issuer = await _read(self.client, self.backends, key)
+            except KubeError as error:
+                raise kubernetes_retry(error, "see who wrote the issuer's status") from error
+            entry.peer.looked_at_status(status_written_by(issuer), NAME, retry_mark(obj))
         request = entry.peer.suspected
         if request is not None:
             try:
@@ -149,7 +156,7 @@ class IssuerChecker:
             except KubeError as error:
                 raise kubernetes_retry(error, "see who answered a request") from error
             entry.peer.looked(answered_by(found), NAME, retry_mark(obj))
-        problem = entry.peer.problem(key, self.backends.of(key.kind).peer, retry_mark(obj))
+        problem = entry.peer.problem(key, backend.peer, retry_mark(obj))
         if problem is not None:
             raise IssuerBroken(ControllerIssuerReason.TWO_CONTROLLERS, problem)
 
@@ -194,6 +201,17 @@ def _marks(issuer: dict[str, Any], shared: SharedSigner) -> Iterable[str]:
     """Return what lets an issuer with bad answers be tried again, beside its generation and its CAs."""
     anchors = shared.anchors
     return retry_mark(issuer) or "", *(sorted(anchors.fingerprints) if anchors is not None else ())
+
+
+async def _read(client: KubeClient, backends: Backends, key: IssuerKey) -> dict[str, Any]:
+    """Read an issuer whole. Raises KubeError."""
+    return await client.get(backends.kinds[key.kind].resource, key.name, key.namespace or None)
+
+
+def _reason(issuer: dict[str, Any]) -> str:
+    """Return the reason of Ready in an issuer's status, "" for none."""
+    ready = find((issuer.get("status") or {}).get("conditions"), "Ready") or {}
+    return str(ready.get("reason") or "")
 
 
 def _sooner(seconds: float | None, ca_ends: float) -> float | None:

@@ -62,6 +62,8 @@ class IssuerReconciler:
         if not await self.reporter.report(key, current, result):
             self.queue.retry(key)
             return
+        if self.reporter.writes_status():
+            self.registry.status_written(key, result.reason)
         self._plan(key, result)
 
     async def _result(self, key: IssuerKey, obj: dict[str, Any]) -> CheckResult:

@@ -236,6 +236,10 @@ class IssuerRegistry:
         entry = self.find(key)
         return entry is not None and entry.peer.suspect(request)
 
+    def status_written(self, key: IssuerKey, reason: str) -> None:
+        """Note the reason that this process has left in the issuer's Ready."""
+        self.entry(key).peer.status_written(reason)
+
     def half_open(self, key: IssuerKey) -> None:
         """A signing call found the issuer broken: after the next check a single request tries first."""
         entry = self.find(key)

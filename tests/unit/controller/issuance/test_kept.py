@@ -294,11 +294,11 @@ def test_an_issuer_without_room_is_told_so_once_and_read_again_when_there_is_roo
     problem = store.problem(over)
     assert problem is not None
 
-    async def read(*_: object) -> Object:
-        reads.append(1)
+    async def read(_resource: object, _name: str, where: str | None = None) -> Object:
+        reads.append(where)
         return written
 
-    reads: list[int] = []
+    reads: list[str | None] = []
     checker = cast(
         Any, SimpleNamespace(stores={over.kind: store}, backends=built_in(), client=SimpleNamespace(get=read))
     )
@@ -318,4 +318,4 @@ def test_an_issuer_without_room_is_told_so_once_and_read_again_when_there_is_roo
     assert not reads
     store.drop(first)
     assert asyncio.run(spec()) == written["spec"]
-    assert (store.problem(over), len(reads)) == (None, 1)
+    assert (store.problem(over), reads) == (None, ["team-a"])

@@ -38,6 +38,23 @@ def test_an_answer_of_ours_that_the_watch_showed_early_stops_nothing(manager: st
     assert peer.problem(KEY, "other-issuer", None) is None
 
 
+def test_a_status_that_another_wrote_after_ours_stops_the_issuer_until_it_is_tried_again() -> None:
+    peer = watch([0.0])
+    assert not peer.is_overwritten("Verified")  # as the other controller left it when it went
+    peer.status_written("Ready")
+    assert not peer.is_overwritten("Ready")
+    assert peer.is_overwritten("Verified")
+    peer.looked_at_status("vault-issuer", "vault-issuer", None)  # another replica of ours
+    assert peer.problem(KEY, "other-issuer", None) is None
+    peer.looked_at_status("other-issuer", "vault-issuer", None)
+    problem = peer.problem(KEY, "other-issuer", None)
+    assert problem is not None
+    assert problem.startswith('"other-issuer" wrote the status of this issuer')
+    peer.status_written("TwoControllers")
+    assert peer.problem(KEY, "other-issuer", "again") is None
+    assert not peer.is_overwritten("Verified"), "what it wrote last is not held against it"
+
+
 def test_few_answers_are_looked_at() -> None:
     now = [0.0]
     peer = watch(now)
