@@ -262,7 +262,11 @@ def test_who_names_no_duration_gets_the_cas_usual_life_not_its_longest(
     issuers.ca.set_claims(maxTLSCertDuration="240h")
     try:
         issuers.apply("longer")
-        issuers.wait_ready("longer")
+        assert "at most 240h0m0s" in ready(issuers.wait_ready("longer"))["message"]
+        refused = issuers.ca.process.output().count("status=403")
+        issuers.request("beyond", namespace, "longer", duration="241h")
+        assert "240h0m0s" in ready(wait_answer(issuers.bed, "beyond", namespace, "Failed"))["message"]
+        assert issuers.ca.process.output().count("status=403") == refused, "it was sent"
         issuers.request("usual", namespace, "longer", duration=None)
         leaf = leaf_of(wait_issued(issuers.bed, "usual", namespace))
     finally:
