@@ -203,6 +203,22 @@ def test_configuration_of_another_machine_keeps_its_ca(enrolment: Enrolment) -> 
         assert ca.read_bytes() == kept
 
 
+def test_join_that_fails_leaves_no_configuration(enrolment: Enrolment) -> None:
+    """The next ticket, perhaps of another machine, would stop at it."""
+    ticket = read_ticket(enrolment.ticket())
+    for change, told in (
+        ({"wrapped": "hvs.gone"}, "somebody else has unwrapped it"),
+        ({"server": "notaurl"}, "as the ticket has it,:"),
+        ({"dns_names": ("a,b",)}, "as the ticket has it,:"),
+        ({"deadline": "soon"}, "The ticket is damaged"),
+    ):
+        ran = enrolment.join(ticket.model_copy(update=change).line())
+        assert ran.exit_code == 1
+        assert told in ran.stderr
+        assert not enrolment.config.exists()
+    assert enrolment.join(ticket.line()).exit_code == 0
+
+
 def test_another_root_is_not_joined(enrolment: Enrolment) -> None:
     ticket = read_ticket(enrolment.ticket())
     assert ticket.trust is ServerTrust.GIVEN  # the testbed's listener has another CA than the mount

@@ -242,6 +242,30 @@ def test_kept_token_is_sent_to_no_other_server(machine: Machine) -> None:
     assert machine.run("renew", "web").exit_code == 1
 
 
+def test_textfile_is_no_file_that_the_agent_has(machine: Machine) -> None:
+    machine.once()
+    key = (machine.folder / "web" / "tls.key").read_bytes()
+    for name in ("web/tls.key", "web/.generations/current/tls.key", "agent.yaml", "secret-id"):
+        ran = machine.run("once", "--textfile", str(machine.folder / name))
+        assert ran.exit_code == 1
+        assert "give --textfile another path" in ran.stderr
+    assert (machine.folder / "web" / "tls.key").read_bytes() == key
+
+
+def test_status_is_by_the_servers_time_and_tells_the_login(machine: Machine) -> None:
+    machine.once()
+    [row] = json.loads(machine.run("status", "-o", "json").stdout)
+    assert row["login"]["way"].startswith("AppRole")
+    assert row["login"]["refused"] == []
+    report = machine.run("report").stdout
+    assert json.loads(report)["login"] == row["login"]
+    [record] = (machine.folder / "state").rglob("web.json")
+    data = json.loads(record.read_text())
+    record.write_text(json.dumps({**data, "skew_seconds": 18 * 3600}))  # this machine's clock is behind
+    assert machine.status()["state"] == "Due"
+    assert machine.run("plan").exit_code == 2
+
+
 def test_textfile_has_each_set(machine: Machine, tmp_path: Path) -> None:
     machine.run("once", "--textfile", str(tmp_path / "agent.prom"))
     text = (tmp_path / "agent.prom").read_text()

@@ -94,6 +94,18 @@ def read_files(file: AgentFile) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(path for path in found if path is not None))
 
 
+def use_of(file: AgentFile, source: str, path: Path) -> str | None:
+    """Return what a path is to an agent already, None if nothing: metrics are not written over that."""
+    real = _real(path.absolute())
+    for _, kept in sets_of(file):
+        for _, written, is_folder in _written(kept):
+            if not is_folder and _real(written) == real:
+                return f'a file of "{kept.name}"'
+        if _inside(real, {_real(kept.folder / GENERATIONS): kept.name}) is not None:
+            return f'among the generations of "{kept.name}"'
+    return next((use for one, use in _inputs(file, source) if _real(one) == real), None)
+
+
 def _credentials(login: LoginChoice | None) -> Iterator[Path | None]:
     if login is None:
         return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from issuer.agent.config.consumers import ConsumerSpec, PidFileHook, UnitHook
 from issuer.agent.hooks.containers import check_containers
@@ -55,7 +54,7 @@ async def check_consumer(spec: ConsumerSpec, *, serves: bool, has_files: bool) -
 async def _check_hook(spec: ConsumerSpec, user: HookUser) -> None:
     seconds = spec.timeout.total_seconds()
     if spec.command is not None:
-        check_program(Path(spec.command[0]))
+        check_program(spec.command, user)
     elif spec.signal is not None:
         _check_pid_file(spec.signal, user)
     elif spec.systemd is not None:

@@ -20,7 +20,9 @@ from issuer.text import one_line
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 MAX_OUTPUT: Final = 16 << 20
 """Bytes that a hook may print; more of it is taken for one that never ends."""
-_INTERPRETER: Final = re.compile(r"(ba|da|k|z|a)?sh|busybox|(python|perl|ruby|node|php)[0-9.]*")
+_INTERPRETER: Final = re.compile(
+    r"(ba|da|k|z|a)?sh|busybox|(python|perl|ruby|node|php)[0-9.]*|env|nice|ionice|nohup|setsid|timeout|flock"
+)
 _SHOWN: Final = 4096
 _CHUNK: Final = 64 << 10
 _PIPE_GRACE: Final = 0.5
@@ -40,9 +42,7 @@ async def run_program(
     the end of its output if its exit code isn't 0, HookUnsafe if others may write the program.
     """
     program = Path(words[0])
-    need_trusted(program, "program")
-    for script in _scripts(words):
-        need_trusted(script, "script", user)
+    _need_trusted(words, user)
     tail = _Tail()
     async with tail.pipe() as output:
         try:
@@ -93,12 +93,20 @@ def _scripts(words: Sequence[str]) -> tuple[Path, ...]:
     return tuple(Path(word) for word in words[1:] if word.startswith("/") and Path(word).is_file())
 
 
-def check_program(program: Path) -> None:
-    """Prove that there is such a program, and that nobody else may write it.
+def _need_trusted(words: Sequence[str], user: HookUser) -> None:
+    """Raise HookUnsafe if others may write the program or a script; one's own user may write a script."""
+    need_trusted(Path(words[0]), "program")
+    for script in _scripts(words):
+        need_trusted(script, "script", user)
+
+
+def check_program(words: Sequence[str], user: HookUser) -> None:
+    """Prove that there is such a program, and that nobody else may write it, or a script that it runs.
 
     Raises HookFailed, HookUnsafe.
     """
-    need_trusted(program, "program")
+    program = Path(words[0])
+    _need_trusted(words, user)
     if not program.is_file():
         raise HookFailed(f'There is no program "{program}": install it, or correct its path')
     if not os.access(program, os.X_OK):

@@ -24,7 +24,15 @@ from issuer.agent.login.wrapped import WRAPPED, Unwrapping, WrappedSecretId
 from issuer.text import rfc3339
 from issuer.transport.client_certificate import BadClientCertificate, ClientCertificate
 from issuer.vault.errors import LoginRefused
-from issuer.vault.login.methods import AppRole, AuthMethod, CertificateLogin, Kubernetes, StaticToken, Token
+from issuer.vault.login.methods import (
+    AppRole,
+    AuthMethod,
+    CertificateLogin,
+    JwtLogin,
+    Kubernetes,
+    StaticToken,
+    Token,
+)
 from issuer.vault.transport import VaultClient
 
 log = structlog.get_logger(__name__)
@@ -156,12 +164,13 @@ def _ways(vault: VaultServer, choice: LoginChoice, state: Path, now: Now) -> tup
         ways.append(LoginFromFiles(name, lambda: _certificate(files)))
     jwt = choice.kubernetes or choice.jwt
     if jwt is not None:
-        where, path = f"JWT login at auth/{jwt.mount}", jwt.file
+        kind, method = ("JWT", JwtLogin) if choice.kubernetes is None else ("Kubernetes", Kubernetes)
+        where, path = f"{kind} login at auth/{jwt.mount}", jwt.file
 
         async def read() -> str:
             return _credential(path, where)
 
-        ways.append(LoginFromFiles(where, lambda: Kubernetes(jwt.role, read, jwt.mount)))
+        ways.append(LoginFromFiles(where, lambda: method(jwt.role, read, jwt.mount)))
     return ways, help_text
 
 

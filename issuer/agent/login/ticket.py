@@ -16,6 +16,7 @@ from pydantic import Field, StringConstraints, ValidationError
 
 from issuer.agent.errors import AgentError
 from issuer.manifests.checked import StrictModel
+from issuer.text import parse_rfc3339
 
 HOST_PREFIX: Final = "host-"
 """The start of the names that enrolment gives to roles and policies."""
@@ -82,7 +83,10 @@ def read_ticket(text: str) -> Ticket:
         )
     try:
         data = urlsafe_b64decode(line.removeprefix(_LABEL) + "===")
-        return Ticket.model_validate_json(data, by_alias=True)
+        found = Ticket.model_validate_json(data, by_alias=True)
+        if found.deadline:
+            parse_rfc3339(found.deadline)
+        return found
     except (binascii.Error, ValueError, ValidationError) as error:
         raise AgentError(
             "The ticket is damaged: paste the whole line that vault-issuer enroll printed"

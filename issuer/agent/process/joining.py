@@ -12,7 +12,7 @@ import yaml
 
 from issuer.agent.config.login import AppRoleLogin
 from issuer.agent.config.model import AgentFile
-from issuer.agent.config.reading import load_agent_file
+from issuer.agent.config.reading import checked_agent_file, load_agent_file
 from issuer.agent.errors import AgentError
 from issuer.agent.files.folders import opened_folder
 from issuer.agent.files.writing import NewFile, disk_errors, replace
@@ -53,12 +53,14 @@ async def write_configuration(ticket: Ticket, places: JoinPlaces) -> bool:
         _need_own(file, ticket)
         if file.vault.ca_file != places.ca:
             return False
+    text = yaml.safe_dump(configuration(ticket, places), sort_keys=False).encode()
+    checked_agent_file(f"{places.config}, as the ticket has it,", text)
     ca = await _ca(ticket)
     if ca is not None:
         _write(places.ca, ca)
     if there:
         return False
-    _write(places.config, yaml.safe_dump(configuration(ticket, places), sort_keys=False).encode())
+    _write(places.config, text)
     return True
 
 

@@ -49,15 +49,36 @@ class Records:
             return SetRecord(name)
 
 
-def read_login(state: Path) -> tuple[str, ...]:
-    """Return sentences about the last login: how it was made, and which ways before it were refused."""
+@dataclass(frozen=True, slots=True)
+class LoginRecord:
+    """The last login: its way and time (RFC 3339), empty if all ways were refused.
+
+    `refused` has way and cause of each that was tried before.
+    """
+
+    way: str
+    at: str
+    refused: tuple[tuple[str, str], ...] = ()
+
+    def lines(self) -> list[str]:
+        """Return it as sentences."""
+        found = [f"Login by {way} was refused: {why}" for way, why in self.refused]
+        return [*found, f"Logged in by {self.way} at {self.at}"] if self.way else found
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON holds it."""
+        refused = [{"way": way, "why": why} for way, why in self.refused]
+        return {"way": self.way or None, "at": self.at or None, "refused": refused}
+
+
+def read_login(state: Path) -> LoginRecord | None:
+    """Return the record of the last login, None if there is none or it can't be read."""
     try:
         found: Any = json.loads((state / LOGIN_RECORD).read_text(encoding="utf-8"))
-        refused = tuple(f"Login by {one['way']} was refused: {one['why']}" for one in found["refused"])
-        by = (f"Logged in by {found['way']} at {found['at']}",) if found["way"] else ()
+        refused = tuple((str(one["way"]), str(one["why"])) for one in found["refused"])
+        return LoginRecord(str(found["way"] or ""), str(found["at"] or ""), refused)
     except (OSError, ValueError, TypeError, KeyError):
-        return ()
-    return (*refused, *by)
+        return None
 
 
 def _record(name: str, found: Mapping[str, Any]) -> SetRecord:

@@ -67,6 +67,7 @@ def run(config: Config = DEFAULT_FILE, textfile: Textfile = None, metrics: Metri
     with reported():
         set_logs("info")
         file = load_agent_file(config)
+        _need_free(textfile, file, config)
         watched = ConfigurationFile(config, load_agent_file, file)
         service = ServiceNotifier(os.environ)
         seen: list[Agent] = []
@@ -237,6 +238,7 @@ async def _once_of(file: AgentFile, config: str, name: str | None, textfile: Pat
     from issuer.agent.errors import AgentError
     from issuer.agent.process.agent import opened_agent
 
+    _need_free(textfile, file, config)
     async with opened_agent(file, state_of(file, config)) as agent:
         if name is not None and name not in agent.keepers:
             raise AgentError(f'There is no set "{name}": the file has {", ".join(sorted(agent.keepers))}')
@@ -287,6 +289,15 @@ async def _check(config: str) -> CheckFindings:
         if (warning := await agent.read_clock()) is not None:
             typer.echo(f"Warning: {warning}", err=True)
         return await agent.check()
+
+
+def _need_free(textfile: Path | None, file: AgentFile, config: str) -> None:
+    """Raise AgentError if the metrics would be written over what the agent needs or keeps."""
+    from issuer.agent.config.paths import use_of
+    from issuer.agent.errors import AgentError
+
+    if textfile is not None and (use := use_of(file, config, textfile)) is not None:
+        raise AgentError(f'"{textfile}" is {use}, and would be overwritten: give --textfile another path')
 
 
 def _write(path: Path | None, agent: Agent) -> None:

@@ -170,9 +170,11 @@ def _user_name() -> str:
 
 async def _join(config: Path, folder: Path | None) -> list[str]:
     from issuer.agent.config.reading import load_agent_file
+    from issuer.agent.errors import AgentError
     from issuer.agent.login.ticket import read_ticket
     from issuer.agent.process.agent import opened_agent
     from issuer.agent.process.joining import JoinPlaces, take_secret_id, write_configuration
+    from issuer.vault.errors import VaultError
 
     ticket = read_ticket(sys.stdin.read())
     places = JoinPlaces(config, (folder or _tls_folder() / ticket.host).absolute())
@@ -180,7 +182,13 @@ async def _join(config: Path, folder: Path | None) -> list[str]:
     typer.echo(f"{config}: {'written' if written else 'was there and is kept'}")
     file = load_agent_file(str(config))
     state = state_of(file, str(config))
-    await take_secret_id(ticket, file, state)
+    try:
+        await take_secret_id(ticket, file, state)
+    except (AgentError, VaultError):
+        if written:  # else the next ticket, perhaps of another machine or server, would stop at it
+            os.unlink(config)  # noqa: PTH108  # nothing else runs in this loop
+            typer.echo(f"{config}: removed again")
+        raise
     typer.echo("The secret ID was unwrapped; nobody else can use the ticket any more.")
     async with opened_agent(file, state) as agent:
         await agent.keep_login()

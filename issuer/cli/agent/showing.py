@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import typer
@@ -13,6 +13,10 @@ from issuer.cli.options import Format, OutputFormat
 from issuer.cli.output import print_data
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from issuer.agent.config.model import AgentFile
+    from issuer.agent.process.records import LoginRecord
     from issuer.agent.reporting.consumers import ConsumerStatus
     from issuer.agent.reporting.report import SetStatus
 
@@ -29,16 +33,21 @@ def status(config: Config = DEFAULT_FILE, output: Format = OutputFormat.TABLE) -
       vault-issuer agent status -o json
     """
     with reported():
-        found, consumers, login = _statuses(config)
-    now = datetime.now(UTC)
+        seen = _seen(config)
+    found, consumers, now = seen.sets, seen.consumers, seen.now
     if output is OutputFormat.TABLE:
         _print_table(found, now)
-        for line in login:
+        for line in seen.login.lines() if seen.login else ():
             typer.echo(line)
         _print_consumers(consumers)
     else:
+        login = seen.login.to_json() if seen.login else None
         rows = [
-            {**one.to_json(now), "consumers": [it.to_json() for it in consumers if one.name in it.sets]}
+            {
+                **one.to_json(now),
+                "consumers": [it.to_json() for it in consumers if one.name in it.sets],
+                "login": login,
+            }
             for one in found
         ]
         print_data(rows, output)
@@ -58,7 +67,8 @@ def plan(config: Config = DEFAULT_FILE, output: Format = OutputFormat.TABLE) -> 
     from issuer.agent.renewal.keeping import RenewalReason
 
     with reported():
-        found, consumers, _ = _statuses(config, for_once=True)
+        seen = _seen(config, for_once=True)
+    found, consumers = seen.sets, seen.consumers
     for one in found:
         if one.error:
             typer.echo(f"Error: {one.name}: {one.error}", err=True)
@@ -102,13 +112,13 @@ def report(config: Config = DEFAULT_FILE) -> None:
 
       vault-issuer agent report -c agent.yaml
     """
-    from issuer.agent.config.reading import load_agent_file
     from issuer.agent.reporting.inventory import machine_report
 
     with reported():
-        found, consumers, _ = _statuses(config)
-        file = load_agent_file(config)
-    print_data(machine_report(file, found, consumers, datetime.now(UTC)), OutputFormat.JSON)
+        seen = _seen(config)
+    login = seen.login.to_json() if seen.login else None
+    found = machine_report(seen.file, seen.sets, seen.consumers, seen.now)
+    print_data({**found, "login": login}, OutputFormat.JSON)
 
 
 def schema() -> None:
@@ -118,27 +128,34 @@ def schema() -> None:
     print_data(AgentFile.model_json_schema(by_alias=True), OutputFormat.JSON)
 
 
-def _statuses(
-    config: str, *, for_once: bool = False
-) -> tuple[list[SetStatus], list[ConsumerStatus], tuple[str, ...]]:
-    """Return the status of each set and each consumer, and sentences about the last login.
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """All that the files of an agent tell. `now` is the server's time, as far as the last look knew it."""
 
-    With `for_once` what is due is that for `agent once`.
-    """
+    file: AgentFile
+    sets: list[SetStatus]
+    consumers: list[ConsumerStatus]
+    login: LoginRecord | None
+    now: datetime
+
+
+def _seen(config: str, *, for_once: bool = False) -> _Seen:
+    """Look at an agent's files. With `for_once` what is due is that for `agent once`."""
     from issuer.agent.config.reading import load_agent_file
     from issuer.agent.process.agent import opened_agent
     from issuer.agent.process.records import read_login
     from issuer.agent.reporting.consumers import consumer_statuses
     from issuer.agent.reporting.report import statuses
 
-    async def look() -> tuple[list[SetStatus], list[ConsumerStatus], tuple[str, ...]]:
+    async def look() -> _Seen:
         file = load_agent_file(config)
         state = state_of(file, config)
         async with opened_agent(file, state) as agent:
+            agent.recall_clock()
             if for_once:
                 agent.expect_few_looks()
             found = statuses(agent.keepers.values(), agent.records)
-            return found, consumer_statuses(agent.telling), read_login(state)
+            return _Seen(file, found, consumer_statuses(agent.telling), read_login(state), agent.now())
 
     return asyncio.run(look())
 

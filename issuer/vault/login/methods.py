@@ -139,17 +139,43 @@ class Kubernetes:
         """The method and mount, for messages."""
         return f"Kubernetes login at auth/{auth_mount(self.mount)}"
 
+    @property
+    def advice(self) -> str:
+        """What to look at after a refusal."""
+        known = f" (the token's are {', '.join(self.audiences)})" if self.audiences else ""
+        return (
+            f'Check that Vault\'s auth role "{self.role}" exists there and is bound to this ServiceAccount, '
+            f"namespace and audience{known}, and that Vault can reach the API server and may create "
+            "TokenReviews"
+        )
+
     async def login(self, client: VaultClient) -> Token:
         """Log in (auth/<mount>/login) with a fresh JWT."""
         jwt = (await self.jwt()).strip()
-        known = f" (the token's are {', '.join(self.audiences)})" if self.audiences else ""
         api = KubernetesApi(client.adapter())
         return await logged_in(
             self.name,
-            f'Check that Vault\'s auth role "{self.role}" exists there and is bound to this ServiceAccount, '
-            f"namespace and audience{known}, and that Vault can reach the API server and may create "
-            "TokenReviews",
+            self.advice,
             lambda: api.login(role=self.role, jwt=jwt, use_token=False, mount_point=auth_mount(self.mount)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class JwtLogin(Kubernetes):
+    """JWT auth: the same call as that of Kubernetes auth, with a JWT of any issuer."""
+
+    @property
+    def name(self) -> str:
+        """The method and mount, for messages."""
+        return f"JWT login at auth/{auth_mount(self.mount)}"
+
+    @property
+    def advice(self) -> str:
+        """What to look at after a refusal."""
+        return (
+            f'Check that Vault\'s auth role "{self.role}" exists there, that its bound_audiences, '
+            "bound_subject and bound_claims fit the JWT, that Vault trusts its issuer's keys, and that it "
+            "hasn't expired"
         )
 
 

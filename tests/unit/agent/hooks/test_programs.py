@@ -11,7 +11,7 @@ import pytest
 
 from issuer.agent.hooks import programs
 from issuer.agent.hooks.errors import ConsumerRefused, HookFailed, HookUnsafe
-from issuer.agent.hooks.programs import ProgramTimeout, run_program
+from issuer.agent.hooks.programs import ProgramTimeout, check_program, run_program
 from issuer.agent.hooks.users import HookUser, hook_user
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="acts as other users: needs root")
@@ -33,6 +33,26 @@ async def test_arguments_reach_the_program_as_they_are(tmp_path: Path, user: Hoo
     hook = script(tmp_path, f'printf "%s|" "$@" > {tmp_path}/out')
     await run_program((hook, "a b", "$(id)", ";"), user, 20)
     assert (tmp_path / "out").read_text() == "a b|$(id)|;|"
+
+
+@AS_ROOT
+@pytest.mark.parametrize("before", [("/bin/sh",), ("/usr/bin/env", "A=/b", "/bin/sh", "-e")])
+def test_script_of_an_interpreter_is_judged_too(tmp_path: Path, before: tuple[str, ...]) -> None:
+    hook = script(tmp_path, f"id -u >> {tmp_path}/out")
+    root, nobody = hook_user("root"), hook_user("nobody")
+    asyncio.run(run_program((*before, hook), root, 20))
+    for owner, mode in ((nobody.uid, 0o755), (0, 0o777)):
+        os.chown(hook, owner, 0)
+        Path(hook).chmod(mode)
+        with pytest.raises(HookUnsafe, match="The script"):
+            asyncio.run(run_program((*before, hook), root, 20))
+        with pytest.raises(HookUnsafe, match="The script"):
+            check_program((*before, hook), root)
+    assert (tmp_path / "out").read_text() == "0\n"
+    os.chown(hook, nobody.uid, 0)
+    Path(hook).chmod(0o755)
+    check_program((*before, hook), nobody)  # its own, and run as nobody else
+    check_program(("/bin/cat", hook), root)  # no interpreter
 
 
 async def test_environment_has_nothing_of_the_agents(
