@@ -11,47 +11,33 @@ from issuer import __version__
 from tools.archives import EPOCH
 
 ROOT = Path(__file__).resolve().parent.parent
-PYTHON = ("pyproject.toml", "README.md", "LICENSE", "NOTICE", "issuer")
+PACKAGE = "issuer"
+PYTHON = ("pyproject.toml", "README.md", "LICENSE", "NOTICE", PACKAGE)
 """What wheel and sdist are made of."""
 
 
 def copy(names: tuple[str, ...], target: Path) -> Path:
     """Copy files and folders of the repository into a folder, with plain modes and one time.
 
-    Files that git ignores, such as an editor's or a `.env`, stay behind; without git all of them are copied.
+    In a clone that is without what git ignores there: somebody's secrets and editors' copies aren't released.
     """
-    for source in _known(names):
-        there = target / source.relative_to(ROOT)
+    for name in _files(names):
+        there = target / name
         there.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, there)
+        shutil.copyfile(ROOT / name, there)
     level(target)
     return target
 
 
-def _known(names: tuple[str, ...]) -> list[Path]:
-    """Return the files of these files and folders that git has, or would take."""
-    words = [
-        "git",
-        "-C",
-        str(ROOT),
-        "ls-files",
-        "-z",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-        "--",
-        *names,
-    ]
-    try:
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
-    except OSError:
-        done = None
-    if done is not None and done.returncode == 0 and done.stdout:
-        found = [ROOT / name for name in done.stdout.rstrip("\0").split("\0")]
+def _files(names: tuple[str, ...]) -> list[str]:
+    """Return the files of these files and folders: in a clone, those that git knows or would add."""
+    if _is_clone():
+        listed = _git("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *names)
+        found = list(dict.fromkeys(listed.rstrip("\0").split("\0")))
     else:
-        tops = [ROOT / name for name in names]
-        found = [file for top in tops for file in ([top] if top.is_file() else top.rglob("*"))]
-    return sorted({file for file in found if file.is_file() and "__pycache__" not in file.parts})
+        paths = [path for name in names for path in (ROOT / name, *(ROOT / name).rglob("*"))]
+        found = [str(path.relative_to(ROOT)) for path in paths if "__pycache__" not in path.parts]
+    return [name for name in found if (ROOT / name).is_file()]
 
 
 def packaged(target: Path, address: str | None) -> Path:
@@ -75,10 +61,32 @@ def level(folder: Path) -> None:
 
 
 def uncommitted() -> list[str]:
-    """Return what git sees as changed or not known; nothing where there is no git."""
-    words = ["git", "-C", str(ROOT), "status", "--porcelain"]
-    try:
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
-    except OSError:
+    """Return what git sees as changed or not known, as its status names it; nothing outside a clone.
+
+    What git ignores in the package is among it (`!!`): the image's build copies that folder as it is.
+    """
+    if not _is_clone():
         return []
-    return done.stdout.splitlines()
+    try:
+        changed = _git("status", "--porcelain")
+        ignored = _git("status", "--porcelain", "--ignored=matching", "--", PACKAGE)
+    except OSError as error:
+        return str(error).splitlines()
+    lines = changed.splitlines()
+    return lines + [
+        line for line in ignored.splitlines() if line.startswith("!!") and not line.endswith("/__pycache__/")
+    ]
+
+
+def _is_clone() -> bool:
+    """Return True if the root is git's own: an unpacked archive may lie in somebody else's clone."""
+    return (ROOT / ".git").exists()
+
+
+def _git(*words: str) -> str:
+    """Return what git prints. Raises OSError with its reason, such as a clone that is another user's."""
+    command = ["git", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OSError(done.stderr.strip())
+    return done.stdout
