@@ -50,6 +50,7 @@ nowhere, the wheel no source. Make them again: make release {VARIABLE}=https://H
 NO_REGISTRY: Final = """\
 WARNING: without a registry vault-issuer.yaml asks for docker.io/library/vault-issuer, which isn't yours, and
 the chart refuses to be rendered until it has one. Make them again: make release REGISTRY=HOST[:PORT] ..."""
+_MADE: Final = ("vault-issuer*", "vault_issuer-*", FILE, OVERLAY, f"{CHECKSUMS}*")
 _LINK = re.compile(r"\[([^\[\]]+)\]\((?:\.\./)+([^)\s]+)\)")
 _SDIST = "import sys; from setuptools import build_meta; print(build_meta.build_sdist(sys.argv[1]))"
 
@@ -144,9 +145,11 @@ def unusable(options: argparse.Namespace) -> str:
     output = options.output
     if output.is_symlink() or (output.exists() and not output.is_dir()):
         return f"--output is no folder: {output}"
-    if output.is_dir() and any(output.iterdir()) and not (output / CHECKSUMS).is_file():
+    found = output.iterdir() if output.is_dir() else ()
+    others = sorted(path.name for path in found if not any(path.match(pattern) for pattern in _MADE))
+    if others:
         return (
-            f"{output} holds files and no {CHECKSUMS}, so it is no earlier release: name another, or empty it"
+            f"{output} has what no release wrote ({', '.join(others[:3])}): move it, or name another folder"
         )
     return ""
 

@@ -82,6 +82,18 @@ def test_what_no_release_wrote_is_not_removed(tmp_path: Path, capsys: pytest.Cap
 
 
 @pytest.mark.usefixtures("nothing_made")
+def test_a_release_goes_whole_or_interrupted_and_nothing_beside_it(tmp_path: Path) -> None:
+    words = ["--uncommitted", f"--output={tmp_path}"]
+    (tmp_path / "vault-issuer-0.0.1.tgz").touch()
+    assert release.main(words) == 0  # interrupted before its checksums
+    assert list(tmp_path.iterdir()) == []
+    for name in ("SHA256SUMS", "precious"):
+        (tmp_path / name).touch()
+    assert release.main(words) == 1
+    assert (tmp_path / "precious").exists()
+
+
+@pytest.mark.usefixtures("nothing_made")
 def test_an_image_that_nothing_can_build_is_refused_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
