@@ -77,3 +77,21 @@ def test_a_failed_installation_is_a_reason(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(pythons, "VENVS", tmp_path)
     told = pythons.furnish(python(3, 12, 1))
     assert told == "the locked packages can't be installed for it: no wheel of orjson"
+
+
+@pytest.mark.parametrize(("code", "runs"), [(0, 1), (1, 2), (2, 1)])
+def test_what_failed_is_run_again_to_show_values_and_still_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, runs: int
+) -> None:
+    """The first run has plain asserts, and its exit code is the answer."""
+    program = tmp_path / "3.12.1" / "bin" / "python"
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\necho "$@"\ncase "$*" in *--last-failed*) exit 0;; esac\nexit {code}\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(pythons, "VENVS", tmp_path)
+    ran = pythons.tested(python(3, 12, 1), ["-x"])
+    assert ran.code == code
+    lines = (ran.output or "").splitlines()
+    assert len(lines) == runs
+    assert "--assert=plain" in lines[0]
+    assert all("--last-failed" in line and "plain" not in line for line in lines[1:])
