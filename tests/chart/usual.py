@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.chart.conftest import EVERY, FULL, Object
+from tests.chart.conftest import EVERY, FULL, ISSUER, POLICY, Object
 
 MONITOR: Final[Object] = {
     "enabled": True,
@@ -80,9 +80,65 @@ USUAL: Final[Object] = {
         "resources": {"requests": {"cpu": "20m"}},
     },
 }
+# Each name is a number of its own, which YAML may not take for one.
+DIGITS: Final[Object] = {
+    **FULL,
+    "nameOverride": "9003",
+    "fullnameOverride": "9004",
+    "commonLabels": {"team": "9005"},
+    "commonAnnotations": {"example.com/owner": "9006"},
+    "controller": {"clusterResourceNamespace": "9007"},
+    "revocation": {"enabled": True, "namespaces": ["9008"]},
+    "clusterIssuers": {"secrets": ["9009"], "serviceAccounts": ["9010"]},
+    "namespaceAccess": [{"namespace": "9011", "secrets": ["9012"], "serviceAccounts": ["9013"]}],
+    "issuers": [{"name": "9014", "spec": ISSUER}, {"name": "9014", "namespace": "9015", "spec": ISSUER}],
+    "policies": [
+        {
+            "name": "9016",
+            "spec": POLICY,
+            "users": [{"kind": "ServiceAccount", "name": "9017", "namespace": "9018"}],
+        }
+    ],
+    "starterPolicy": {
+        "enabled": True,
+        "name": "9019",
+        "dnsNames": ["9020"],
+        "issuer": {"kind": "VaultIssuer", "name": "9021"},
+        "certManager": {"serviceAccount": "9022", "namespace": "9023"},
+    },
+    "canary": {
+        "enabled": True,
+        "issuers": [
+            {"name": "9024", "dnsName": "9025"},
+            {"name": "9026", "namespace": "9027", "dnsName": "a"},
+        ],
+        "namespace": "9028",
+    },
+    "serviceAccount": {"name": "9029", "labels": {"a": "9030"}, "annotations": {"a": "9031"}},
+    "imagePullSecrets": [{"name": "9032"}],
+    "priorityClassName": "9033",
+    "runtimeClassName": "9034",
+    "metrics": {
+        "tls": {"secretName": "9035"},
+        "podMonitor": {
+            "enabled": True,
+            "namespace": "9036",
+            "authorization": {"credentials": {"name": "9037", "key": "token"}},
+        },
+    },
+    "statusPage": {**FULL["statusPage"], "tls": {"secretName": "9038"}},
+    "pki": {
+        **FULL["pki"],
+        "namespace": "9039",
+        "caSecret": "9040",
+        "login": {"role": "9041", "mountPath": "9042", "audience": "9043"},
+    },
+    "image": {"registry": "registry.example.com", "tag": "9044"},
+}
 # What a real API server is given: tests/integration/test_chart.py.
 GIVEN: Final[dict[str, Object]] = {
     **EVERY,
     "usual": USUAL,
     "no-rbac": {**FULL, "rbac": {"create": False}, "openshift": True},
+    "digits": DIGITS,
 }

@@ -25,7 +25,7 @@ from testbed.kube import Object, load
 from testbed.labca import setup_pki
 from testbed.samples import API_VERSION, certificate, kubernetes_auth, policy, vault_spec
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_kubernetes_auth, setup_kubernetes_role
-from tests.chart.usual import GIVEN, USUAL
+from tests.chart.usual import DIGITS, GIVEN, USUAL
 from tests.integration.support.canaries import Probed, wait_until
 from tests.integration.support.common import CERT_MANAGER, REQUEST, request_object, wait_ready
 
@@ -137,14 +137,18 @@ def test_a_restricted_namespace_takes_the_pod(bed: Testbed, name: str) -> None:
 def every_kind(bed: Testbed) -> None:
     """All that the chart makes is served: our kinds, and the monitors and rules of Prometheus' operator.
 
-    What admission asks for is there: the RuntimeClass that the values name.
+    What admission asks for is there: the RuntimeClasses and the PriorityClass that the values name.
     """
     crds_there(bed)
     for kind in ("podmonitors", "servicemonitors", "prometheusrules"):
         bed.install_crds(crds_of(PROMETHEUS_OPERATOR) / f"monitoring.coreos.com_{kind}.yaml")
-    meta = {"name": USUAL["runtimeClassName"]}
+    runtime = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "handler": "runsc"}
+    priority = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "value": 1}
     bed.kube.apply(
-        {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": meta, "handler": "runsc"}
+        [
+            *({**runtime, "metadata": {"name": one["runtimeClassName"]}} for one in (USUAL, DIGITS)),
+            {**priority, "metadata": {"name": DIGITS["priorityClassName"]}},
+        ]
     )
 
 
