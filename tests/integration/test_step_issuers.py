@@ -241,6 +241,23 @@ def test_what_the_default_template_drops_is_told_or_refused(issuers: Issuers, na
     assert "default template" in ready(found)["message"]
 
 
+def test_a_life_outside_the_claims_is_refused_before_anything_is_sent(
+    issuers: Issuers, namespace: str
+) -> None:
+    """By the claims of a provisioner, which step-ca itself lists."""
+    issuers.apply(namespace, provisioner=issuers.provisioner(name=LIMITED))
+    bounds = "at least 10m0s, at most 2h0m0s, 1h0m0s where none is asked for"
+    assert bounds in ready(issuers.wait_ready(namespace))["message"]
+    calls = issuers.ca.process.output().count("path=/1.0/sign")
+    for name, duration, limit in (("long", "3h", "2h0m0s"), ("short", "5m", "10m0s")):
+        issuers.request(name, namespace, namespace, duration=duration)
+        message = ready(wait_answer(issuers.bed, name, namespace, "Failed"))["message"]
+        assert "DurationNotAllowed" in message
+        assert limit in message
+    assert issuers.ca.process.output().count("path=/1.0/sign") == calls
+    issuers.bed.kube.delete(API_VERSION, CLUSTER, namespace)
+
+
 def test_too_long_a_life_fails_with_the_limit_or_is_shortened(issuers: Issuers, namespace: str) -> None:
     bed = issuers.bed
     issuers.request("long", namespace, "step", duration="2160h")
@@ -518,20 +535,3 @@ def test_trouble_of_step_cas_own_is_told_and_waited_out(issuers: Issuers, namesp
         server.trouble = 0
         wait_issued(bed, "patient", namespace)
         bed.kube.delete(API_VERSION, CLUSTER, namespace)
-
-
-def test_a_life_outside_the_claims_is_refused_before_anything_is_sent(
-    issuers: Issuers, namespace: str
-) -> None:
-    """By the claims of a provisioner, which step-ca itself lists."""
-    issuers.apply(namespace, provisioner=issuers.provisioner(name=LIMITED))
-    bounds = "at least 10m0s, at most 2h0m0s, 1h0m0s where none is asked for"
-    assert bounds in ready(issuers.wait_ready(namespace))["message"]
-    calls = issuers.ca.process.output().count("path=/1.0/sign")
-    for name, duration, limit in (("long", "3h", "2h0m0s"), ("short", "5m", "10m0s")):
-        issuers.request(name, namespace, namespace, duration=duration)
-        message = ready(wait_answer(issuers.bed, name, namespace, "Failed"))["message"]
-        assert "DurationNotAllowed" in message
-        assert limit in message
-    assert issuers.ca.process.output().count("path=/1.0/sign") == calls
-    issuers.bed.kube.delete(API_VERSION, CLUSTER, namespace)
