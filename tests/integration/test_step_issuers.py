@@ -241,6 +241,20 @@ def test_what_the_default_template_drops_is_told_or_refused(issuers: Issuers, na
     assert "default template" in ready(found)["message"]
 
 
+def test_too_long_a_life_fails_with_the_limit_or_is_shortened(issuers: Issuers, namespace: str) -> None:
+    bed = issuers.bed
+    issuers.request("long", namespace, "step", duration="2160h")
+    assert "at most 24h0m0s" in ready(wait_answer(bed, "long", namespace, "Failed"))["message"]
+    issuers.apply("shorter", duration="Shorten")
+    issuers.wait_ready("shorter")
+    issuers.request("short", namespace, "shorter", duration="2160h")
+    leaf = leaf_of(wait_issued(bed, "short", namespace))
+    life = leaf.not_valid_after_utc - leaf.not_valid_before_utc
+    assert 23 * 3600 < life.total_seconds() <= 24 * 3600 + 120
+    issuers.request("default", namespace, "step", duration=None)
+    wait_issued(bed, "default", namespace)
+
+
 def test_a_life_outside_the_claims_is_refused_before_anything_is_sent(
     issuers: Issuers, namespace: str
 ) -> None:
@@ -256,20 +270,6 @@ def test_a_life_outside_the_claims_is_refused_before_anything_is_sent(
         assert limit in message
     assert issuers.ca.process.output().count("path=/1.0/sign") == calls
     issuers.bed.kube.delete(API_VERSION, CLUSTER, namespace)
-
-
-def test_too_long_a_life_fails_with_the_limit_or_is_shortened(issuers: Issuers, namespace: str) -> None:
-    bed = issuers.bed
-    issuers.request("long", namespace, "step", duration="2160h")
-    assert "at most 24h0m0s" in ready(wait_answer(bed, "long", namespace, "Failed"))["message"]
-    issuers.apply("shorter", duration="Shorten")
-    issuers.wait_ready("shorter")
-    issuers.request("short", namespace, "shorter", duration="2160h")
-    leaf = leaf_of(wait_issued(bed, "short", namespace))
-    life = leaf.not_valid_after_utc - leaf.not_valid_before_utc
-    assert 23 * 3600 < life.total_seconds() <= 24 * 3600 + 120
-    issuers.request("default", namespace, "step", duration=None)
-    wait_issued(bed, "default", namespace)
 
 
 def test_who_names_no_duration_gets_the_cas_usual_life_not_its_longest(
