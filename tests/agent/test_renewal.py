@@ -242,6 +242,16 @@ def test_kept_token_is_sent_to_no_other_server(machine: Machine) -> None:
     assert machine.run("renew", "web").exit_code == 1
 
 
+def test_name_that_is_kept_no_more_is_told(machine: Machine) -> None:
+    machine.once()
+    machine.data["certificates"][0]["files"] = [{"name": "combined.pem", "kind": "combined"}]
+    folder = machine.folder / "web"
+    said = machine.once().stderr
+    for name in ("tls.key", "tls.crt", "chain.pem", "ca.crt"):
+        assert f'"{folder / name}" is kept no more and leads nowhere: remove it' in said
+    assert "no more" not in machine.once().stderr
+
+
 def test_textfile_is_no_file_that_the_agent_has(machine: Machine) -> None:
     machine.once()
     key = (machine.folder / "web" / "tls.key").read_bytes()

@@ -30,6 +30,7 @@ from issuer.agent.renewal.source import (
     exposed_keys,
     files_of,
     layout_digest,
+    left_behind,
     owners_of,
     read_source,
     request_digest,
@@ -190,7 +191,8 @@ class CertificateKeeper:
                 reason = await self._asked_of_vault(current, kept)
             if reason is None and made is not None and current is not None and kept is not None:
                 rewritten = self._mend(folder, current, made)
-                warnings = (*self._copy(made), *self._held_text(held), *exposed_keys(self.spec))
+                left = left_behind(self.spec, current.sha256) if rewritten else ()
+                warnings = (*left, *self._copy(made), *self._held_text(held), *exposed_keys(self.spec))
                 kept = replace(kept, renew_at=held or kept.renew_at)
                 return KeepReport(kept, rewritten=rewritten, warnings=warnings)
             return await self._renew(folder, made, reason or RenewalReason.FIRST)

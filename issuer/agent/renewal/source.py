@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -183,3 +183,17 @@ def _password(path: Path) -> bytes:
 
 def _pem(certificates: Sequence[x509.Certificate]) -> bytes:
     return b"".join(one.public_bytes(Encoding.PEM) for one in certificates)
+
+
+def left_behind(spec: CertificateSpec | CAChainSpec, written: Iterable[str]) -> tuple[str, ...]:
+    """Return a warning for each of the names `written` that `agent.yaml` has no more.
+
+    Their symlinks lead nowhere then.
+    """
+    gone = set(written) - {one.name for one in spec.files} - {SOURCE}
+    return tuple(
+        f'"{spec.folder / name}" is kept no more and leads nowhere: remove it, or have it in files again if '
+        "a server still names it"
+        for name in sorted(gone)
+        if (spec.folder / name).is_symlink()
+    )
