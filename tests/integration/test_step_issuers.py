@@ -262,13 +262,14 @@ def test_a_life_outside_the_claims_is_refused_before_anything_is_sent(
     issuers.apply(namespace, provisioner=issuers.provisioner(name=LIMITED))
     bounds = "at least 10m0s, at most 2h0m0s, 1h0m0s where none is asked for"
     assert bounds in ready(issuers.wait_ready(namespace))["message"]
-    calls = issuers.ca.process.output().count("path=/1.0/sign")
+    calls = issuers.ca.process.output().count("path=/1.0/sign ")
+    assert calls, "the check of the token is one"
     for name, duration, limit in (("long", "3h", "2h0m0s"), ("short", "5m", "10m0s")):
         issuers.request(name, namespace, namespace, duration=duration)
         message = ready(wait_answer(issuers.bed, name, namespace, "Failed"))["message"]
         assert "DurationNotAllowed" in message
         assert limit in message
-    assert issuers.ca.process.output().count("path=/1.0/sign") == calls
+    assert issuers.ca.process.output().count("path=/1.0/sign ") == calls
     issuers.bed.kube.delete(API_VERSION, CLUSTER, namespace)
 
 
