@@ -45,7 +45,9 @@ def copy_file(path: Path, file: NewFile) -> CopyReport:
         if mounted is None:
             attributes = attributes_of(folder, path.name)
             replace(folder, path.name, NewFile(file.data, file.mode, file.owner, attributes))
-            return CopyReport(path, written=True, warning=None if sees_all() else _unseen(path))
+            return CopyReport(
+                path, written=True, warning=None if os.geteuid() or sees_all() else _unseen(path)
+            )
         _overwrite(folder, path, file)
     return CopyReport(path, written=True, warning=_in_place(path, "was written in place", mounted))
 
@@ -65,7 +67,7 @@ def check_copy(path: Path, mode: int, owner: FileOwner) -> str | None:
             return None
         mounted = is_pinned(path, owner.uid)
         if mounted is None:
-            return None
+            return None if sees_all() else _unseen(path)
         fd = open_regular(path.name, folder)
         try:
             _need_private(path, os.fstat(fd), NewFile(b"", mode, owner))
@@ -75,6 +77,11 @@ def check_copy(path: Path, mode: int, owner: FileOwner) -> str | None:
 
 
 def _unseen(path: Path) -> str:
+    if os.geteuid():
+        return (
+            f'Whether a container of another user mounts "{path}" alone can\'t be seen, and such a container '
+            "would keep the old file: mount the folder instead of the file"
+        )
     return (
         f'Whether a container mounts "{path}" alone can\'t be seen, and such a container would keep the old '
         "file: allow the agent CAP_SYS_PTRACE, as the unit of vault-issuer agent install does"

@@ -171,3 +171,15 @@ def test_folder_of_a_copy_that_this_user_may_not_write(
     monkeypatch.setattr(os, "access", lambda *_, **__: False)  # root may write everywhere but on such a disk
     with pytest.raises(DiskRefused, match="this user may not write to the folder"):
         check_copy(tmp_path / "a.pem", 0o600, FileOwner())
+
+
+@pytest.mark.parametrize(("uid", "told"), [(0, "CAP_SYS_PTRACE"), (1000, "a container of another user")])
+def test_mounts_that_can_not_be_seen_are_told_by_the_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uid: int, told: str
+) -> None:
+    path = tmp_path / "web.pem"
+    path.write_bytes(b"old")
+    monkeypatch.setattr("issuer.agent.files.copies.sees_all", lambda: False)
+    owner = FileOwner(os.geteuid(), os.getegid())
+    monkeypatch.setattr("issuer.agent.files.copies.os.geteuid", lambda: uid)
+    assert told in str(check_copy(path, 0o600, owner))
