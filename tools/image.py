@@ -92,14 +92,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         repository() or "",
     )
     if platforms and program != "docker":
-        # What has the name would stay in the index, before what is built, or be no index at all.
-        subprocess.run([program, "rmi", build.tag], capture_output=True, check=False)
+        for words in clearing(program, build.tag):
+            subprocess.run(words, capture_output=True, check=False)
     return subprocess.run(command(program, build), cwd=ROOT, check=False).returncode
 
 
 def builder() -> str | None:
     """Return what of this machine builds images, or None."""
     return next((name for name in PROGRAMS if shutil.which(name)), None)
+
+
+def clearing(program: str, tag: str) -> list[list[str]]:
+    """Return the commands that take a name from an index or an image, of which one fails or both.
+
+    What has the name would stay in the index, before what is built, or be no index at all.
+    """
+    # To `rmi` buildah 1.28 says of an index `tag not known`, and leaves it.
+    return [[program, "manifest", "rm", tag], [program, "rmi", tag]]
 
 
 def command(program: str, build: ImageBuild) -> list[str]:

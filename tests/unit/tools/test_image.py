@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from issuer import __version__
 from tools import image, wheels
-from tools.image import ROOT, ImageBuild, command, saving
+from tools.image import ROOT, ImageBuild, clearing, command, saving
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -77,3 +81,27 @@ def test_the_label_of_a_changed_tree_says_so(
     monkeypatch.setattr(image, "_git", lambda *_: "abc")
     monkeypatch.setattr(image, "uncommitted", lambda: changed)
     assert image.revision() == wanted
+
+
+def test_a_second_build_of_an_index_takes_the_place_of_the_first(tmp_path: Path) -> None:
+    if shutil.which("buildah") is None or os.geteuid():
+        pytest.skip("it needs root and buildah")
+    storage = f'[storage]\ndriver="vfs"\ngraphroot="{tmp_path}/graph"\nrunroot="{tmp_path}/run"\n'
+    (tmp_path / "storage.conf").write_text(storage)
+    environment = {**os.environ, "CONTAINERS_STORAGE_CONF": str(tmp_path / "storage.conf")}
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile number /\n")
+
+    def run(*words: str, check: bool = True) -> str:
+        command = ["buildah", *words]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, check=check, capture_output=True, text=True
+        )
+        return done.stdout
+
+    build = ("build", "--quiet", "--isolation=chroot")
+    for number, named in enumerate(("--tag", "--manifest", "--manifest")):
+        (tmp_path / "number").write_text(str(number))
+        for words in clearing("buildah", "x:1"):
+            run(*words[1:], check=False)
+        run(*build, named, "x:1", *(["--platform=linux/amd64"] if number else []), ".")
+    assert len(json.loads(run("manifest", "inspect", "x:1"))["manifests"]) == 1
