@@ -27,7 +27,7 @@ from issuer.vault.translate import error_from_answer
 
 
 class AsyncAdapter:
-    """What hvac's API classes call, as coroutines. Answers JSON as a dict, 204 as None, or text with
+    """Calls that hvac's API classes make, as coroutines. Answers JSON as a dict, 204 as None, or text with
     `raw=True`.
 
     hvac's own `Adapter` would import `requests`, which nothing here sends by.

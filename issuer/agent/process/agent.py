@@ -85,7 +85,7 @@ class Agent:
         self.over: Callable[[], bool] = lambda: False
         self.retry_after: dict[str, float | None] = {}
         self.errors: dict[str, str] = {}
-        """Why the last look at a set failed, by its name; also where that can't be kept in a record."""
+        """Error of the last look at each set, by its name; kept here also where no record can be written."""
         self._failed_logins = 0
         self._no_login_before = 0.0
         self.records = records

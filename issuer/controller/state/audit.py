@@ -37,7 +37,7 @@ class AuditRecord:
     deciding: float = 0.0
     signing: float = 0.0
     to_write: float | None = None
-    """When it was known what to write."""
+    """Time at which it was known what to write."""
 
     @contextmanager
     def timing_decision(self) -> Iterator[None]:

@@ -19,7 +19,7 @@ _ANSWERS: Final = ("f:certificate", "f:failureTime")
 
 
 class PeerWatch:
-    """What of one issuer was answered or written by another controller, and by which."""
+    """Answers and writes of other controllers for one issuer, and who made them."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

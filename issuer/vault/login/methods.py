@@ -141,7 +141,7 @@ class Kubernetes:
 
     @property
     def advice(self) -> str:
-        """What to look at after a refusal."""
+        """A sentence that says where to look after a refusal."""
         known = f" (the token's are {', '.join(self.audiences)})" if self.audiences else ""
         return (
             f'Check that Vault\'s auth role "{self.role}" exists there and is bound to this ServiceAccount, '
@@ -171,7 +171,7 @@ class JwtLogin(Kubernetes):
 
     @property
     def advice(self) -> str:
-        """What to look at after a refusal."""
+        """A sentence that says where to look after a refusal."""
         return (
             f'Check that Vault\'s auth role "{self.role}" exists there, that its bound_audiences, '
             "bound_subject and bound_claims fit the JWT, that Vault trusts its issuer's keys, and that it "
