@@ -19,6 +19,7 @@ from issuer.reasons import FailureReason
 from issuer.requests.conditions import is_true
 from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKinds
 from issuer.requests.reasons import RequestFailure
+from issuer.requests.resources import CERTIFICATE_REQUESTS, CERTIFICATE_SIGNING_REQUESTS
 from issuer.text import parse_rfc3339
 from issuer.x509.request import CertificateSigningRequest
 
@@ -31,6 +32,11 @@ class RequestKey(NamedTuple):
 
     namespace: str
     name: str
+
+    @property
+    def resource(self) -> Resource:
+        """The API resource that the request is of."""
+        return CERTIFICATE_REQUESTS if self.namespace else CERTIFICATE_SIGNING_REQUESTS
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}" if self.namespace else f"CertificateSigningRequest {self.name}"

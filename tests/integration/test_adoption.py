@@ -20,8 +20,8 @@ from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ControllerProcess, vault_issuer
 from testbed.gitops import flux_health
 from testbed.kube import Object, load
-from testbed.samples import certificate, secret
-from testbed.stepca import PROVISIONER, StepCA
+from testbed.samples import certificate
+from testbed.stepca import StepCA
 from testbed.vaultpki import DOMAIN
 from tests.integration.support.common import (
     ADMISSION,
@@ -36,27 +36,11 @@ from tests.integration.support.common import (
     write_status,
 )
 from tests.integration.support.signing_requests import ask_approved, wait_signed
+from tests.integration.support.step_issuer import API, GROUP, KIND, admission, their_objects
 
-API = "certmanager.step.sm/v1beta1"
-GROUP = API.partition("/")[0]
-KIND = "StepClusterIssuer"
 ADOPT = REPOSITORY / "config" / "adopt" / "rbac.yaml"
-SECRET = "step-ca-provisioner"
 FLAGS = ["--adopt-step-issuer", "--issuer-check-period=1"]
 REFERENCE = {"name": "step-ca", "kind": KIND, "group": GROUP}
-
-
-def objects(ca: StepCA) -> list[Object]:
-    """What an installation of step-issuer has: its CRDs, the password, and a cluster issuer."""
-    reference = {"name": SECRET, "key": "password", "namespace": SYSTEM_NAMESPACE}
-    provisioner = {"name": PROVISIONER, "kid": ca.kid, "passwordRef": reference}
-    issuer = {
-        "apiVersion": API,
-        "kind": KIND,
-        "metadata": {"name": "step-ca"},
-        "spec": {"url": ca.url, "caBundle": ca.ca_bundle, "provisioner": provisioner},
-    }
-    return [secret(SECRET, SYSTEM_NAMESPACE, password=ca.password), issuer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +69,7 @@ def adopted(bed: Testbed, step_ca: StepCA) -> Iterator[Adopted]:
     bed.kube.apply([*crds, *load(ADOPT), *admission(GROUP)])
     for one in crds:
         bed.kube.wait(one["apiVersion"], one["kind"], one["metadata"]["name"], until="Established")
-    bed.kube.apply(objects(step_ca))
+    bed.kube.apply(their_objects(step_ca))
     with ControllerProcess(bed, FLAGS) as controller:
         made = Adopted(bed, controller)
         made.wait_ready("Ready")
@@ -93,16 +77,6 @@ def adopted(bed: Testbed, step_ca: StepCA) -> Iterator[Adopted]:
     for one in [*load(ADOPT), *crds]:
         bed.kube.delete(one["apiVersion"], one["kind"], one["metadata"]["name"])
     bed.kube.apply(ADMISSION)
-
-
-def admission(group: str) -> list[Object]:
-    """The chart's admission policy with adopt.stepIssuer: for one group more."""
-    found = load(ADMISSION)
-    for one in found:
-        for variable in one["spec"].get("variables", ()):
-            if variable["name"] == "groups":
-                variable["expression"] = json.dumps(["vault-issuer.io", group])
-    return found
 
 
 @pytest.mark.parametrize("kind", [KIND, "StepIssuer"])

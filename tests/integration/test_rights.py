@@ -30,11 +30,13 @@ from testbed.samples import (
     use_binding,
     vault_cluster_issuer,
 )
+from testbed.stepca import StepCA
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_kubernetes_role, setup_token
 from tests.builders import csr_pem
 from tests.integration.support.authorized import accesses, covers, wait_authorized
 from tests.integration.support.canaries import Probed, arguments
 from tests.integration.support.common import (
+    ADMISSION,
     CERT_MANAGER,
     REQUEST,
     cluster_issuer_with_token,
@@ -45,6 +47,7 @@ from tests.integration.support.common import (
     wait_answer,
 )
 from tests.integration.support.signing_requests import CERTIFICATES, CLUSTER, CSR, ask_approved
+from tests.integration.support.step_issuer import API, GROUP, KIND, admission, their_objects
 
 EVENTS = ("events.k8s.io/v1", "Event")
 LEASES = ("coordination.k8s.io/v1", "Lease")
@@ -95,6 +98,7 @@ class Bench:
     namespace: str
     controller: ControllerProcess
     patience: float
+    step_ca: StepCA | None = None
     made: list[str] = field(default_factory=list)
 
     def holds(self, *where: Any, until: str | Callable[[Object], bool]) -> bool:
@@ -280,6 +284,17 @@ def adopts(bench: Bench) -> bool:
     return starts(bench) and bench.holds(*theirs, name, until="Ready=False")
 
 
+def signs_their_csrs(bench: Bench) -> bool:
+    """An adopted issuer of a real step-ca answers a CertificateSigningRequest."""
+    assert bench.step_ca is not None
+    bench.bed.kube.apply(their_objects(bench.step_ca))
+    if not bench.holds(API, KIND, "step-ca", until="Ready"):
+        return False
+    asked = f"{bench.namespace}-theirs"
+    ask_approved(bench.bed, bench.bed.kube, asked, f"stepclusterissuers.{GROUP}/step-ca")
+    return bench.holds(CERTIFICATES, CSR, asked, until=lambda one: bool(one["status"].get("certificate")))
+
+
 ISSUERS = ("vaultissuers", "vaultclusterissuers", "stepissuers", "stepclusterissuers")
 WORK, LEASE = "vault-issuer", "vault-issuer-leader-election"
 SIGN, LOGIN = "vault-issuer-certificate-signing-requests", "vault-issuer-cluster-issuers"
@@ -309,6 +324,7 @@ NEEDED: dict[Rule, Works] = {
     ("vault-issuer-adopt", "stepissuers+stepclusterissuers"): adopts,
     ("vault-issuer-adopt", "stepissuers/status+stepclusterissuers/status"): adopts,
     ("vault-issuer-adopt", "deployments"): adopts,
+    ("vault-issuer-adopt", "signers"): signs_their_csrs,
     ("vault-issuer-revocation", "certificaterequests"): may_revoke,
     ("vault-issuer-revocation", "certificates"): may_revoke,
     ("vault-issuer-revocation-secrets", "secrets"): may_revoke,
@@ -333,12 +349,14 @@ OPTIONAL_PARTS: dict[Works, Path] = {
     shares: SHARDING,
     probes: CANARY,
     adopts: ADOPT,
+    signs_their_csrs: ADOPT,
 }
 PROBED = "probed-by-right"
 ARGUMENTS: dict[Works, list[str]] = {
     shares: ["--shards=2"],
     probes: arguments(PROBED, SYSTEM_NAMESPACE),
     adopts: ["--adopt-step-issuer"],
+    signs_their_csrs: ["--adopt-step-issuer"],
 }
 
 
@@ -391,12 +409,13 @@ class Under(ControllerProcess):
 def their_crds(bed: Testbed) -> Iterator[None]:
     """The CRDs of step-issuer, for as long as these tests run."""
     crds = [one for file in sorted(crds_of(STEP_ISSUER).glob("*.yaml")) for one in load(file)]
-    bed.kube.apply(crds)
+    bed.kube.apply([*crds, *admission(GROUP)])
     for one in crds:
         bed.kube.wait(one["apiVersion"], one["kind"], one["metadata"]["name"], until="Established")
     yield
     for one in crds:
         bed.kube.delete(one["apiVersion"], one["kind"], one["metadata"]["name"])
+    bed.kube.apply(ADMISSION)
 
 
 @pytest.fixture
@@ -405,11 +424,13 @@ def run(bed: Testbed, layout: PkiLayout, namespace: str, request: pytest.Fixture
     benches: list[Bench] = []
 
     def start(works: Works, without: Rule | None = None) -> Bench:
-        if works is adopts:
+        if works in (adopts, signs_their_csrs):
             request.getfixturevalue("their_crds")
+        step_ca = request.getfixturevalue("step_ca") if works is signs_their_csrs else None
         controller = Under(bed, without, works)
         controller.start(wait=False)
-        benches.append(Bench(bed, layout, namespace, controller, WITHOUT if without else WITH))
+        patience = WITHOUT if without else WITH
+        benches.append(Bench(bed, layout, namespace, controller, patience, step_ca))
         return benches[0]
 
     yield start

@@ -26,7 +26,6 @@ from issuer.kube.errors import KubeError, NotFound
 from issuer.policy.facts import IssuerReference
 from issuer.requests.conditions import find
 from issuer.requests.issuers import IssuerKey
-from issuer.requests.resources import CERTIFICATE_REQUESTS
 from issuer.signing.backend import Backends
 from issuer.signing.outcomes import IssuerBroken, SigningError
 from issuer.signing.profile import SigningProfile
@@ -150,7 +149,7 @@ class IssuerChecker:
         request = entry.peer.suspected
         if request is not None:
             try:
-                found = await self.client.get(CERTIFICATE_REQUESTS, request.name, request.namespace)
+                found = await self.client.get(request.resource, request.name, request.namespace or None)
             except NotFound:
                 found = {}
             except KubeError as error:

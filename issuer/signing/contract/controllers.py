@@ -24,7 +24,6 @@ from issuer.requests.conditions import find
 from issuer.requests.issuers import IssuerKey, IssuerKind
 from issuer.requests.kubernetes_csr import KubernetesCSR
 from issuer.requests.request import RequestKey
-from issuer.requests.resources import CERTIFICATE_REQUESTS, CERTIFICATE_SIGNING_REQUESTS
 from issuer.signing.backend import Backends, Connector, PreparedSigner
 from issuer.signing.contract.case import ContractCase, Fault, csr_pem
 from issuer.signing.contract.kubernetes import CLUSTER_NAMESPACE, NAMESPACE
@@ -124,8 +123,7 @@ class ControllerOf:
 
     def answers(self, key: RequestKey = REQUEST) -> list[Object]:
         """Return each status of the request that was written."""
-        resource = CERTIFICATE_REQUESTS if key.namespace else CERTIFICATE_SIGNING_REQUESTS
-        return self.kube.written(resource, key.name, key.namespace or None)
+        return self.kube.written(key.resource, key.name, key.namespace or None)
 
     async def _close(self) -> None:
         await self._components.delivery.close()

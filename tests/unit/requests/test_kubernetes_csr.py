@@ -195,3 +195,11 @@ def test_its_annotations_are_news_as_nothing_freezes_them() -> None:
 def test_its_key_tells_its_kind() -> None:
     assert csr().key == RequestKey("", "one")
     assert str(csr().key) == "CertificateSigningRequest one"
+
+
+def test_a_key_tells_the_resource_that_its_request_is_of() -> None:
+    """Both kinds are looked up by their key, as where another controller may have answered one."""
+    assert [one.resource.plural for one in (RequestKey("", "one"), RequestKey("shop", "one"))] == [
+        "certificatesigningrequests",
+        "certificaterequests",
+    ]
