@@ -7,8 +7,7 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
   echo "there is no Podman, and installing Debian's takes root and apt-get" >&2
   exit 0
 fi
-echo "installing podman (100 MB)"
-export DEBIAN_FRONTEND=noninteractive
-if ! { apt-get update --quiet=2 && apt-get install --quiet=2 --yes --no-install-recommends podman runc busybox-static >/dev/null; }; then
+echo "there is no Podman: Debian's is a download of 100 MB"
+if ! "${0%/*}/debian-packages.sh" podman runc busybox-static; then
   echo "Debian's Podman can't be installed here" >&2
 fi
