@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -165,7 +164,7 @@ async def _lease_trouble(client: KubeClient, where: str) -> str | None:
         pod = await client.get(PODS, holder.rpartition("_")[0], namespace)
     except KubeError as error:
         return error.message
-    trouble = _not_ready((pod.get("status") or {}).get("conditions") or ())
+    trouble = _not_ready(pod)
     return None if trouble is None else f"{holder} holds it and is not Ready: {trouble}"
 
 
@@ -176,13 +175,16 @@ async def _issuer_trouble(client: KubeClient, kind: IssuerKind, key: IssuerKey) 
         found = await client.get(kind.resource, key.name, key.namespace or None)
     except KubeError as error:
         return error.message
-    return _not_ready((found.get("status") or {}).get("conditions") or ())
+    return _not_ready(found)
 
 
-def _not_ready(conditions: Iterable[dict[str, Any]]) -> str | None:
-    for condition in conditions:
-        if condition.get("type") == "Ready":
-            if condition.get("status") == "True":
-                return None
-            return f"{condition.get('reason')}: {condition.get('message')}"
-    return "no controller has looked at it yet"
+def _not_ready(obj: dict[str, Any]) -> str | None:
+    """Return what the Ready condition of an issuer or a pod says, None where it is True."""
+    from issuer.requests.conditions import ready_of
+
+    condition = ready_of(obj)
+    if not condition:
+        return "no controller has looked at it yet"
+    if condition.get("status") == "True":
+        return None
+    return f"{condition.get('reason')}: {condition.get('message')}"

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from issuer.requests.conditions import find, is_true
+from issuer.requests.conditions import find, is_true, ready_of
 from issuer.requests.request import Request
 from issuer.text import parse_rfc3339, rfc3339
 
@@ -43,7 +43,7 @@ def progress_of(request: Request) -> Progress:
     if state is RequestState.WAITING:
         return _waiting(request)
     # Kubernetes' own requests have no Ready condition, only one of the state's name, or none when issued.
-    condition = find(request.conditions, "Ready") or find(request.conditions, state.value) or {}
+    condition = ready_of(request.object) or find(request.conditions, state.value) or {}
     since = time_of(condition.get("lastTransitionTime"))
     return Progress(state, text_of(condition, "reason") or state.value, text_of(condition, "message"), since)
 
@@ -56,8 +56,8 @@ def has_more_to_say(ready: Mapping[str, Any]) -> bool:
 
 def ready_json(obj: Mapping[str, Any]) -> dict[str, Any]:
     """Return an issuer's or policy's Ready condition; `ready` is None if it isn't of this generation."""
-    condition = find((obj.get("status") or {}).get("conditions"), "Ready")
-    if condition is None:
+    condition = ready_of(obj)
+    if not condition:
         return {"ready": None, "reason": "", "message": "no controller has looked at it yet"}
     generation, seen = obj["metadata"].get("generation"), condition.get("observedGeneration")
     if isinstance(seen, int) and isinstance(generation, int) and seen < generation:
@@ -89,7 +89,7 @@ def text_of(fields: Mapping[str, Any], key: str) -> str:
 
 
 def _state(request: Request) -> RequestState:
-    ready = find(request.conditions, "Ready") or {}
+    ready = ready_of(request.object)
     if request.denied or ready.get("reason") == "Denied":
         return RequestState.DENIED
     if is_true(request.conditions, "Failed") or ready.get("reason") == "Failed":
@@ -101,5 +101,5 @@ def _waiting(request: Request) -> Progress:
     since = time_of(request.object["metadata"].get("creationTimestamp"))
     if request.only_others_approve and not request.approved:
         return Progress(RequestState.WAITING, "NotApproved", "nobody has approved it yet", since)
-    ready = find(request.conditions, "Ready") or {}
+    ready = ready_of(request.object)
     return Progress(RequestState.WAITING, text_of(ready, "reason"), text_of(ready, "message"), since)

@@ -16,7 +16,7 @@ from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
 from issuer.reasons import FailureReason
 from issuer.requests import status
-from issuer.requests.conditions import bounded, find
+from issuer.requests.conditions import bounded, ready_of
 from issuer.requests.issuers import MAX_NAME, IssuerKey
 from issuer.requests.reason_message import Opening, opening_of
 from issuer.requests.request import BadSpec, Request
@@ -42,15 +42,13 @@ class CertificateRequest(Request):
     @property
     def finished(self) -> bool:
         """Return True if it has been answered for good: issued, failed or denied."""
-        ready = find(self.conditions, "Ready")
-        if ready is None:
-            return False
+        ready = ready_of(self.object)
         return ready.get("status") == "True" or ready.get("reason") in ("Failed", "Denied")
 
     @property
     def keeps_room(self) -> bool:
         """Return True if it says that it is signed next: that message is longer than a failure's."""
-        ready = find(self.conditions, "Ready") or {}
+        ready = ready_of(self.object)
         return opening_of(str(ready.get("message") or "")) is Opening.IS_SIGNED_NEXT
 
     @property

@@ -27,6 +27,11 @@ def find(conditions: Iterable[Mapping[str, Any]] | None, kind: str) -> Mapping[s
     return next((one for one in conditions or () if one.get("type") == kind), None)
 
 
+def ready_of(obj: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return the Ready condition in an object's status, empty where there is none."""
+    return find(((obj or {}).get("status") or {}).get("conditions"), "Ready") or {}
+
+
 def is_true(conditions: Iterable[Mapping[str, Any]] | None, kind: str) -> bool:
     """Return True if the condition of that type has status `True`."""
     found = find(conditions, kind)

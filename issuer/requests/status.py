@@ -11,7 +11,7 @@ import base64
 from datetime import datetime
 
 from issuer.kube.wire import Object
-from issuer.requests.conditions import says, with_condition
+from issuer.requests.conditions import ready_of, says, with_condition
 from issuer.requests.request import Request
 from issuer.text import rfc3339
 
@@ -74,8 +74,7 @@ def _decided(request: Request, now: datetime, kind: str, message: str | None) ->
 def pending(request: Request, now: datetime, message: str) -> Object | None:
     """Return the answer that says for what it waits; None if the request already says just that."""
     answer = _answer(request, now, False, "Pending", message)
-    wanted = next(one for one in answer["status"]["conditions"] if one["type"] == "Ready")
-    return None if says(request.conditions, wanted) else answer
+    return None if says(request.conditions, ready_of(answer)) else answer
 
 
 def carries(obj: Object, certificate_pem: str) -> bool:

@@ -21,7 +21,7 @@ from issuer.policy.compiled import CompiledPolicy, PolicyInvalid, compile_policy
 from issuer.policy.facts import IssuerReference
 from issuer.policy.selection import selects
 from issuer.policy.shown import shown
-from issuer.requests.conditions import bounded, says, with_condition
+from issuer.requests.conditions import bounded, ready_of, says, with_condition
 from issuer.requests.resources import CERTIFICATE_REQUEST_POLICIES
 
 log = structlog.get_logger(__name__)
@@ -178,10 +178,10 @@ class PolicyReconciler:
             self.now(),
             obj["metadata"]["generation"],
         )
-        wanted = next(one for one in conditions if one["type"] == "Ready")
+        answer = {**obj, "status": {**status, "conditions": conditions}}
+        wanted = ready_of(answer)
         if says(status.get("conditions"), wanted):
             return
-        answer = {**obj, "status": {**status, "conditions": conditions}}
         try:
             written = await self.client.replace_status(CERTIFICATE_REQUEST_POLICIES, answer)
         except NotFound:

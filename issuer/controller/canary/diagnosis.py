@@ -8,7 +8,7 @@ from typing import Any, Final
 from issuer.controller.canary.history import Stage
 from issuer.controller.state.reasons import ControllerFailure, ControllerIssuerReason
 from issuer.requests.certificate_request import CertificateRequest
-from issuer.requests.conditions import find, is_true
+from issuer.requests.conditions import find, is_true, ready_of
 from issuer.requests.reason_message import Opening, opening_of, reason_of
 from issuer.signing.reasons import SigningIssuerReason, SigningRetry
 
@@ -36,7 +36,7 @@ class Broken(Exception):
 
 def refusal(request: CertificateRequest) -> Broken | None:
     """Return why a finished request has no certificate; None where it has one."""
-    ready = find(request.conditions, "Ready") or {}
+    ready = ready_of(request.object)
     message = str(ready.get("message", ""))
     if request.denied or ready.get("reason") == "Denied":
         return Broken(Stage.POLICY, _denied(request, message))
@@ -58,7 +58,7 @@ def lateness(request: CertificateRequest, issuer: Mapping[str, Any] | None, wait
     message = pending(request)
     if opening_of(message) in (Opening.NO_POLICY_APPLIES, Opening.NO_POLICY_EXISTS):
         return Broken(Stage.POLICY, f"{message.rstrip('.')}. {_allow(request)}")
-    found = find(((issuer or {}).get("status") or {}).get("conditions"), "Ready") or {}
+    found = ready_of(issuer)
     reason, why = str(found.get("reason", "")), f"{request.issuer.quoted}: {found.get('message', '')}"
     if message:
         return Broken(_stage(reason_of(message) or reason), message)
@@ -81,7 +81,7 @@ def lateness(request: CertificateRequest, issuer: Mapping[str, Any] | None, wait
 
 def pending(request: CertificateRequest) -> str:
     """Return why an unfinished request says that it waits; empty where it says nothing."""
-    ready = find(request.conditions, "Ready") or {}
+    ready = ready_of(request.object)
     return str(ready.get("message", ""))
 
 

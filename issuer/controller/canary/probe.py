@@ -18,7 +18,7 @@ from issuer.controller.canary.target import CanaryTarget
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, KubeError, NotFound, Unavailable
 from issuer.requests.certificate_request import CertificateRequest
-from issuer.requests.conditions import bounded, find
+from issuer.requests.conditions import bounded, ready_of
 from issuer.requests.resources import CERTIFICATE_REQUESTS
 from issuer.x509.chains.bundle import read_bundle
 from issuer.x509.chains.chain import Chain
@@ -170,7 +170,7 @@ class Probe:
         self._passed(Stage.CONTROLLER, began, "the request is answered")
         if refused is not None:
             raise self._broke(refused.stage, None, refused.message)
-        ready = find(request.conditions, "Ready") or {}
+        ready = ready_of(request.object)
         self._passed(Stage.POLICY, None, diagnosis.approval(request))
         self._passed(Stage.ISSUER, None, str(ready.get("message", "")))
         return self._verified(request, self._asked)

@@ -24,7 +24,7 @@ from issuer.controller.state.stores import IssuerStore, retry_mark
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError, NotFound
 from issuer.policy.facts import IssuerReference
-from issuer.requests.conditions import find
+from issuer.requests.conditions import ready_of
 from issuer.requests.issuers import IssuerKey
 from issuer.signing.backend import Backends
 from issuer.signing.outcomes import IssuerBroken, SigningError
@@ -209,8 +209,7 @@ async def _read(client: KubeClient, backends: Backends, key: IssuerKey) -> dict[
 
 def _reason(issuer: dict[str, Any]) -> str:
     """Return the reason of Ready in an issuer's status, "" for none."""
-    ready = find((issuer.get("status") or {}).get("conditions"), "Ready") or {}
-    return str(ready.get("reason") or "")
+    return str(ready_of(issuer).get("reason") or "")
 
 
 def _sooner(seconds: float | None, ca_ends: float) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ from issuer.controller.issuers.ca_chains import CAFacts
 from issuer.controller.state.bad_answers import BadAnswersBefore
 from issuer.controller.state.ca_expiry import ExpiryWarning
 from issuer.reasons import Reason
-from issuer.requests.conditions import find, says, with_condition
+from issuer.requests.conditions import ready_of, says, with_condition
 from issuer.signing.reasons import SigningIssuerReason
 from issuer.text import rfc3339
 
@@ -38,7 +39,7 @@ class CheckResult:
 def bad_answers_before(obj: dict[str, Any]) -> BadAnswersBefore:
     """Return what the issuer's status tells of bad answers to calls of another process."""
     status = obj.get("status") or {}
-    ready = find(status.get("conditions"), "Ready") or {}
+    ready = ready_of(obj)
     told = (ready.get("reason"), ready.get("observedGeneration"))
     by_reason = told == (SigningIssuerReason.BAD_ANSWER, obj["metadata"]["generation"])
     try:
@@ -50,21 +51,19 @@ def bad_answers_before(obj: dict[str, Any]) -> BadAnswersBefore:
 
 def new_warnings(obj: dict[str, Any], result: CheckResult) -> list[str]:
     """Return the warnings that the issuer's status doesn't hold yet."""
-    status = obj.get("status") or {}
-    old, behind = status.get("warnings") or (), _ready_message(status)
+    old, behind = _old_warnings(obj)
     return [text for text in result.warnings if text not in old and _sentence(text) not in behind]
 
 
 def is_transition(obj: dict[str, Any], result: CheckResult) -> bool:
     """Return True if the Ready condition has another status or reason so far."""
-    old = find((obj.get("status") or {}).get("conditions"), "Ready")
-    return old is None or (old.get("status") == "True", old.get("reason")) != (result.ready, result.reason)
+    old = ready_of(obj)
+    return not old or (old.get("status") == "True", old.get("reason")) != (result.ready, result.reason)
 
 
 def new_expiry_warnings(obj: dict[str, Any], result: CheckResult) -> list[str]:
     """Return the warnings about a CA's end that the status doesn't hold yet, in whatever words."""
-    status = obj.get("status") or {}
-    old, behind = status.get("warnings") or (), _ready_message(status)
+    old, behind = _old_warnings(obj)
     return [
         str(warning)
         for warning in result.expiring
@@ -72,9 +71,9 @@ def new_expiry_warnings(obj: dict[str, Any], result: CheckResult) -> list[str]:
     ]
 
 
-def _ready_message(status: dict[str, Any]) -> str:
-    """Return the message of Ready, which holds the warnings where the CRD has no field for them."""
-    return str((find(status.get("conditions"), "Ready") or {}).get("message") or "")
+def _old_warnings(obj: dict[str, Any]) -> tuple[Sequence[str], str]:
+    """Return the status's warnings, and the message of Ready: it holds them where the CRD has no field."""
+    return (obj.get("status") or {}).get("warnings") or (), str(ready_of(obj).get("message") or "")
 
 
 def with_result(
@@ -100,11 +99,11 @@ def with_result(
         now,
         obj["metadata"]["generation"] if keeps_generation else None,
     )
-    wanted = next(one for one in conditions if one["type"] == "Ready")
     fields = {name: value for name, value in _facts(result).items() if name in known}
-    if says(status.get("conditions"), wanted) and all(status.get(k) == v for k, v in fields.items()):
-        return None
     kept = {**status, **fields, "conditions": conditions}
+    unchanged = says(status.get("conditions"), ready_of({"status": kept}))
+    if unchanged and all(status.get(name) == value for name, value in fields.items()):
+        return None
     return {**obj, "status": {name: value for name, value in kept.items() if value is not None}}
 
 

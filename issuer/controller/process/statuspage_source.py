@@ -15,7 +15,7 @@ from issuer.controller.process.wiring import Components
 from issuer.controller.state import certificates
 from issuer.controller.state.stores import Glance
 from issuer.kube.election import LeaderElector
-from issuer.requests.conditions import find
+from issuer.requests.conditions import ready_of
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.kinds import kind_of
 from issuer.requests.kubernetes_csr import KubernetesCSR
@@ -101,7 +101,7 @@ class StatusSource:
     def _issuer(self, key: IssuerKey, obj: dict[str, Any]) -> Issuer:
         spec, status = obj.get("spec") or {}, obj.get("status") or {}
         summary = self._components.backends.of(key.kind).summary(spec)
-        ready = find(status.get("conditions"), "Ready") or {}
+        ready = ready_of(obj)
         entry = self._components.state.registry.find(key)
         life = None if entry is None else entry.current_ca_validity.get(False)
         return Issuer(

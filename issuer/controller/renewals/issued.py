@@ -10,7 +10,7 @@ from issuer.controller.state.certificates import CertificateStore
 from issuer.controller.state.stores import Store
 from issuer.kube.wire import Object
 from issuer.requests.certificate_request import CertificateRequest
-from issuer.requests.conditions import find
+from issuer.requests.conditions import ready_of
 from issuer.requests.request import Request, RequestKey
 from issuer.text import parse_rfc3339
 
@@ -63,8 +63,8 @@ class IssuedRequests(Store[RequestKey]):
 
     def upsert(self, obj: Object) -> None:
         """Note a request that has been issued."""
-        ready = find((obj.get("status") or {}).get("conditions") or [], "Ready")
-        if ready is None or ready.get("status") != "True":
+        ready = ready_of(obj)
+        if ready.get("status") != "True":
             return
         request = CertificateRequest(obj)
         owner = owner_of(request)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from issuer.controller.state.stores import Store
 from issuer.kube.wire import Object
 from issuer.requests.certificate_request import CertificateRequest
-from issuer.requests.conditions import find
+from issuer.requests.conditions import ready_of
 from issuer.requests.finalizer import (
     CERTIFICATE_ANNOTATION,
     REVISION_ANNOTATION,
@@ -163,7 +163,7 @@ def _record(request: CertificateRequest, old: Record | None, now: Callable[[], d
 def _issued_at(request: CertificateRequest) -> datetime | None:
     if not (request.object.get("status") or {}).get("certificate"):
         return None
-    since = (find(request.conditions, "Ready") or {}).get("lastTransitionTime")
+    since = ready_of(request.object).get("lastTransitionTime")
     return parse_rfc3339(since) if since else request.created
 
 

@@ -16,7 +16,7 @@ import orjson
 
 from issuer.controller.state.bad_answers import RETRY_ANNOTATION
 from issuer.kube.wire import Object
-from issuer.requests.conditions import find
+from issuer.requests.conditions import ready_of
 from issuer.requests.finalizer import FINALIZER
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import Request, RequestKey
@@ -155,7 +155,7 @@ def _username(request: Request) -> str:
 
 
 def _reason(request: Request) -> str:
-    found = find(request.conditions, "Ready") or {}
+    found = ready_of(request.object)
     return sys.intern(str(found.get("message") or "")[:_MAX_SHOWN])  # an outage tells thousands the same
 
 
@@ -301,6 +301,6 @@ class KeptIssuers:
 
 def _ready(issuer: Object) -> Object:
     """A status with the issuer's `Ready` condition alone, if it has one of usual size."""
-    condition = find((issuer.get("status") or {}).get("conditions"), "Ready")
-    usual = condition is not None and len(orjson.dumps(condition)) <= _MAX_CONDITION
+    condition = ready_of(issuer)
+    usual = condition and len(orjson.dumps(condition)) <= _MAX_CONDITION
     return {"conditions": [condition]} if usual else {}

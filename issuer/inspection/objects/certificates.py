@@ -17,7 +17,7 @@ from issuer.inspection.progress import ready_json, text_of, time_of
 from issuer.inspection.reading import Reader, Withheld
 from issuer.kube.wire import Object
 from issuer.manifests.text import shown
-from issuer.requests.conditions import find
+from issuer.requests.conditions import find, ready_of
 from issuer.requests.issuers import MAX_NAME, IssuerKey, IssuerKinds
 from issuer.text import rfc3339
 
@@ -45,7 +45,7 @@ async def certificate_account(reader: Reader, certificate: Object, now: datetime
     meta, status = certificate["metadata"], certificate.get("status") or {}
     issuer = await _issuer(reader, certificate)
     events = await events_of(reader, str(meta.get("uid") or ""), meta["namespace"])
-    ready = find(status.get("conditions"), "Ready") or {}
+    ready = ready_of(certificate)
     good = ready.get("status") == "True"
     items = [
         *_own(certificate, good),

@@ -18,6 +18,7 @@ from issuer.migrate.plan import Plan, PlanStep
 from issuer.migrate.read.inventory import inner
 from issuer.migrate.steps.references import CLUSTER_ISSUER, ISSUER, ISSUER_GROUP
 from issuer.migrate.steps.references import ISSUER_KIND as KIND_ANNOTATION
+from issuer.requests.conditions import ready_of
 from issuer.site import docs_page
 
 MANAGER: Final = "vault-issuer-migrate"
@@ -175,8 +176,7 @@ async def _why_not(client: KubeClient, issuer: _Issuer) -> str | None:
     except KubeError as error:
         return error.message
     generation = inner(found, "metadata").get("generation")
-    conditions = inner(found, "status").get("conditions") or []
-    ready: Mapping[str, Any] = next((one for one in conditions if one.get("type") == "Ready"), {})
+    ready = ready_of(found)
     if ready.get("observedGeneration") != generation:
         return "no controller has looked at it yet"
     return None if ready.get("status") == "True" else f"{ready.get('reason')}: {ready.get('message')}"
