@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from issuer.agent.files.generations import opened_set
+from issuer.agent.files.opening import opened_set
 from tests.agent.handshakes import fits
 
 # Reads a command a line. `once` and `ever` fork a child that stops itself, and print its number: continued,
@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from issuer.agent.config.files import DEFAULT_FILES
 from issuer.agent.files.contents import CertificateSet
-from issuer.agent.files.generations import opened_set
+from issuer.agent.files.opening import opened_set
 from issuer.agent.files.writing import NewFile
 def made():
     key = ec.generate_private_key(ec.SECP256R1())

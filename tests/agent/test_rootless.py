@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from issuer.agent.files import owners
-from issuer.agent.files.generations import opened_set
+from issuer.agent.files.opening import opened_set
 from issuer.agent.files.owners import owner_of
 from issuer.agent.files.writing import NewFile
 from tests.agent.podman import LIMITS

@@ -6,6 +6,7 @@
 - `writing`: one file, from its first byte to the disk; never readable more widely than at its end.
 - `owners`: users and groups by name, by number, or as a container sees them.
 - `generations`: a numbered folder for each set, and one symlink whose renaming swaps all of them.
+- `opening`: a set opened, by one agent at a time, or to look at it.
 - `mounts`: files that are bind mounts, here or in a container: a renamed file never appears there.
 - `copies`: files for readers that can't follow symlinks, or that look through such a mount.
 

@@ -10,7 +10,7 @@ from issuer.agent.config.consumers import ConsumerSpec, UnitHook
 from issuer.agent.config.model import CAChainSpec, CertificateSpec
 from issuer.agent.errors import AgentError
 from issuer.agent.files.contents import CertificateSet, FileKind
-from issuer.agent.files.generations import seen_set
+from issuer.agent.files.opening import seen_set
 from issuer.agent.files.regular import read_regular
 from issuer.agent.hooks.checking import CheckFindings, check_consumer
 from issuer.agent.hooks.containers import tell_containers

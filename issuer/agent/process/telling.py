@@ -18,7 +18,8 @@ from issuer.agent.hooks.consumer import Consumer, SetSpec
 from issuer.agent.hooks.errors import HookFailed, NotRunning
 from issuer.agent.hooks.records import ConsumerRecord, ConsumerRecords, HookOutcome
 from issuer.agent.renewal.chains import CAChainKeeper
-from issuer.agent.renewal.keeping import CertificateKeeper, ServerClock
+from issuer.agent.renewal.clock import ServerClock
+from issuer.agent.renewal.keeping import CertificateKeeper
 from issuer.text import rfc3339
 
 log = structlog.get_logger(__name__)

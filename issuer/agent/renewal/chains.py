@@ -15,9 +15,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from issuer.agent.config.model import CAChainSpec
 from issuer.agent.errors import AgentError
 from issuer.agent.files.contents import CertificateSet
-from issuer.agent.files.generations import GenerationFolder, opened_set, seen_set
+from issuer.agent.files.generations import GenerationFolder
+from issuer.agent.files.opening import opened_set, seen_set
+from issuer.agent.renewal.clock import ServerClock
 from issuer.agent.renewal.delivered import DeliveredAnswer, NotDelivered
-from issuer.agent.renewal.keeping import KeepReport, KeptCertificate, RenewalReason, ServerClock, SetLook
+from issuer.agent.renewal.looks import KeepReport, KeptCertificate, RenewalReason, SetLook
 from issuer.agent.renewal.oldroots import unneeded_roots
 from issuer.agent.renewal.source import (
     SOURCE,

@@ -12,15 +12,11 @@ import structlog
 
 from issuer.agent.errors import AgentError
 from issuer.agent.files.contents import CertificateSet
-from issuer.agent.files.generations import WrittenSet, opened_set
-from issuer.agent.renewal.keeping import (
-    CertificateKeeper,
-    KeepReport,
-    KeptCertificate,
-    RenewalReason,
-    SetLook,
-)
+from issuer.agent.files.generations import WrittenSet
+from issuer.agent.files.opening import opened_set
+from issuer.agent.renewal.keeping import CertificateKeeper
 from issuer.agent.renewal.keys import key_of_pem, public_of, request_pem
+from issuer.agent.renewal.looks import KeepReport, KeptCertificate, RenewalReason, SetLook
 from issuer.agent.renewal.signing import set_of
 from issuer.agent.renewal.source import check_files, files_of, owners_of
 from issuer.text import rfc3339

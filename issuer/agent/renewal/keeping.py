@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -18,9 +16,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from issuer.agent.config.model import CertificateSpec, KeyRotation
 from issuer.agent.errors import DiskRefused
 from issuer.agent.files.contents import CertificateSet
-from issuer.agent.files.generations import GenerationFolder, WrittenSet, opened_set, seen_set
+from issuer.agent.files.generations import GenerationFolder, WrittenSet
+from issuer.agent.files.opening import opened_set, seen_set
+from issuer.agent.renewal.clock import ServerClock
 from issuer.agent.renewal.holding import HeldBack, hold_back, read_hold
 from issuer.agent.renewal.keys import fits, new_key
+from issuer.agent.renewal.looks import KeepReport, KeptCertificate, RenewalReason, SetLook
 from issuer.agent.renewal.schedule import RenewalRule, due_at, spread
 from issuer.agent.renewal.signing import CertificateCalls, FreshCertificate
 from issuer.agent.renewal.source import (
@@ -45,109 +46,8 @@ log = structlog.get_logger(__name__)
 
 _LEFT_TO_GO_BACK: Final = 0.1
 """The share of its life that an old certificate needs to be gone back to."""
-_LEAST_SKEW: Final = timedelta(seconds=2)
 CHECK_EVERY: Final = timedelta(hours=1)
 """The time between two looks at the CA and at the certificate's revocation."""
-
-
-class RenewalReason(StrEnum):
-    """Reasons to ask for a certificate."""
-
-    FIRST = "First"
-    DUE = "Due"
-    EXPIRED = "Expired"
-    REQUESTED = "Requested"
-    """A person asked for it: `vault-issuer agent renew`."""
-    SPEC_CHANGED = "SpecChanged"
-    FILES_LOST = "FilesLost"
-    REVOKED = "Revoked"
-    CA_CHANGED = "CAChanged"
-    DELIVERED = "Delivered"
-    """Something else asked for it and handed it over."""
-    NOT_DELIVERED = "NotDelivered"
-    """Something else is to hand over the first one; nothing is asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeptCertificate:
-    """A certificate in its files: its life, and when it is renewed.
-
-    `window_open` is None without maintenance windows; `waits` is True if only a window is waited for.
-    """
-
-    name: str
-    serial: str
-    not_before: datetime
-    not_after: datetime
-    renew_at: datetime
-    window_open: bool | None = None
-    waits: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SetLook:
-    """A look at a set's files: what is kept, if anything, and what the next step would do.
-
-    `reason` is why a certificate would be asked for; `rewritten` are files that would be written again.
-    """
-
-    kept: KeptCertificate | None
-    reason: RenewalReason | None = None
-    rewritten: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class KeepReport:
-    """One look at a certificate: what is kept now, what was done, and what a person should know.
-
-    `standing` are warnings that were given at an earlier look: the status shows them on.
-    """
-
-    kept: KeptCertificate
-    renewed: RenewalReason | None = None
-    rewritten: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    standing: tuple[str, ...] = ()
-
-    @property
-    def has_new_files(self) -> bool:
-        """Return True if readers have to be told."""
-        return self.renewed is not None or bool(self.rewritten)
-
-
-@dataclass(slots=True)
-class ServerClock:
-    """The server's time: this machine's, and by how much they differ.
-
-    Once somebody sets this machine's clock the difference is another one: it counts as none until it is read
-    again. `ticks` are seconds that no setting of the clock changes.
-    """
-
-    local: Callable[[], datetime] = lambda: datetime.now(UTC)
-    skew: timedelta = timedelta(0)
-    ticks: Callable[[], float] = time.monotonic
-    _read_at: float | None = field(default=None, init=False)
-
-    def take(self, skew: timedelta) -> None:
-        """Note the difference that was read now; one of 2 s or less is taken for none."""
-        self.skew = skew if abs(skew) > _LEAST_SKEW else timedelta(0)
-        self._read_at = self._ahead_of_ticks()
-
-    @property
-    def is_known(self) -> bool:
-        """Return True if the difference was read, and this machine's clock goes on as it went then."""
-        if self._read_at is None:
-            return False
-        return abs(self._ahead_of_ticks() - self._read_at) <= _LEAST_SKEW.total_seconds()
-
-    def now(self) -> datetime:
-        """Return the server's time."""
-        if self._read_at is not None and not self.is_known:
-            self.skew, self._read_at = timedelta(0), None
-        return self.local() + self.skew
-
-    def _ahead_of_ticks(self) -> float:
-        return self.local().timestamp() - self.ticks()
 
 
 class CertificateKeeper:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from issuer.agent.errors import AgentError
 from issuer.agent.process.agent import Keeper
 from issuer.agent.process.records import Records, SetRecord
-from issuer.agent.renewal.keeping import KeptCertificate, RenewalReason
+from issuer.agent.renewal.looks import KeptCertificate, RenewalReason
 from issuer.text import parse_rfc3339, rfc3339
 
 _BAR: Final = 10

@@ -64,7 +64,7 @@ def plan(config: Config = DEFAULT_FILE, output: Format = OutputFormat.TABLE) -> 
 
       vault-issuer agent plan -c agent.yaml
     """
-    from issuer.agent.renewal.keeping import RenewalReason
+    from issuer.agent.renewal.looks import RenewalReason
 
     with reported():
         seen = _seen(config, for_once=True)
@@ -89,7 +89,7 @@ def plan(config: Config = DEFAULT_FILE, output: Format = OutputFormat.TABLE) -> 
 
 
 def _print_plan(found: list[SetStatus], waiting: list[ConsumerStatus]) -> None:
-    from issuer.agent.renewal.keeping import RenewalReason
+    from issuer.agent.renewal.looks import RenewalReason
 
     lines = []
     for one in found:

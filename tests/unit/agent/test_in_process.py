@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 
 from issuer.agent.inprocess import RenewingCertificate, WantedCertificate
-from issuer.agent.renewal.keeping import ServerClock
+from issuer.agent.renewal.clock import ServerClock
 from issuer.agent.renewal.signing import FreshCertificate
 from issuer.vault.errors import Unreachable
 from tests.unit.agent.process.test_telling import made_at

@@ -21,7 +21,7 @@ from issuer.agent.hooks.checking import CheckFindings
 from issuer.agent.process import agent as agents
 from issuer.agent.process.agent import Agent
 from issuer.agent.process.records import Records
-from issuer.agent.renewal.keeping import ServerClock
+from issuer.agent.renewal.clock import ServerClock
 from issuer.cli.agent import commands
 
 

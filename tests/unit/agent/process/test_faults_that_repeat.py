@@ -18,8 +18,9 @@ from issuer.agent.hooks.records import ConsumerRecords
 from issuer.agent.process.agent import Agent
 from issuer.agent.process.records import Records
 from issuer.agent.process.running import ConfigurationFile
+from issuer.agent.renewal.clock import ServerClock
 from issuer.agent.renewal.delivered import DeliveredAnswer, NotDelivered
-from issuer.agent.renewal.keeping import RenewalReason, ServerClock
+from issuer.agent.renewal.looks import RenewalReason
 from issuer.cli.agent import commands
 from issuer.vault.errors import ServerError
 from tests.unit.agent.process.test_telling import LIFE, Machine, made_at

@@ -12,14 +12,14 @@ import pytest
 from issuer.agent.config.consumers import ConsumerSpec
 from issuer.agent.config.model import AgentFile
 from issuer.agent.errors import DiskRefused
-from issuer.agent.files.generations import seen_set
+from issuer.agent.files.opening import seen_set
 from issuer.agent.process import running as running_module
 from issuer.agent.process.agent import Agent
 from issuer.agent.process.records import Records
 from issuer.agent.process.running import Running
 from issuer.agent.process.units import AgentService, longest_hook, user_unit
 from issuer.agent.renewal.chains import CAChainKeeper
-from issuer.agent.renewal.keeping import KeepReport, KeptCertificate, RenewalReason
+from issuer.agent.renewal.looks import KeepReport, KeptCertificate, RenewalReason
 
 NO_SERVER = "http://127.0.0.1:9"
 

@@ -19,13 +19,15 @@ from cryptography.x509.oid import NameOID
 from issuer.agent.config.model import AgentFile
 from issuer.agent.errors import AgentError, DiskRefused
 from issuer.agent.files.contents import CertificateSet
-from issuer.agent.files.generations import seen_set
+from issuer.agent.files.opening import seen_set
 from issuer.agent.hooks.errors import ConsumerRefused
 from issuer.agent.hooks.records import HookOutcome
 from issuer.agent.process.telling import Telling
+from issuer.agent.renewal.clock import ServerClock
 from issuer.agent.renewal.delivered import DeliveredAnswer, DeliveredKeeper
 from issuer.agent.renewal.holding import FIRST_HOLD, LONGEST_HOLD
-from issuer.agent.renewal.keeping import CertificateKeeper, RenewalReason, ServerClock
+from issuer.agent.renewal.keeping import CertificateKeeper
+from issuer.agent.renewal.looks import RenewalReason
 from issuer.agent.renewal.signing import FreshCertificate
 
 LIFE = timedelta(hours=10)

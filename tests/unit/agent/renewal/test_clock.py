@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from issuer.agent.config.model import CertificateSpec
 from issuer.agent.renewal import signing
-from issuer.agent.renewal.keeping import ServerClock
+from issuer.agent.renewal.clock import ServerClock
 from issuer.agent.renewal.keys import new_key
 from issuer.agent.renewal.signing import CertificateCalls, UnusableAnswer
 from issuer.vault.paths import Mode, SignPath

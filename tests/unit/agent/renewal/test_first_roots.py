@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from issuer.agent.config.model import CAChainSpec
 from issuer.agent.renewal.chains import CAChainKeeper
+from issuer.agent.renewal.clock import ServerClock
 from issuer.agent.renewal.delivered import DeliveredAnswer
-from issuer.agent.renewal.keeping import ServerClock
 from issuer.cli.agent import commands
 from tests.unit.agent.process.test_telling import made_at
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from issuer.agent.process.records import SetRecord
-from issuer.agent.renewal.keeping import KeptCertificate
+from issuer.agent.renewal.looks import KeptCertificate
 from issuer.agent.reporting.metrics import metrics_text
 from issuer.agent.reporting.report import SetStatus
 
