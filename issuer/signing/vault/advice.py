@@ -1,4 +1,4 @@
-"""Advice on a Vault role whose certificates differ from the requests. Pure.
+"""Advice on what a Vault role does to certificates and logins. Pure.
 
 Source: https://developer.hashicorp.com/vault/api-docs/secret/pki#create-update-role
 """
@@ -40,3 +40,16 @@ _OTHERWISE: Final = "Check the Vault role"
 def advice(codes: frozenset[str]) -> str:
     """Return sentences for differences with these codes, without the last full stop."""
     return ". ".join(text for code, text in _ADVICE.items() if code in codes) or _OTHERWISE
+
+
+def uses_warning(uses: int, *, static: bool) -> str:
+    """Return a warning for a token that Vault takes for `uses` calls; `static` for one of a Secret."""
+    if static:
+        return (
+            f"The Vault token was good for {uses} more calls when it was looked up (num_uses), and ends with "
+            "the last: put one without that bound into its Secret."
+        )
+    return (
+        f"Vault takes each token of this login for {uses} calls only (token_num_uses of its auth role), so "
+        "that logins are many: set it to 0, which is any number."
+    )

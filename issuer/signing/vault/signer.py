@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from issuer.signing.outcomes import Failed, IssuerBroken, NotRevoked, Retry
 from issuer.signing.reasons import SigningFailure, SigningIssuerReason
 from issuer.signing.signer import Health, SignedCertificate, SigningRequest
-from issuer.signing.vault.advice import advice
+from issuer.signing.vault.advice import advice, uses_warning
 from issuer.signing.vault.errors import Outcome, assumed_issuer, may_have_signed, outcome
 from issuer.signing.vault.mount_issuers import MountIssuers
 from issuer.signing.vault.parameters import parameters
@@ -222,11 +222,15 @@ class VaultSigner:
             warnings.append(f"Left out of the CA bundle for Vault: {self._left_out}.")
         tokens = self._session.tokens
         ends_in, token = tokens.ends_in(), tokens.token
-        static = isinstance(tokens.method, StaticToken) and token is not None and not token.renewable
-        if static and ends_in is not None and ends_in < _ENDING_SECONDS:
+        if token is None:
+            return tuple(warnings)
+        static = isinstance(tokens.method, StaticToken)
+        if static and not token.renewable and ends_in is not None and ends_in < _ENDING_SECONDS:
             warnings.append(
                 "The Vault token expires within a day and can't be renewed: put a new one in its Secret."
             )
+        if token.uses:
+            warnings.append(uses_warning(token.uses, static=static))
         return tuple(warnings)
 
 

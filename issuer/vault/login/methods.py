@@ -32,12 +32,16 @@ _CREDENTIAL = re.compile(r"[\x21-\x7e]+")
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """The result of a login. `ttl_seconds` is the time left at that moment, 0 if the token never expires."""
+    """The result of a login. `ttl_seconds` is the time left at that moment, 0 if the token never expires.
+
+    `uses` is the number of calls that Vault still takes it for (num_uses), 0 for any number.
+    """
 
     value: str = field(repr=False)
     ttl_seconds: float
     renewable: bool
     accessor: str = field(default="", repr=False)
+    uses: int = 0
 
 
 class AuthMethod(Protocol):
@@ -86,6 +90,7 @@ class StaticToken:
             _seconds(data.get("ttl")),
             renewable=data.get("renewable") is True,
             accessor=str(data.get("accessor") or ""),
+            uses=_uses(data),
         )
 
 
@@ -261,7 +266,14 @@ def _token(answer: Any, what: str) -> Token:
         _seconds(auth.get("lease_duration")),
         renewable=auth.get("renewable") is True,
         accessor=str(auth.get("accessor") or ""),
+        uses=_uses(auth),
     )
+
+
+def _uses(about: dict[str, Any]) -> int:
+    """Return how often a token may be used, 0 without a bound; Vault tells it as `num_uses`."""
+    found = about.get("num_uses")
+    return max(0, found) if isinstance(found, int) else 0
 
 
 def _member(answer: Any, key: str, what: str) -> dict[str, Any]:

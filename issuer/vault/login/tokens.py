@@ -15,7 +15,7 @@ import structlog
 
 from issuer.telemetry.tracing import span
 from issuer.vault.errors import LoginRefused, Unreachable, VaultBadRequest, VaultForbidden, VaultNotFound
-from issuer.vault.login.methods import AppRole, AuthMethod, Token, renew
+from issuer.vault.login.methods import AppRole, AuthMethod, StaticToken, Token, renew
 from issuer.vault.transport import VaultClient
 
 # Attention at three fifths leaves a margin before two thirds, by which time the token must be new.
@@ -42,12 +42,25 @@ def ignored(_result: str, _seconds: float) -> None:
 
 @dataclass(slots=True)
 class _Current:
-    """The token in use. Times are the clock's; `first_ttl` is the TTL that its login gave."""
+    """The token in use. Times are the clock's; `first_ttl` is the TTL that its login gave.
+
+    `uses` is the number of calls for which it may still be handed out, None for any number.
+    """
 
     token: Token = field(repr=False)
     first_ttl: float
     attention_at: float | None
     ends_at: float | None
+    uses: int | None = None
+
+    def take(self) -> str | None:
+        """Return the token for one call; None where its calls are used up."""
+        if self.uses is None:
+            return self.token.value
+        if self.uses == 0:
+            return None
+        self.uses -= 1
+        return self.token.value
 
 
 class TokenSource:
@@ -69,7 +82,7 @@ class TokenSource:
         self._method = method
         self._clock = clock
         self._current: _Current | None = None
-        self._task: asyncio.Task[str] | None = None
+        self._task: asyncio.Task[_Current] | None = None
         self._refused: tuple[LoginRefused, float] | None = None
         self._refusals = 0
 
@@ -84,19 +97,25 @@ class TokenSource:
         return self._current.token if self._current else None
 
     async def get(self) -> str:
-        """Return a token that is valid now. Logs in or renews if that is due; all callers share one attempt.
+        """Return a token that is valid now, for one call. Logs in or renews if that is due; all callers share
+        one attempt.
 
         Raises LoginRefused and other VaultErrors, and the exceptions of the method's own credentials. A
         caller that is cancelled leaves the shared attempt running for the others.
         """
-        current = self._current
-        now = self._clock()
+        current, now = self._current, self._clock()
         if current is not None and (current.attention_at is None or now < current.attention_at):
-            return current.token.value
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._refresh(), name="vault-login")
-            self._task.add_done_callback(_retrieve)
-        return await _shared(self._task)
+            token = current.take()
+            if token is not None:
+                return token
+        while True:
+            if self._task is None or self._task.done():
+                self._task = asyncio.create_task(self._refresh(), name="vault-login")
+                self._task.add_done_callback(_retrieve)
+            current = await _shared(self._task)
+            token = current.take()  # those who waited with this caller may have used it up
+            if token is not None:
+                return token
 
     def drop(self, token: str) -> None:
         """Forget `token` if it is still the one in use: Vault has refused it."""
@@ -124,9 +143,9 @@ class TokenSource:
             task.cancel()
             await asyncio.wait([task])
 
-    async def _refresh(self) -> str:
+    async def _refresh(self) -> _Current:
         current = self._current
-        if current is None:
+        if current is None or current.uses == 0:
             return await self._login()
         try:
             return await self._renewed(current) or await self._login()
@@ -140,11 +159,14 @@ class TokenSource:
             )
             current.attention_at = min(self._clock() + wait, current.ends_at)
             log.warning("vault token not renewed", method=self._method.name, error=str(error), again_in=wait)
-            return current.token.value
+            return current
 
-    async def _renewed(self, current: _Current) -> str | None:
-        """Return the renewed token, or None if a new login is needed."""
-        if not current.token.renewable:
+    async def _renewed(self, current: _Current) -> _Current | None:
+        """Return the renewed token, or None if a new login is needed.
+
+        A renewal costs one of the uses of a token that has few.
+        """
+        if not current.token.renewable or current.uses is not None:
             return None
         asked_at = self._clock()
         if current.ends_at is not None and asked_at >= current.ends_at:
@@ -159,11 +181,11 @@ class TokenSource:
             return None
         if token.ttl_seconds and token.ttl_seconds < current.first_ttl / 2:
             return None  # its maximum TTL draws near, each renewal would bring less
-        self._keep(token, asked_at, max(current.first_ttl, token.ttl_seconds))
+        renewed = self._keep(token, asked_at, max(current.first_ttl, token.ttl_seconds))
         log.debug("vault token renewed", method=self._method.name, ttl=token.ttl_seconds)
-        return token.value
+        return renewed
 
-    async def _login(self) -> str:
+    async def _login(self) -> _Current:
         asked_at = self._clock()
         if self._refused is not None and asked_at < self._refused[1]:
             raise self._refused[0]
@@ -175,9 +197,9 @@ class TokenSource:
                 self._refused, self._refusals = (error, asked_at + pause), self._refusals + 1
             raise
         self._refused, self._refusals = None, 0
-        self._keep(token, asked_at, token.ttl_seconds)
+        current = self._keep(token, asked_at, token.ttl_seconds)
         log.info("vault login", method=self._method.name, ttl=token.ttl_seconds, renewable=token.renewable)
-        return token.value
+        return current
 
     async def _timed_login(self) -> Token:
         started, result = time.perf_counter(), "error"
@@ -192,15 +214,26 @@ class TokenSource:
                 self._logged_in(result, time.perf_counter() - started)
         return token
 
-    def _keep(self, token: Token, asked_at: float, first_ttl: float) -> None:
-        if not token.ttl_seconds:
-            self._current = _Current(token, first_ttl, None, None)
-            return
-        attention = asked_at + max(token.ttl_seconds * RENEW_AFTER, _SHORTEST_WAIT_SECONDS)
-        self._current = _Current(token, first_ttl, attention, asked_at + token.ttl_seconds)
+    def _keep(self, token: Token, asked_at: float, first_ttl: float) -> _Current:
+        current = _Current(token, first_ttl, None, None, self._uses(token))
+        if token.ttl_seconds:
+            current.attention_at = asked_at + max(token.ttl_seconds * RENEW_AFTER, _SHORTEST_WAIT_SECONDS)
+            current.ends_at = asked_at + token.ttl_seconds
+        self._current = current
+        return current
+
+    def _uses(self, token: Token) -> int | None:
+        """Return for how many calls the token is handed out before the next login; None for any number.
+
+        The last one is left: with it Vault revokes the token, and what is leased to it. A token of a Secret
+        can't be replaced here: Vault says when it is used up.
+        """
+        if not token.uses or isinstance(self._method, StaticToken):
+            return None
+        return max(1, token.uses - 1)
 
 
-async def _shared(task: asyncio.Task[str]) -> str:
+async def _shared(task: asyncio.Task[_Current]) -> _Current:
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
@@ -211,7 +244,7 @@ async def _shared(task: asyncio.Task[str]) -> str:
         raise
 
 
-def _retrieve(task: asyncio.Task[str]) -> None:
+def _retrieve(task: asyncio.Task[_Current]) -> None:
     """Mark the exception as seen: every caller may have been cancelled before it came."""
     if not task.cancelled():
         task.exception()

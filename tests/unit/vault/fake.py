@@ -80,27 +80,27 @@ class Call:
     body: Any
 
 
-def login(token: str, ttl: int = 3600, renewable: bool = True) -> tuple[int, Any]:
+def login(token: str, ttl: int = 3600, renewable: bool = True, uses: int = 0) -> tuple[int, Any]:
     """A login's or renewal's answer."""
-    return 200, {
-        "auth": {"client_token": token, "accessor": "acc", "lease_duration": ttl, "renewable": renewable}
-    }
+    auth = {"client_token": token, "accessor": "acc", "lease_duration": ttl, "renewable": renewable}
+    return 200, {"auth": {**auth, "num_uses": uses}}
 
 
-def lookup(ttl: int, renewable: bool) -> tuple[int, Any]:
+def lookup(ttl: int, renewable: bool, uses: int = 0) -> tuple[int, Any]:
     """A token lookup's answer."""
-    return 200, {"data": {"accessor": "acc", "ttl": ttl, "renewable": renewable}}
+    return 200, {"data": {"accessor": "acc", "ttl": ttl, "renewable": renewable, "num_uses": uses}}
 
 
-def signed(serial: str = "aa:bb") -> tuple[int, Any]:
+def signed(serial: str = "aa:bb", lease: str = "") -> tuple[int, Any]:
     """A sign's answer."""
     return 200, {
+        "lease_id": lease,
         "data": {
             "certificate": CERTIFICATE,
             "ca_chain": [CERTIFICATE],
             "issuing_ca": CERTIFICATE,
             "serial_number": serial,
-        }
+        },
     }
 
 

@@ -68,6 +68,16 @@ async def test_a_static_token_that_ends_soon_is_warned_of(vault: FakeVault, stac
     assert [warning for warning in health.warnings if "put a new one" in warning]
 
 
+async def test_logins_with_few_uses_are_warned_of(vault: FakeVault, stack: AsyncExitStack) -> None:
+    vault.tell(fake.SIGN, fake.EMPTY_CSR)
+    vault.tell(fake.APPROLE_LOGIN, fake.login("s.0", uses=10))
+    (warning,) = [one for one in (await made(vault, stack).check()).warnings if "token_num_uses" in one]
+    assert "for 10 calls only" in warning
+    vault.tell(fake.LOOKUP, fake.lookup(0, False, uses=4))
+    health = await made(vault, stack, method=StaticToken("s.x")).check()
+    assert [one for one in health.warnings if "good for 4 more calls" in one]
+
+
 async def test_a_request_is_signed_with_the_names_of_its_csr(vault: FakeVault, stack: AsyncExitStack) -> None:
     vault.tell(fake.SIGN, fake.signed("AA:0b"))
     signed = await made(vault, stack).sign(asked(duration=timedelta(seconds=90, milliseconds=900)))
