@@ -59,11 +59,12 @@ class Role:
     """A PKI role, as far as it says which CA signs, and for how long.
 
     `issuer_ref` is None for the mount's default. `not_after` is a fixed end of every certificate, empty for
-    none.
+    none. `leases` is True if Vault revokes its certificates with the token that they were signed by.
     """
 
     issuer_ref: str | None
     not_after: str
+    leases: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +72,14 @@ class Signed:
     """A signed certificate, as PEM.
 
     `chain_pem` is the CA chain that Vault sent, issuing CA first, empty if that can't be read; `serial` is in
-    Vault's form (`aa:bb:...`), empty if none came.
+    Vault's form (`aa:bb:...`), empty if none came. `leased` is True if Vault revokes it with the token that
+    it was signed by.
     """
 
     leaf_pem: str
     chain_pem: tuple[str, ...]
     serial: str
+    leased: bool = False
 
 
 class Pki:
@@ -225,7 +228,11 @@ class Pki:
             raise UnexpectedAnswer("Vault's answer about the role holds no data")
         issuer, not_after = data.get("issuer_ref"), data.get("not_after")
         named = isinstance(issuer, str) and issuer and issuer != _DEFAULT
-        return Role(str(issuer) if named else None, not_after if isinstance(not_after, str) else "")
+        return Role(
+            str(issuer) if named else None,
+            not_after if isinstance(not_after, str) else "",
+            leases=data.get("generate_lease") is True,
+        )
 
     @property
     def _role_path(self) -> str:
@@ -289,7 +296,8 @@ def _signed(answer: Any, where: str) -> Signed:
     # Whatever else is wrong, the caller has the certificate, to revoke it.
     cas = chain if isinstance(chain, list) else ()
     pems = tuple(ca for ca in cas if isinstance(ca, str) and _BEGIN in ca)
-    return Signed(leaf, pems, serial if isinstance(serial, str) else "")
+    leased = bool(answer.get("lease_id"))
+    return Signed(leaf, pems, serial if isinstance(serial, str) else "", leased)
 
 
 def _serial(about: Any) -> str:

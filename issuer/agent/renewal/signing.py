@@ -95,6 +95,7 @@ class CertificateCalls:
                     certificate=spec.name,
                 )
             raise
+        _warn_of_lease(signed, spec.name)
         try:
             if self.issues:
                 key_der = key_of_pem(issued_key)
@@ -181,6 +182,16 @@ class CertificateCalls:
         data = answer.get("data") if isinstance(answer, dict) else None
         found = data.get("revocation_time") if isinstance(data, dict) else None
         return isinstance(found, int) and found > 0
+
+
+def _warn_of_lease(signed: Signed, name: str) -> None:
+    """Log that a certificate ends with the login that it was signed by, where the role has it so."""
+    if signed.leased:
+        log.warning(
+            "Vault revokes this certificate when the agent's login ends: set the role's generate_lease=false",
+            certificate=name,
+            serial=signed.serial,
+        )
 
 
 def _parameters(spec: CertificateSpec) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from issuer.signing.outcomes import AnswerFault
+from issuer.vault.paths import SignPath
 from issuer.x509.verify import FindingCode
 
 _USAGES: Final = (
@@ -40,6 +41,16 @@ _OTHERWISE: Final = "Check the Vault role"
 def advice(codes: frozenset[str]) -> str:
     """Return sentences for differences with these codes, without the last full stop."""
     return ". ".join(text for code, text in _ADVICE.items() if code in codes) or _OTHERWISE
+
+
+def leases_warning(path: SignPath) -> str:
+    """Return a warning for a path whose role ties certificates to the token that they are signed by."""
+    role = f"{path.mount}/roles/{path.role}"
+    return (
+        f'The role "{path.role}" at "{path.mount}" has generate_lease=true: Vault revokes each certificate '
+        "when the token ends that it was signed by, long before the certificate does. Set it to false "
+        f'("vault patch {role} generate_lease=false"), and have renewed what was issued until then.'
+    )
 
 
 def uses_warning(uses: int, *, static: bool) -> str:

@@ -33,13 +33,18 @@ class Ask(Protocol):
 
 
 class RoleIssuers:
-    """Reads the CA chain of the issuer that signs for one path. `assumed` is True where that is a guess."""
+    """Reads the CA chain of the issuer that signs for one path. `assumed` is True where that is a guess.
+
+    `leases` is True if Vault revokes certificates of the path's role with the token that signed them: by the
+    role, or by the last answer where the role may not be read.
+    """
 
     def __init__(self, pki: Pki, cas: MountIssuers, session: VaultSession) -> None:
         self._pki = pki
         self._cas = cas
         self._session = session
         self.assumed = False
+        self.leases = False
 
     async def read(self) -> str:
         """Return the chain as PEM.
@@ -53,6 +58,8 @@ class RoleIssuers:
             return _chain(chain, missing)
         # A refused question costs no login, unless everything depends on the answer.
         role = await self._role(self._session.ask if missing is not None else self._session.once)
+        if role is not None:
+            self.leases = role.leases
         if role is not None and role.not_after and path.mode is Mode.SIGN:
             raise RoleSetsNotAfter(f"The role's not_after is {role.not_after}")
         if path.issuer_ref is not None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from issuer.signing.outcomes import Failed, IssuerBroken, NotRevoked, Retry
 from issuer.signing.reasons import SigningFailure, SigningIssuerReason
 from issuer.signing.signer import Health, SignedCertificate, SigningRequest
-from issuer.signing.vault.advice import advice, uses_warning
+from issuer.signing.vault.advice import advice, leases_warning, uses_warning
 from issuer.signing.vault.errors import Outcome, assumed_issuer, may_have_signed, outcome
 from issuer.signing.vault.mount_issuers import MountIssuers
 from issuer.signing.vault.parameters import parameters
@@ -85,7 +85,8 @@ class VaultSigner:
         ca_pem = await self._check(self._pki)
         authority_pem = None if self._authority is None else await self._check(self._authority)
         unlisted = dict.fromkeys(one.warning for one in self._cas.values() if one.warning is not None)
-        warnings = (*self._warnings(), *await self._revocation_warnings(), *unlisted)
+        leases = dict.fromkeys(leases_warning(pki.path) for pki, one in self._signing.items() if one.leases)
+        warnings = (*self._warnings(), *leases, *await self._revocation_warnings(), *unlisted)
         assumed = assumed_issuer(self._path) if self._signing[self._pki].assumed else ""
         return Health(ca_pem, warnings, self._session.tokens.renew_in(), authority_pem, assumed)
 
@@ -124,6 +125,7 @@ class VaultSigner:
             raise await self._refused(error, pki) from error
         except VaultError as error:
             raise outcome(error, pki.path, self._connection) from error
+        self._signing[pki].leases = signed.leased
         cas = "".join(f"{ca.strip()}\n" for ca in signed.chain_pem)
         return SignedCertificate(f"{signed.leaf_pem.strip()}\n", cas, signed.serial.lower())
 

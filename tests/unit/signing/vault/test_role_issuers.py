@@ -45,6 +45,13 @@ async def refusal(vault: FakeVault, stack: AsyncExitStack) -> IssuerBroken:
     return caught.value
 
 
+async def test_a_role_that_leases_is_told_before_anything_is_signed(
+    vault: FakeVault, stack: AsyncExitStack
+) -> None:
+    readable(vault, generate_lease=True)
+    assert any("generate_lease=true" in one for one in (await checked(vault, stack)).warnings)
+
+
 async def test_the_issuer_that_the_role_names_is_checked(vault: FakeVault, stack: AsyncExitStack) -> None:
     readable(vault, issuer_ref="named", not_after="")
     signer = made(vault, stack)

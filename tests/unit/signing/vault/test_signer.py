@@ -78,6 +78,24 @@ async def test_logins_with_few_uses_are_warned_of(vault: FakeVault, stack: Async
     assert [one for one in health.warnings if "good for 4 more calls" in one]
 
 
+async def test_certificates_that_end_with_the_token_are_warned_of(
+    vault: FakeVault, stack: AsyncExitStack
+) -> None:
+    vault.tell(fake.SIGN, fake.EMPTY_CSR, fake.signed(lease="pki/sign/web/x"), fake.EMPTY_CSR)
+    signer = made(vault, stack)
+    assert not [one for one in (await signer.check()).warnings if "lease" in one]
+    await signer.sign(asked())
+    (warning,) = [one for one in (await signer.check()).warnings if "lease" in one]
+    assert warning.startswith(
+        'The role "web" at "pki" has generate_lease=true: Vault revokes each certificate'
+    )
+    assert '"vault patch pki/roles/web generate_lease=false"' in warning
+    # The role was mended, and may not be read: the next answer says so.
+    vault.tell(fake.SIGN, fake.signed(), fake.EMPTY_CSR)
+    await signer.sign(asked())
+    assert not [one for one in (await signer.check()).warnings if "lease" in one]
+
+
 async def test_a_request_is_signed_with_the_names_of_its_csr(vault: FakeVault, stack: AsyncExitStack) -> None:
     vault.tell(fake.SIGN, fake.signed("AA:0b"))
     signed = await made(vault, stack).sign(asked(duration=timedelta(seconds=90, milliseconds=900)))
