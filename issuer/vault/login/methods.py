@@ -151,7 +151,8 @@ class Kubernetes:
         return (
             f'Check that Vault\'s auth role "{self.role}" exists there and is bound to this ServiceAccount, '
             f"namespace and audience{known}, and that Vault can reach the API server and may create "
-            "TokenReviews"
+            "TokenReviews: the token_reviewer_jwt and kubernetes_ca_cert of its config may be of a pod or a "
+            "cluster that is gone"
         )
 
     async def login(self, client: VaultClient) -> Token:

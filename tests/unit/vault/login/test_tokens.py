@@ -77,6 +77,7 @@ async def test_a_static_token_that_may_not_look_itself_up_is_used_as_it_is(
         (ROLE, fake.APPROLE_LOGIN, fake.NO_NAMESPACE, "namespace not found"),
         (Kubernetes("nope", jwt), "POST /v1/auth/kubernetes/login", fake.NO_KUBERNETES_ROLE, 'role "nope"'),
         (Kubernetes("web", jwt), "POST /v1/auth/kubernetes/login", fake.BAD_TOKEN, "TokenReviews"),
+        (Kubernetes("web", jwt), "POST /v1/auth/kubernetes/login", fake.BAD_TOKEN, "token_reviewer_jwt"),
         (
             Kubernetes("web", jwt),
             "POST /v1/auth/kubernetes/login",
