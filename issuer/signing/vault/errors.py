@@ -185,13 +185,13 @@ def _broken_path(error: errors.VaultError, path: SignPath, connection: Connectio
                 VaultIssuerReason.PATH_NOT_FOUND,
                 f"{error}{place}: it answers so where nothing is mounted. Mount a PKI engine there "
                 f'("vault secrets enable -path={path.mount} pki"), or correct {path.field} or '
-                "spec.vault.namespace.",
+                f"spec.vault.namespace.{_cel(path)}",
             )
         case errors.VaultNotFound():
             return IssuerBroken(
                 VaultIssuerReason.PATH_NOT_FOUND,
                 f'Vault has nothing that signs at "{path}"{place}: check that a PKI engine is mounted at '
-                f'"{path.mount}", the namespace, and {path.field}. {error}.',
+                f'"{path.mount}", the namespace, and {path.field}.{_cel(path)} {error}.',
             )
         case errors.DefaultNotReady():
             return IssuerBroken(
@@ -215,6 +215,13 @@ def _broken_path(error: errors.VaultError, path: SignPath, connection: Connectio
                 f'with its key and the usage "issuing-certificates". {error}.',
             )
     return IssuerBroken(SigningIssuerReason.UNEXPECTED_ANSWER, f"{error} (server {connection.server}).")
+
+
+def _cel(path: SignPath) -> str:
+    """Return a sentence where the path looks like that of one of OpenBao's CEL roles, which nothing calls."""
+    if not path.mount.endswith("/cel"):
+        return ""
+    return " If a CEL role of OpenBao's is meant: none can be used, so name a role (MOUNT/sign/ROLE)."
 
 
 def assumed_issuer(path: SignPath) -> str:

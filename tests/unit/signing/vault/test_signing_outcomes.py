@@ -73,6 +73,15 @@ async def test_a_check_ends_in_retry_or_issuer_broken(
     assert (type(caught.value), caught.value.reason) == (kind, reason)
 
 
+@pytest.mark.parametrize("answer", [fake.BAD_TOKEN, fake.NO_ROUTE])
+async def test_a_cel_role_is_said_to_be_none_that_can_be_used(
+    vault: FakeVault, stack: AsyncExitStack, answer: fake.Reply
+) -> None:
+    vault.tell("GET /v1/pki/cel/ca_chain", answer)
+    with pytest.raises(IssuerBroken, match=r"CEL role of OpenBao's is meant: none can be used"):
+        await made(vault, stack, "pki/cel/sign/web").check()
+
+
 async def test_a_missing_capability_is_named_with_its_path(vault: FakeVault, stack: AsyncExitStack) -> None:
     vault.tell(fake.SIGN, fake.POLICY_DENIES)
     with pytest.raises(IssuerBroken, match=r'"pki/sign/web": give .* capability "update"'):
