@@ -16,7 +16,8 @@ The file of `vault-issuer pki`: [first steps](../first-ca.md), [ready examples](
 are not here are refused, with file and line. Several files are merged in their order
 (`-f pki.yaml -f prod.yaml`): maps by key, anything else replaced, `null` removes. `${NAME}` stands for an
 environment variable, in keys, too; `$${NAME}` for the text itself. Lifetimes are seconds, or text such as
-`90m`, `720h` or `30d`.
+`90m`, `720h` or `30d`. Values are read as YAML 1.2 has them: `NO`, `01234` and `1.10` are text as they stand
+there, truth values are `true` and `false`. `<<: *name` merges a map with an anchor.
 
 For editors: [pki.schema.json](pki.schema.json), and [pki-overlay.schema.json](pki-overlay.schema.json) for a
 file that lies over another. An editor with yaml-language-server (VS Code's YAML extension, and others) takes

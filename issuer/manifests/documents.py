@@ -25,6 +25,7 @@ MAX_FILES: Final = 5_000
 
 STDIN: Final = "-"
 _SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
+_MERGE: Final = "tag:yaml.org,2002:merge"
 # In YAML a PEM block is indented below its key; at the start of a line it is a file of its own.
 _PEM: Final = re.compile(rb"^-----BEGIN [A-Z0-9 ]+-----", re.MULTILINE)
 
@@ -181,6 +182,8 @@ class StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()
         for key_node, _ in node.value:
+            if key_node.tag == _MERGE:
+                continue  # `<<: *name`: its keys count where the mapping has none of their own
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, Hashable):
                 continue  # refused below

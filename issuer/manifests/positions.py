@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -41,12 +42,45 @@ class FilePlaces:
         return f"{self.source}:1"
 
 
+_TYPES: Final = ("null", "bool", "int", "str", "seq", "map")
+"""Types of values that JSON has, too; a number with a fraction is text."""
+_SAME: Final = ("null", "merge")
+"""Types that YAML 1.1 and 1.2 find alike in what has no quotes."""
+
+
+class AsWritten(StrictLoader):
+    """Safe YAML loader that makes a number or a truth value only of what nobody reads otherwise.
+
+    YAML 1.1 takes `NO` for false, `01234` for 668, `1:30` for 90 and `1.10` for 1.1; as a country, a postal
+    code or a serial number that would be signed. Here they are text as they were written, as editors show
+    them (YAML 1.2); a field that is a number or a truth value reads the text itself.
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's way of saying so
+        first: [(tag, regexp) for tag, regexp in resolvers if tag.rpartition(":")[2] in _SAME]
+        for first, resolvers in StrictLoader.yaml_implicit_resolvers.items()
+    }
+    yaml_constructors = {  # noqa: RUF012 - as above; those of `!!binary` and `!!set` are left out
+        tag: constructor
+        for tag, constructor in StrictLoader.yaml_constructors.items()
+        if tag is None or tag.rpartition(":")[2] in _TYPES
+    }
+
+
+AsWritten.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile("(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+AsWritten.add_implicit_resolver(
+    "tag:yaml.org,2002:int", re.compile("[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789")
+)
+
+
 def read_mapping(source: str, content: bytes) -> PositionedMapping:
     """Parse one YAML mapping; an empty text is an empty one. Raises BadInput with file and line."""
     _refuse_bytes(source, content)
     loader = None
     try:
-        loader = StrictLoader(content)
+        loader = AsWritten(content)
         node = loader.get_single_node()
         if node is None:
             return PositionedMapping({}, {})
