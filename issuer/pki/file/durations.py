@@ -10,6 +10,8 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from issuer.duration import parse_duration
 
 _DAYS: Final = re.compile(r"(\d{1,7})d")
+LONGEST: Final = (1 << 63) // 10**9
+"""Seconds, about 292 years: Vault counts nanoseconds in 64 bits, so that more is another lifetime to it."""
 
 TRUTHS: Final = {
     "": False,
@@ -22,15 +24,17 @@ TRUTHS: Final = {
 def seconds(value: object) -> int:
     """Return a lifetime in seconds. `value` is a number of seconds, or text such as `3600`, `72h`, `30d`.
 
-    Raises ValueError. Source: https://developer.hashicorp.com/vault/docs/concepts/duration-format
+    Raises ValueError, for one that is longer than Vault can count, too. Source: https://developer.hashicorp.com/vault/docs/concepts/duration-format
     """
-    if isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError("is not a lifetime; write for example 720h")
-    if isinstance(value, int):
-        return value
-    if not isinstance(value, str):
-        raise ValueError("is not a lifetime; write for example 720h")
-    text = value.strip()
+    found = value if isinstance(value, int) else _of_text(value.strip())
+    if abs(found) > LONGEST:
+        raise ValueError("is longer than Vault can count, about 292 years; write for example 87600h")
+    return found
+
+
+def _of_text(text: str) -> int:
     if text.isascii() and text.isdigit():
         return int(text)
     days = _DAYS.fullmatch(text)

@@ -89,6 +89,8 @@ def test_two_dollars_stand_for_one(loaded: Load) -> None:
         ("      path: http://vault.example.test:8200/v1/${T}-int\n", "", "templated URLs need cluster.path"),
         ("    signedBy: ${T}-root-2026\n", "", "belongs below foundation"),
         ("lifetime: 87600h", "lifetime: soon", "not a duration"),
+        ("lifetime: 87600h", "lifetime: 9999999d", "is longer than Vault can count, about 292 years"),
+        ("lifetime: 87600h", "lifetime: 99999999999999999999", "is longer than Vault can count"),
         ("version: 1", "version: 2", "version: is no version that this vault-issuer reads; write version: 1"),
         ("version: 1", "version: 1\nversion: 1", "given twice"),
         ("ttl: 24h\n", "issuer_ref: gone\n", "no authority gone with mount: t-int"),
