@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from issuer.manifests.errors import BadInput
 from issuer.pki.authorities.files import AuthorityFiles, check_bundles
-from issuer.pki.file.model import Part
+from issuer.pki.file.model import Part, path_in_file
 from issuer.pki.file.place import Places
 from issuer.pki.file.reading import LoadedFile, load
 from issuer.pki.health.fetching import url_reader
@@ -74,9 +74,10 @@ class PkiSession:
         for step in plan.applied:
             given = authorities[step.authority].imported if step.authority else None
             if given is not None and step.authority not in there:
+                where = path_in_file(step.part, "authorities", step.authority, "import")
                 yield (
-                    f"{step.place} authorities.{step.authority}.import: {given.bundle} is not there, and "
-                    "Vault doesn't have this CA yet; bring the file"
+                    f"{self.loaded.places.told(*where)} {given.bundle} is not there, and Vault doesn't have "
+                    "this CA yet; bring the file"
                 )
 
     async def verify(self, progress: Progress, token_role: str | None = None) -> Verification:

@@ -69,11 +69,11 @@ def check_bundles(file: PkiFile, places: Places, files: AuthorityFiles) -> dict[
             if keyed is not None:
                 chains[name] = keyed.chain
             if problem:
-                place = places.of(*path_in_file(part, "authorities", name, "spkiSHA256"))
-                problems.append(f"{place} authorities.{name}.spkiSHA256: the bundle {problem}")
+                at = places.told(*path_in_file(part, "authorities", name, "spkiSHA256"))
+                problems.append(f"{at} the bundle {problem}")
         except (BadBundle, PkiError) as error:
-            place = places.of(*path_in_file(part, "authorities", name, "import"))
-            problems.append(f"{place} authorities.{name}.import: {_told(authority, error)}")
+            at = places.told(*path_in_file(part, "authorities", name, "import"))
+            problems.append(f"{at} {_told(authority, error)}")
     if problems:
         raise BadInput("\n".join(problems))
     return chains

@@ -5,6 +5,7 @@
 - `pruning`: what `--prune` removes. Pure.
 - `reading`: the paths that a plan needs, read in two rounds: what exists, then what is inside.
 - `fields`: fields that the server doesn't have. Pure.
+- `context`: what the checks of a plan look at. Pure.
 - `signers`: what real certificates of signers don't allow. Pure.
 - `acme`: roles and issuers that ACME names and nobody has. Pure.
 - `granted`: mounts and roles that policies grant and nobody has. Pure.

@@ -89,25 +89,20 @@ def _mistyped(resource: VaultResource, offered: Mapping[str, str], places: Place
         kind = offered.get(name) or type_of_default(resource.defaults.get(name))
         wanted = mismatch(plain(value), kind)
         if wanted:
-            place = places.of(*resource.at, name)
-            yield f"{place} {_dotted(resource, name)}: must be {wanted} for this {resource.kind}; correct it"
+            at = places.told(*resource.at, name)
+            yield f"{at} must be {wanted} for this {resource.kind}; correct it"
 
 
 def _unknown(
     resource: VaultResource, name: str, known: frozenset[str], *, asked: bool, places: Places
 ) -> str:
-    place = places.of(*resource.at, name)
     whose = "this server has" if asked else "neither OpenBao 2.7.2 nor Vault 1.21 has"
     close = difflib.get_close_matches(name, sorted(known), 1)
     change = f"write {close[0]}, or remove it" if close else "remove it"
     if not asked:
         change += "; if this server has it, enable a mount of that type first, and the server itself is asked"
     negation = "no field" if asked else "a field"
-    return f"{place} {_dotted(resource, name)}: {whose} {negation} {name} for this {resource.kind}; {change}"
-
-
-def _dotted(resource: VaultResource, name: str) -> str:
-    return ".".join(str(part) for part in (*resource.at, name))
+    return f"{places.told(*resource.at, name)} {whose} {negation} {name} for this {resource.kind}; {change}"
 
 
 def _askable(resource: VaultResource, reading: VaultReading) -> str:

@@ -16,6 +16,7 @@ from issuer.pki.file.authority import Authority
 from issuer.pki.file.model import Part, PkiFile, path_in_file
 from issuer.pki.file.place import Places
 from issuer.pki.plan.acme import acme_problems
+from issuer.pki.plan.context import PlanContext
 from issuer.pki.plan.desired import BOTH, authorities_top_down
 from issuer.pki.plan.fields import Offers, check_fields
 from issuer.pki.plan.granted import grant_problems
@@ -116,11 +117,11 @@ def plan_of(given: PlanInput, reading: VaultReading, offers: Offers, now: dateti
             steps.append(_authority_step(part, name, authority, given, reading))
         except OtherAuthority as error:
             key = error.key or ("spkiSHA256" if authority.spki_sha256 is not None else "mount")
-            place = given.places.of(*path_in_file(part, "authorities", name, key))
-            problems.append(f"{place} authorities.{name}: {error}")
+            problems.append(f"{given.places.told(*path_in_file(part, 'authorities', name, key))} {error}")
     limits = authority_limits(given.file, steps, reading, given.chains, now)
-    problems += signer_problems(given.file, given.places, steps, reading, limits, now)
-    problems += role_date_problems(given.file, given.places, steps, reading, limits, now)
+    context = PlanContext(given.file, given.places, steps, reading, limits, now)
+    problems += signer_problems(context)
+    problems += role_date_problems(context)
     problems += acme_problems(given.file, given.places, given.parts, reading)
     problems += grant_problems(given.file, given.places, given.parts, reading)
     steps += [step for one in given.prunables for step in one.steps(reading)]

@@ -6,45 +6,33 @@ Vault holds `not_after` of a role to no `max_ttl`, of role or mount: to the CA's
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from issuer.pki.authorities.limits import CALimits
 from issuer.pki.file.accepted import date_of
-from issuer.pki.file.authority import Authority
-from issuer.pki.file.model import PkiFile, PkiMount, path_in_file
-from issuer.pki.file.place import Places
-from issuer.pki.plan.step import PkiStep
-from issuer.pki.server.reading import VaultReading
+from issuer.pki.file.model import PkiMount
+from issuer.pki.plan.context import PlanContext
 from issuer.text import rfc3339
 
 
-def role_date_problems(
-    file: PkiFile,
-    places: Places,
-    steps: Collection[PkiStep],
-    reading: VaultReading,
-    limits: Mapping[str, CALimits],
-    now: datetime,
-) -> Iterator[str]:
+def role_date_problems(context: PlanContext) -> Iterator[str]:
     """Yield a line, with file and line, for each role to be written by which nothing could be signed.
 
-    `limits` are the bounds of the CAs by name. A role that stands as the file says is left, as its date only
-    came nearer; so is one whose CA the file doesn't name.
+    A role that stands as the file says is left, as its date only came nearer; so is one whose CA the file
+    doesn't name.
     """
-    written = {one.path for one in steps if one.action.applies}
-    authorities = {name: one for _, name, one in file.all_authorities()}
-    for part, path, mount in file.all_mounts():
+    written = {one.path for one in context.steps if one.action.applies}
+    limits = context.limits
+    for part, path, mount in context.file.all_mounts():
         for name, role in mount.roles.items():
             end = date_of(role.get("not_after"))
             if end is None or f"{path}/roles/{name}" not in written:
                 continue
-            at = places.told(*path_in_file(part, "mounts", path, "roles", name, "not_after"))
+            at = context.told(part, "mounts", path, "roles", name, "not_after")
             issuer = _issuer(role, mount)
-            if end <= now:
+            if end <= context.now:
                 yield f"{at} is over; write a later date, or ttl instead"
-            elif issuer in limits and end > limits[issuer].end and _refuses(authorities, issuer, reading):
+            elif issuer in limits and end > limits[issuer].end and _refuses(context, issuer):
                 yield (
                     f"{at} is after the end of {issuer}, its CA ({rfc3339(limits[issuer].end)}), "
                     f"so it would sign nothing; write an earlier date, or give {issuer} "
@@ -57,8 +45,8 @@ def _issuer(role: Mapping[str, Any], mount: PkiMount) -> str:
     return named if named != "default" else mount.default_issuer or ""
 
 
-def _refuses(authorities: Mapping[str, Authority], name: str, reading: VaultReading) -> bool:
+def _refuses(context: PlanContext, name: str) -> bool:
     """Return True if a CA refuses certificates that would outlive it, as Vault's own setting is."""
-    authority, field = authorities[name], "leaf_not_after_behavior"
-    stands = reading.data(f"{authority.mount}/issuer/{name}") or {}
+    authority, field = context.authorities[name], "leaf_not_after_behavior"
+    stands = context.reading.data(f"{authority.mount}/issuer/{name}") or {}
     return str(authority.settings.get(field, stands.get(field)) or "err") == "err"

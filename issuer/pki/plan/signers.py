@@ -6,7 +6,7 @@ the bundle that will be imported, or a CA below one of these.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from cryptography import x509
@@ -15,8 +15,8 @@ from issuer.pki.authorities.identity import identify, issuer_id
 from issuer.pki.authorities.limits import CALimits, breaches, limits_of, planned_limits
 from issuer.pki.file.authority import Authority
 from issuer.pki.file.engine import ISSUES, may_sign
-from issuer.pki.file.model import Part, PkiFile, path_in_file
-from issuer.pki.file.place import Places
+from issuer.pki.file.model import Part, PkiFile
+from issuer.pki.plan.context import PlanContext
 from issuer.pki.plan.desired import authorities_top_down
 from issuer.pki.plan.imports import Chains
 from issuer.pki.plan.step import PkiStep
@@ -56,43 +56,30 @@ def authority_limits(
     return limits
 
 
-def signer_problems(
-    file: PkiFile,
-    places: Places,
-    steps: Collection[PkiStep],
-    reading: VaultReading,
-    limits: Mapping[str, CALimits],
-    now: datetime,
-) -> Iterator[str]:
-    """Yield a line, with file and line, for each CA that its signer isn't there for or can't sign so.
-
-    `limits` are those of `authority_limits`.
-    """
-    steps_by_name = {one.authority: one for one in steps if one.authority}
-    authorities = {name: one for _, name, one in file.all_authorities()}
-    for part, name in authorities_top_down(file):
+def signer_problems(context: PlanContext) -> Iterator[str]:
+    """Yield a line, with file and line, for each CA that its signer isn't there for or can't sign so."""
+    steps_by_name = {one.authority: one for one in context.steps if one.authority}
+    authorities = context.authorities
+    for part, name in authorities_top_down(context.file):
         authority, step = authorities[name], steps_by_name.get(name)
-        signer = limits.get(authority.signed_by or "")
-        if step is None or authority.signed_by is None or not _will_be_signed(step, authority, reading):
+        by = authority.signed_by
+        if step is None or by is None or not _will_be_signed(step, authority, context.reading):
             continue
-        at = f"authorities.{name}"
+        at = context.told(part, "authorities", name, "signedBy")
+        signer = context.limits.get(by)
         if signer is None:
-            above = authorities[authority.signed_by]
-            place = places.of(*path_in_file(part, "authorities", name, "signedBy"))
             yield (
-                f"{place} {at}.signedBy: mount {above.mount} has no CA {authority.signed_by} yet; apply the "
-                "foundation first (--part foundation), or both parts together"
+                f"{at} mount {authorities[by].mount} has no CA {by} yet; apply the foundation first (--part "
+                "foundation), or both parts together"
             )
             continue
-        if not may_sign(authorities[authority.signed_by].settings):
-            place = places.of(*path_in_file(part, "authorities", name, "signedBy"))
+        if not may_sign(authorities[by].settings):
             yield (
-                f"{place} {at}.signedBy: {authority.signed_by} may not sign, as its settings.usage lacks "
-                f"{ISSUES}; let another CA sign, or add that until this one is made"
+                f"{at} {by} may not sign, as its settings.usage lacks {ISSUES}; let another CA sign, or add "
+                "that until this one is made"
             )
-        for key, sentence in breaches(authority, authority.signed_by, signer, now):
-            place = places.of(*path_in_file(part, "authorities", name, key))
-            yield f"{place} {at}.{key}: {sentence}"
+        for key, sentence in breaches(authority, by, signer, context.now):
+            yield f"{context.told(part, 'authorities', name, key)} {sentence}"
 
 
 def _standing(name: str, authority: Authority, reading: VaultReading) -> list[x509.Certificate]:

@@ -72,9 +72,9 @@ def refusal(folder: Path, key: str = "") -> str:
     with pytest.raises(BadInput) as caught:
         check_bundles(loaded.file, loaded.places, AuthorityFiles(folder))
     said = str(caught.value)
-    assert said.startswith("pki.yaml:6 authorities.home.import: ")
+    assert said.startswith("pki.yaml:6 foundation.authorities.home.import: ")
     assert PASSPHRASE not in said
-    return said.removeprefix("pki.yaml:6 authorities.home.import: ")
+    return said.removeprefix("pki.yaml:6 foundation.authorities.home.import: ")
 
 
 def test_a_bad_bundle_is_told_with_both_files_and_lines(tmp_path: Path) -> None:

@@ -81,7 +81,9 @@ def test_a_bundle_of_another_key_than_the_standing_ca_is_refused_with_its_line()
     home, away = root("Home CA"), root("Away")
     assert planned(home, away, standing=home).problems == ()
     (problem,) = planned(root("Evil CA"), away, standing=home).problems
-    assert problem.startswith("pki.yaml:6 authorities.home: mount pki has another CA as home than bundle.pem")
+    assert problem.startswith(
+        "pki.yaml:6 foundation.authorities.home.import: mount pki has another CA as home than bundle.pem"
+    )
 
 
 def test_an_import_that_is_done_makes_no_plan_stale() -> None:
