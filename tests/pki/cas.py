@@ -62,6 +62,12 @@ class FileCA:
         """The certificate, DER."""
         return self.certificate.public_bytes(Encoding.DER)
 
+    def renewed(self, days: int) -> FileCA:
+        """This root with another certificate for its key."""
+        name = self.certificate.subject
+        certificate = _signed("", self.key.public_key(), name, self.key, name, days=days)
+        return FileCA(certificate, self.key)
+
     def crl(self, days: float) -> bytes:
         """A list without entries that ends in `days`, DER."""
         now = datetime.now(UTC)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -62,6 +63,35 @@ def brought_certificates(content: bytes) -> list[x509.Certificate]:
         return []
     signers = {one.issuer for one in found if one.issuer != one.subject}
     return sorted(found, key=lambda one: one.subject in signers or one.issuer == one.subject)
+
+
+def renewed(
+    mount: str, standing: x509.Certificate, given: Sequence[x509.Certificate]
+) -> tuple[tuple[FieldChange, ...], str]:
+    """Return what differs in the certificate that a file has for the key of a CA that stands, and a note.
+
+    Vault's own certificate counts as the newer one if it ends later: there is only the note then.
+    """
+    own = spki_sha256(standing)
+    for one in given:
+        if one == standing or spki_sha256(one) != own:
+            continue
+        ends = (rfc3339(standing.not_valid_after_utc), rfc3339(one.not_valid_after_utc))
+        if one.not_valid_after_utc < standing.not_valid_after_utc:
+            return (
+                (),
+                f"has a certificate until {ends[0]}, that of the file ends at {ends[1]}; bring the newer",
+            )
+        prints = (standing.fingerprint(hashes.SHA256()).hex(), one.fingerprint(hashes.SHA256()).hex())
+        changes = (FieldChange("SHA-256", *prints), FieldChange("notAfter", *ends))
+        return tuple(one for one in changes if one.before != one.after), _RENEWAL.format(mount=mount)
+    return (), ""
+
+
+_RENEWAL: Final = (
+    "the file has another certificate for the same key; an apply never replaces one. By hand: import it by "
+    "{mount}/issuers/import/bundle, take the issuer's name from the old one, and give it to the new one"
+)
 
 
 def hold_bundle(

@@ -26,6 +26,7 @@ from issuer.pki.plan.imports import (
     brought_certificates,
     files_sha256,
     hold_bundle,
+    renewed,
     shown_certificate,
 )
 from issuer.pki.plan.pruning import Prunable
@@ -237,17 +238,9 @@ def _authority_step(
     if identity.progress is AuthorityProgress.DONE:
         action, note = StepAction.NONE, ""
         if read is not None:
-            certificate = x509.load_pem_x509_certificate(str(read["certificate"]).encode())
-            problem = other_key(authority, certificate)
-            if problem:
-                raise OtherAuthority(problem)
-            hold_bundle(name, authority, certificate, given.chains.get(name, ()))
-            changes = tuple(rotation_needs(authority, certificate))
+            changes, note = _standing(name, authority, given, str(read["certificate"]))
         if changes:
-            action, note = (
-                StepAction.ROTATE,
-                f"only a new certificate could bring this: {docs_page('rotate-the-ca')}",
-            )
+            action = StepAction.ROTATE
     elif identity.progress is AuthorityProgress.ABSENT:
         if authority.spki_sha256 is not None and authority.imported is None:
             raise OtherAuthority(
@@ -268,6 +261,26 @@ def _authority_step(
         note=note,
         authority=name,
     )
+
+
+def _standing(
+    name: str, authority: Authority, given: PlanInput, pem: str
+) -> tuple[tuple[FieldChange, ...], str]:
+    """Return what the certificate of a CA that stands lacks of the file, and a note.
+
+    Raises OtherAuthority if it has another key.
+    """
+    certificate = x509.load_pem_x509_certificate(pem.encode())
+    problem = other_key(authority, certificate)
+    if problem:
+        raise OtherAuthority(problem)
+    chain = given.chains.get(name, ())
+    hold_bundle(name, authority, certificate, chain)
+    needs = tuple(rotation_needs(authority, certificate))
+    if needs:
+        return needs, f"only a new certificate could bring this: {docs_page('rotate-the-ca')}"
+    brought = brought_certificates(given.brought.get(name, b""))
+    return renewed(authority.mount, certificate, (*chain, *brought))
 
 
 def _shown(name: str, authority: Authority, given: PlanInput, action: StepAction) -> tuple[FieldChange, ...]:

@@ -14,9 +14,10 @@ from cryptography.hazmat.primitives import hashes
 from issuer.pki.authorities.certificates import spki_sha256
 from issuer.pki.errors import StalePlan
 from issuer.pki.file.reading import BOTH_PARTS, load_texts
-from issuer.pki.plan.imports import files_sha256
+from issuer.pki.plan.imports import files_sha256, renewed
 from issuer.pki.plan.planning import PkiPlan, plan_of
 from issuer.pki.plan.saved import check_saved, read_saved, save
+from issuer.pki.plan.step import StepAction
 from issuer.pki.server.reading import PathRead, VaultReading
 from issuer.pki.session import plan_input
 from tests.pki.cas import FileCA, root
@@ -84,6 +85,32 @@ def test_a_bundle_of_another_key_than_the_standing_ca_is_refused_with_its_line()
     assert problem.startswith(
         "pki.yaml:6 foundation.authorities.home.import: mount pki has another CA as home than bundle.pem"
     )
+
+
+def test_a_renewed_certificate_in_a_bundle_is_told_and_left_to_a_person() -> None:
+    home, away = root("Home CA"), root("Away")
+    plan = planned(home.renewed(days=9000), away, standing=home)
+    (step,) = (one for one in plan.steps if one.authority == "home")
+    assert (step.action, [one.name for one in step.changes]) == (StepAction.ROTATE, ["SHA-256", "notAfter"])
+    assert "another certificate for the same key" in step.note
+    assert step in plan.left
+
+
+def test_a_renewed_certificate_from_an_offline_ca_is_told() -> None:
+    made = root("Away")
+    standing = made.certificate
+    changes, note = renewed("pki", standing, [made.renewed(days=9000).certificate, root("Above").certificate])
+    assert [one.name for one in changes] == ["SHA-256", "notAfter"]
+    assert "pki/issuers/import/bundle" in note
+    assert renewed("pki", standing, [root("Other").certificate, standing]) == ((), "")
+
+
+def test_an_older_certificate_in_a_file_changes_nothing_and_is_noted() -> None:
+    home, away = root("Home CA"), root("Away")
+    plan = planned(home.renewed(days=10), away, standing=home)
+    (step,) = (one for one in plan.steps if one.authority == "home")
+    assert step.action is StepAction.NONE
+    assert [one for one in plan.notes if "bring the newer" in one]
 
 
 def test_an_import_that_is_done_makes_no_plan_stale() -> None:
