@@ -149,7 +149,7 @@ async def _join(client: VaultClient, leader: str, ca_pem: bytes | None) -> None:
 async def _unseal(
     client: VaultClient, address: str, shares: Sequence[SecretText], *, reset: bool, joined: bool
 ) -> UnsealResult:
-    adapter = client.adapter()
+    adapter, is_changed = client.adapter(), joined
     try:
         status: dict[str, Any] = await adapter.get("/v1/sys/seal-status") or {}
         if not status.get("initialized") and not joined:
@@ -161,6 +161,7 @@ async def _unseal(
             return UnsealResult(address, UnsealOutcome.NOT_INITIALISED, message)
         if not status.get("sealed"):
             return UnsealResult(address, UnsealOutcome.ALREADY)
+        is_changed = is_changed or reset or bool(shares)  # from here on, also if an answer is lost
         if reset:
             await adapter.post("/v1/sys/unseal", json={"reset": True})
         for share in shares:
@@ -176,7 +177,7 @@ async def _unseal(
         )
         return UnsealResult(address, UnsealOutcome.FAILED, message)
     except VaultError as error:
-        raise translated(error) from error
+        raise translated(error, written=is_changed) from error
     message = f"it has {status.get('progress')} of {status.get('t')}; give the others"
     return UnsealResult(address, UnsealOutcome.MORE, message)
 
