@@ -11,6 +11,7 @@ from issuer.pki.file.authority import Authority, Origin
 from issuer.pki.file.domains import outside
 from issuer.pki.file.engine import ISSUES, is_off, lifetime, may_sign, mount_contradictions
 from issuer.pki.file.model import Part, PkiFile, PkiMount, path_in_file
+from issuer.pki.file.names import name_problems
 from issuer.pki.file.place import Places
 
 DEFAULT_MAX_LEASE: Final = 768 * 3600
@@ -35,6 +36,7 @@ def problems_of(file: PkiFile, places: Places) -> list[str]:
     """Return every contradiction as `FILE:LINE PATH: what is wrong, and the change`."""
     check = _Check(file, places)
     return [
+        *(f"{places.told(*where)} {sentence}" for where, sentence in name_problems(file)),
         *check.mounts(),
         *check.authorities(),
         *check.roles(),

@@ -159,6 +159,12 @@ def _resource_steps(
     changes = resource.changes(current)
     if given.resend and current is not None:
         changes += tuple(FieldChange(name, NOT_COMPARED, HIDDEN) for name in resource.not_comparable())
+    if isinstance(resource, MountResource) and current is None and resource.in_the_way(reading):
+        problems.append(
+            f"{resource.place} {resource.path} can't be made: Vault has a mount at "
+            f"{resource.in_the_way(reading)}, and takes none inside of another; take another path in the file"
+        )
+        return
     if isinstance(resource, MountResource) and any(
         one.name == "type" for one in changes if one.before is not None
     ):

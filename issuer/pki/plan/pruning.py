@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from issuer.pki.file.model import Part, PkiFile, path_in_file
+from issuer.pki.file.names import as_kept
 from issuer.pki.file.place import Place, Places
 from issuer.pki.plan.step import PkiStep, StepAction
 from issuer.pki.resources.auth import ROLE_FOLDER
@@ -19,14 +20,15 @@ from issuer.pki.server.reading import VaultReading
 
 ADMIN_POLICY: Final = "vault-issuer-admin"
 """Policy of the login that `pki init` leaves."""
-_NEVER: Final = frozenset({"default", "root", ADMIN_POLICY})
+_NEVER: Final = frozenset({"default", "default-ceiling", "response-wrapping", "root", ADMIN_POLICY})
 
 
 @dataclass(frozen=True, slots=True)
 class Prunable:
     """One list of names of which the file owns those that begin with `prefix`; `kept` are in the file.
 
-    `path` ends with a slash; it is inside of `mount` in `table`, if that is not "".
+    `path` ends with a slash; it is inside of `mount` in `table`, if that is not "". Without `has_case` Vault
+    keeps the names in lower case, as `prefix` and `kept` are then.
     """
 
     kind: str
@@ -37,6 +39,7 @@ class Prunable:
     place: Place
     table: str = ""
     mount: str = ""
+    has_case: bool = False
 
     def is_there(self, reading: VaultReading) -> bool:
         """Return True if the list may be read."""
@@ -46,7 +49,8 @@ class Prunable:
         """Yield a removal for each name that the file owns and doesn't have."""
         names = (reading.data(self.path) or {}).get("keys") or ()
         for name in sorted(map(str, names)):
-            if name in self.kept or name in _NEVER or not name.startswith(self.prefix):
+            kept_as = name if self.has_case else as_kept(name)
+            if kept_as in self.kept or name in _NEVER or not kept_as.startswith(self.prefix):
                 continue
             path = f"{self.path}{name}"
             yield PkiStep(
@@ -67,14 +71,14 @@ def prunables(file: PkiFile, places: Places, parts: Collection[Part]) -> Iterato
         if part in parts and mount.exclusive:
             place = places.of(*path_in_file(part, "mounts", path, "exclusive"))
             kept = frozenset(mount.roles)
-            yield Prunable("role", f"{path}/roles/", "", kept, part, place, SECRETS, path)
-    prefix = file.prefix
+            yield Prunable("role", f"{path}/roles/", "", kept, part, place, SECRETS, path, has_case=True)
+    prefix = as_kept(file.prefix or "")
     if Part.FOUNDATION not in parts or not prefix:
         return
     place, part = places.of("prefix"), Part.FOUNDATION
-    policies = frozenset(file.foundation.policies)
+    policies = frozenset(map(as_kept, file.foundation.policies))
     yield Prunable("policy", "sys/policies/acl/", prefix, policies, part, place)
     for path, method in file.foundation.auth.items():
         folder = f"auth/{path}/{ROLE_FOLDER[method.type]}/"
-        kept = frozenset(method.roles)
+        kept = frozenset(map(as_kept, method.roles))
         yield Prunable("auth role", folder, prefix, kept, part, place, AUTH, path)

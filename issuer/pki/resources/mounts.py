@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from issuer.pki.file.model import Part, PkiMount, path_in_file
+from issuer.pki.file.names import mount_in_the_way
 from issuer.pki.file.place import Places
 from issuer.pki.resources.resource import Order, VaultResource, VaultWrite
 from issuer.pki.server.reading import VaultReading
@@ -35,6 +36,10 @@ class MountResource(VaultResource):
 
     def reads(self) -> tuple[str, ...]:
         return (self.table,)
+
+    def in_the_way(self, reading: VaultReading) -> str:
+        """Return the path of a mount that lies around its own or inside of it, "" if none does."""
+        return mount_in_the_way(self.mount, [one.rstrip("/") for one in reading.data(self.table) or {}])
 
     def current(self, reading: VaultReading) -> Mapping[str, Any] | None:
         entry = (reading.data(self.table) or {}).get(f"{self.mount}/")

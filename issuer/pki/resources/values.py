@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from issuer.pki.file.durations import TRUTHS, seconds
+from issuer.pki.file.names import as_kept
 from issuer.pki.secret import plain
 
 _TEXTS: Final = frozenset({"description"})
@@ -22,6 +23,8 @@ _ORDERED: Final = frozenset(
     }
 )
 """Fields whose lists stand in certificates and chains in their order; the order of others means nothing."""
+_POLICIES: Final = frozenset({"policies", "token_policies"})
+"""Fields of names of policies, which mean the same in any case and however often."""
 
 
 def same(field: str, wanted: Any, read: Any) -> bool:
@@ -40,6 +43,8 @@ def _canonical(field: str, value: Any, other: Any) -> Any:
         return {key: _canonical(str(key), one, inner.get(key)) for key, one in value.items()}
     if isinstance(value, (list, tuple)) or isinstance(other, (list, tuple)) or _comma(value, other):
         items = [_item(field, one) for one in _items(value)]
+        if field in _POLICIES:
+            return sorted({as_kept(one) for one in items})
         return items if field in _ORDERED else sorted(items)
     return _scalar(value, other)
 
