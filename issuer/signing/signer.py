@@ -55,7 +55,7 @@ class Health:
     the CA that signs CA certificates, None if none are signed. Where the backend can't tell which CA signs,
     `ca_pem` is the likeliest, and `ca_assumed` says, in a sentence or two, what to do if it is another.
     `lives` are the bounds of what is signed, as far as the backend tells them: requests are held to them
-    before they are sent.
+    before they are sent. `clock` is by how much its clock is ahead of ours, None where it tells none.
     """
 
     ca_pem: str = field(repr=False)
@@ -64,6 +64,7 @@ class Health:
     authority_pem: str | None = field(default=None, repr=False)
     ca_assumed: str = ""
     lives: LifeBounds = NO_BOUNDS
+    clock: timedelta | None = None
 
 
 class Signer(Protocol):

@@ -8,7 +8,7 @@ Every failure is raised as an `errors.CallError`, never as an exception of aioht
 - `client_certificate`, `connection`: one server with its TLS.
 - `peers`: servers that may be dialled, and those that have shown a CA chain.
 - `failures`: answers, and exceptions translated. `shown_names`: the names of a server's certificate.
-- `sender`: the session that sends.
+- `sender`: the session that sends. `clocks`: the difference between a server's clock and ours.
 
 Kept out: any CA's API, Kubernetes, policies.
 """

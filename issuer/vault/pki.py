@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from issuer.transport.clocks import difference
 from issuer.transport.sending import Ask
 from issuer.vault.errors import (
     BranchedChain,
@@ -83,11 +85,15 @@ class Signed:
 
 
 class Pki:
-    """The calls on one signing path."""
+    """The calls on one signing path.
+
+    `clock` is by how much Vault's clock was ahead of ours as the CA chain was last read; None if not known.
+    """
 
     def __init__(self, client: VaultClient, path: SignPath) -> None:
         self._client = client
         self.path = path
+        self.clock: timedelta | None = None
 
     async def sign(
         self, token: str, csr_pem: str, parameters: Mapping[str, Any], before: Ask | None = None
@@ -138,7 +144,7 @@ class Pki:
         Read without a token: on a PKI mount this needs none. Raises VaultNotFound if no PKI engine answers,
         CANotReady if it has no CA, IssuerNotFound.
         """
-        adapter = self._client.adapter()
+        adapter, began = self._client.adapter(), datetime.now(UTC)
         issuer = issuer_ref or self.path.issuer_ref
         try:
             if issuer is None:
@@ -157,6 +163,7 @@ class Pki:
             raise narrowed from error.__cause__
         if _BEGIN not in pem:
             raise CANotReady(f"The PKI engine at {self.path.mount} has no CA certificate")
+        self.clock = difference(adapter.answered_at, began, datetime.now(UTC))
         adapter.show(str(pem))
         return str(pem)
 

@@ -47,6 +47,8 @@ _ADVICE: Final = (
     "answers itself"
 )
 
+_CLOCKS: Final = "Set the clock of the CA's server, or of the controller's node, whichever is wrong"
+
 
 @dataclass(slots=True, eq=False)
 class SigningCall:
@@ -190,7 +192,8 @@ def check_findings(fatal: Iterable[VerificationFinding]) -> None:
 
 
 def _bad(fault: AnswerFault, what: str) -> BadAnswer:
-    return BadAnswer(fault, f"a certificate came back {what.rstrip('.')}. {_ADVICE}")
+    advice = _CLOCKS if fault is AnswerFault.BAD_TIME else _ADVICE
+    return BadAnswer(fault, f"a certificate came back {what.rstrip('.')}. {advice}")
 
 
 def _leaf(signed: SignedCertificate) -> Certificate | None:

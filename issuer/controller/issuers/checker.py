@@ -31,6 +31,7 @@ from issuer.signing.outcomes import IssuerBroken, SigningError
 from issuer.signing.profile import SigningProfile
 from issuer.signing.secrets import kubernetes_retry
 from issuer.signing.signer import Health
+from issuer.x509.chains.chain import CLOCK_SKEW
 
 
 @dataclass(slots=True, eq=False)
@@ -71,6 +72,8 @@ class IssuerChecker:
         now = self.now()
         ca = ca_facts(health.ca_pem, profile.leaf.name, profile, now, shared.anchors)
         validity, more = ca_validities(profile, ca, health.authority_pem, now, shared.anchors)
+        if health.clock is not None:
+            entry.bad_answers.clocks_compared(differ=abs(health.clock) > CLOCK_SKEW)
         self.registry.checked(key, validity, _marks(obj, shared), bad_answers_before(obj), health.lives)
         self._check_expiry(entry, health, now)
         bad = entry.bad_answers

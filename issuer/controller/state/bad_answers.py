@@ -52,7 +52,8 @@ class BadAnswers:
     `error` is the last of them, None while all is well. `tries` counts those that were made one after the
     other: what was in flight beside the first counts as one. `checked` is set once a check has found the
     issuer sound since, `trying` is the request that goes first, and `alone` the uid of the one that had all
-    bad answers, None if several had.
+    bad answers, None if several had. `clocks_differed` is set once a check saw the CA's clock differ from
+    ours behind an answer that was bad for its time.
     """
 
     error: BadAnswer | None = None
@@ -61,6 +62,7 @@ class BadAnswers:
     checked: bool = False
     trying: RequestKey | None = None
     alone: str | None = None
+    clocks_differed: bool = False
     _next: float = 0.0
     _of_request: LruCache[str, int] = field(default_factory=lambda: LruCache(_REMEMBERED))
 
@@ -145,6 +147,16 @@ class BadAnswers:
 
     def _end(self) -> None:
         self.error, self.trying, self.tries, self.alone = None, None, 0, None
+        self.clocks_differed = False
+
+    def clocks_compared(self, *, differ: bool) -> None:
+        """Begin anew once clocks agree again, if they differed behind an answer that was bad for its time."""
+        if self.error is None or self.error.fault is not AnswerFault.BAD_TIME:
+            return
+        if differ:
+            self.clocks_differed = True
+        elif self.clocks_differed:
+            self.begin_anew()
 
     def may_go_first(self, request: RequestKey, uid: str) -> bool:
         """Return True if this request may be signed to see whether answers are good again."""

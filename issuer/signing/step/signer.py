@@ -89,7 +89,7 @@ class StepSigner:
         if self._proved != self._account.version:
             await self._prove()
         warnings = (*self._account.warnings(), *self._left_out_warnings(), *crl)
-        return Health(ca_pem, warnings, lives=self._account.lives)
+        return Health(ca_pem, warnings, lives=self._account.lives, clock=self._client.skew)
 
     async def _prove(self) -> None:
         """Have step-ca take a token and refuse what is asked for with it: another name than it grants.

@@ -53,6 +53,15 @@ def leases_warning(path: SignPath) -> str:
     )
 
 
+def clock_warning(minutes: int) -> str:
+    """Return a warning for a clock that is so many minutes ahead of the controller's, or behind."""
+    way = "ahead of" if minutes > 0 else "behind"
+    return (
+        f"The clock of Vault, or of a proxy before it, is {abs(minutes)} minutes {way} this controller's: "
+        "set the clocks. Certificates that begin over 5 minutes after the controller's time aren't delivered."
+    )
+
+
 def uses_warning(uses: int, *, static: bool) -> str:
     """Return a warning for a token that Vault takes for `uses` calls; `static` for one of a Secret."""
     if static:

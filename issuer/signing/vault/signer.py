@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 from issuer.signing.outcomes import Failed, IssuerBroken, NotRevoked, Retry
 from issuer.signing.reasons import SigningFailure, SigningIssuerReason
 from issuer.signing.signer import Health, SignedCertificate, SigningRequest
-from issuer.signing.vault.advice import advice, leases_warning, uses_warning
+from issuer.signing.vault.advice import advice, clock_warning, leases_warning, uses_warning
 from issuer.signing.vault.errors import Outcome, assumed_issuer, may_have_signed, outcome
 from issuer.signing.vault.mount_issuers import MountIssuers
 from issuer.signing.vault.parameters import parameters
@@ -24,6 +25,7 @@ from issuer.vault.session import VaultSession
 from issuer.vault.transport import connect
 from issuer.x509.certificates import Certificate, is_authority
 from issuer.x509.chains.bundle import read_leaf, some
+from issuer.x509.chains.chain import CLOCK_SKEW
 from issuer.x509.errors import InvalidCertificate
 
 _ENDING_SECONDS = 24 * 3600.0
@@ -68,6 +70,7 @@ class VaultSigner:
         self._authority = None if authority_path is None else Pki(client, authority_path)
         self._cas = {pki: MountIssuers(pki, clock) for pki in (self._pki, self._authority) if pki is not None}
         self._signing = {pki: RoleIssuers(pki, cas, self._session) for pki, cas in self._cas.items()}
+        self._told_minutes = 0
 
     @property
     def path(self) -> SignPath:
@@ -88,7 +91,8 @@ class VaultSigner:
         leases = dict.fromkeys(leases_warning(pki.path) for pki, one in self._signing.items() if one.leases)
         warnings = (*self._warnings(), *leases, *await self._revocation_warnings(), *unlisted)
         assumed = assumed_issuer(self._path) if self._signing[self._pki].assumed else ""
-        return Health(ca_pem, warnings, self._session.tokens.renew_in(), authority_pem, assumed)
+        again_in, clock = self._session.tokens.renew_in(), self._pki.clock
+        return Health(ca_pem, warnings, again_in, authority_pem, assumed, clock=clock)
 
     async def _check(self, pki: Pki) -> str:
         try:
@@ -224,6 +228,8 @@ class VaultSigner:
             warnings.append(f"Left out of the CA bundle for Vault: {self._left_out}.")
         tokens = self._session.tokens
         ends_in, token = tokens.ends_in(), tokens.token
+        if self._pki.clock is not None and abs(self._pki.clock) > CLOCK_SKEW:
+            warnings.append(clock_warning(self._minutes(self._pki.clock)))
         if token is None:
             return tuple(warnings)
         static = isinstance(tokens.method, StaticToken)
@@ -234,6 +240,13 @@ class VaultSigner:
         if token.uses:
             warnings.append(uses_warning(token.uses, static=static))
         return tuple(warnings)
+
+    def _minutes(self, clock: timedelta) -> int:
+        """Return a difference in minutes, as it was told before if it is about that: each text is a write."""
+        minutes = round(clock / timedelta(minutes=1))
+        if abs(minutes - self._told_minutes) > 1:
+            self._told_minutes = minutes
+        return self._told_minutes
 
 
 def _says_ca(certificate_pem: str) -> bool:

@@ -6,11 +6,11 @@ On the controller's own reconcilers, a fake API server, and a fake Vault that si
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from issuer.controller.state.bad_answers import PAUSES, RETRY_ANNOTATION, BadAnswers
+from issuer.controller.state.bad_answers import MOST, PAUSES, RETRY_ANNOTATION, BadAnswers
 from issuer.kube.wire import Object
 from issuer.requests.issuers import IssuerKind
 from issuer.requests.resources import CERTIFICATE_REQUESTS
@@ -21,8 +21,9 @@ from issuer.signing.contract.kubernetes import fake_kubernetes
 from issuer.signing.contract.opened import OpenedCase, opened
 from issuer.signing.settings import BackendSettings
 from issuer.signing.vault.backend import VaultBackend
-from tests.ca import TestCA
+from tests.ca import TestCA, pem
 from tests.unit.signing.contract.test_vault import SECRET_ID, SigningVault
+from tests.unit.vault import fake
 from tests.unit.vault.fake import fake_vault
 
 
@@ -94,6 +95,12 @@ class Trial:
         ready = await self.controller.check_again(self.kind)
         return ready["status"], ready["reason"]
 
+    async def ask(self) -> None:
+        """One request comes, for an issuer that was checked."""
+        await self.controller.check_issuer(self.kind)
+        assert self.bad.error is None
+        self.controller.apply(self.case.case.certificate_request(self.kind))
+
     async def use_up(self) -> None:
         """All tries that one request alone may have."""
         await self.begin()
@@ -150,6 +157,35 @@ async def test_another_ca_lets_one_try_again(trial: Trial) -> None:
     trial.vault.work()
     assert await trial.check() == ("True", "Ready")
     assert await trial.work() == 1
+
+
+async def test_clocks_that_agree_again_let_all_follow(trial: Trial) -> None:
+    """Certificates that began in the future were refused, as by a machine that woke with an old clock."""
+    trial.vault.ahead = timedelta(minutes=20)
+    await trial.ask()
+    assert await trial.work() == 1
+    for pause in (*PAUSES, 1e6):
+        assert await trial.check() == ("False", "BadAnswer")
+        trial.time += pause
+        await trial.check()
+        await trial.work()
+    assert len(trial.vault.signed) == MOST - 1, "no more tries for this request"
+    trial.vault.ahead = timedelta(seconds=2)
+    assert await trial.check() == ("True", "Ready")
+    assert await trial.work() == 1
+    assert await trial.check() == ("True", "Ready")
+
+
+async def test_certificates_of_the_future_by_clocks_that_agree_are_not_tried_for_ever(trial: Trial) -> None:
+    """A role can set the beginning, too."""
+    trial.vault.ahead = timedelta(minutes=20)
+    trial.vault.vault.tell(fake.CHAIN, (200, pem(trial.vault.ca.intermediate) + pem(trial.vault.ca.root)))
+    await trial.ask()
+    for _ in range(6):
+        await trial.work()
+        trial.time += 1e6
+        assert await trial.check() == ("False", "BadAnswer")
+    assert len(trial.vault.signed) == MOST - 1
 
 
 async def test_a_process_that_starts_goes_on_counting(trial: Trial) -> None:

@@ -6,9 +6,11 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from issuer.servers.allowed import AllowedServers
 from issuer.signing.contract import BackendContract, ContractCase, FakeKubernetes, Fault
@@ -26,20 +28,25 @@ TOKEN = "s.the-token-that-the-login-gave"
 
 @dataclass
 class SigningVault:
-    """Makes a fake Vault sign, refuse, or fail; counts what it signed."""
+    """Makes a fake Vault sign, refuse, or fail; counts what it signed. Its clock is `ahead` of ours."""
 
     vault: FakeVault
     ca: TestCA = field(default_factory=lambda: TestCA.make(datetime.now(UTC)))
     signed: list[str] = field(default_factory=list)
+    ahead: timedelta = timedelta()
 
     def work(self) -> None:
         """Answer all calls as a Vault that works."""
         root, intermediate = pem(self.ca.root), pem(self.ca.intermediate)
         self.vault.tell(fake.APPROLE_LOGIN, fake.login(TOKEN))
-        self.vault.tell(fake.CHAIN, (200, intermediate + root))
+        self.vault.tell(fake.CHAIN, lambda _: self._dated(intermediate + root))
         self.vault.tell(fake.SIGN, self._sign)
         self.vault.tell(REVOKE, (200, {"data": {"revocation_time": 1}}))
         self.vault.tell("GET /v1/pki/issuers?list=true", (200, {"data": {"keys": []}}))
+
+    def _dated(self, text: str) -> web.Response:
+        date = format_datetime(datetime.now(UTC) + self.ahead, usegmt=True)
+        return web.Response(text=text, headers={"Date": date})
 
     def _sign(self, call: Call) -> tuple[int, Any]:
         if not call.body.get("csr"):
@@ -47,7 +54,7 @@ class SigningVault:
         if not call.body.get("alt_names"):
             return fake.NAME_NOT_ALLOWED
         life = timedelta(seconds=int(call.body["ttl"]))
-        made = self.ca.sign(call.body["csr"], now=datetime.now(UTC), life=life)
+        made = self.ca.sign(call.body["csr"], now=datetime.now(UTC) + self.ahead, life=life)
         self.signed.append(made.serial)
         chain = [pem(self.ca.intermediate), pem(self.ca.root)]
         data = {"certificate": made.leaf_pem, "ca_chain": chain, "issuing_ca": chain[0]}

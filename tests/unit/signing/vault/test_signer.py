@@ -3,9 +3,11 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
+from aiohttp import web
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
@@ -94,6 +96,24 @@ async def test_certificates_that_end_with_the_token_are_warned_of(
     vault.tell(fake.SIGN, fake.signed(), fake.EMPTY_CSR)
     await signer.sign(asked())
     assert not [one for one in (await signer.check()).warnings if "lease" in one]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "says"), [(0, ""), (4, ""), (7, "is 7 minutes ahead of"), (-90, "is 90 minutes behind")]
+)
+async def test_a_clock_that_is_minutes_off_is_warned_of(
+    minutes: int, says: str, vault: FakeVault, stack: AsyncExitStack
+) -> None:
+    def chain(_: fake.Call) -> web.Response:
+        date = datetime.now(UTC) + timedelta(minutes=minutes)
+        return web.Response(text=fake.CERTIFICATE, headers={"Date": format_datetime(date, usegmt=True)})
+
+    vault.tell(fake.SIGN, fake.EMPTY_CSR)
+    vault.tell(fake.CHAIN, chain)
+    health = await made(vault, stack).check()
+    told = [one for one in health.warnings if "clock" in one]
+    assert health.clock is not None
+    assert (says in "".join(told), len(told)) == (True, bool(says))
 
 
 async def test_a_request_is_signed_with_the_names_of_its_csr(vault: FakeVault, stack: AsyncExitStack) -> None:
