@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final
 
 import structlog
+from multidict import CIMultiDict
 from yarl import URL
 
 from issuer.kube.auth.credentials import Access, AccessSource
@@ -62,7 +63,7 @@ class ApiSession:
         Raises Unavailable if there is no answer.
         """
         access = await self._current()
-        bearer = replace(access, authorization=f"Bearer {token}", tls=access.anonymous_tls)
+        bearer = replace(access, authorization=f"Bearer {token}", tls=access.anonymous_tls, impersonate=())
         try:
             response = await self._request(bearer, method, url, data, self.timeout, JSON)
             try:
@@ -167,11 +168,13 @@ class ApiSession:
             return loaded
 
 
-def _headers(access: Access, data: bytes | None, content_type: str) -> dict[str, str]:
+def _headers(access: Access, data: bytes | None, content_type: str) -> Mapping[str, str]:
     headers = {"Content-Type": content_type} if data is not None else {}
     if access.authorization is not None:
         headers["Authorization"] = access.authorization
-    return headers
+    if not access.impersonate:
+        return headers
+    return CIMultiDict([*headers.items(), *access.impersonate])  # one header for each group
 
 
 def what(method: str, url: str) -> str:

@@ -269,11 +269,18 @@ def proxy_for(url: URL) -> URL | None:
     if urllib.request.proxy_bypass(host) or _in_networks(host, proxies.get("no", "")):
         return None
     try:
-        return URL(proxy if "://" in proxy else f"http://{proxy}")
+        found = URL(proxy if "://" in proxy else f"http://{proxy}")
     except ValueError as error:
-        raise InvalidConnection(
-            f"The controller's {url.scheme.upper()}_PROXY is not a proxy's URL, such as http://proxy:3128"
-        ) from error
+        raise _no_proxy(url) from error
+    if found.scheme not in ("http", "https"):
+        raise _no_proxy(url)
+    return found
+
+
+def _no_proxy(url: URL) -> InvalidConnection:
+    return InvalidConnection(
+        f"The {url.scheme.upper()}_PROXY of this process is no http proxy's URL, such as http://proxy:3128"
+    )
 
 
 def _in_networks(host: str, no_proxy: str) -> bool:

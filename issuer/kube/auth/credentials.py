@@ -43,6 +43,8 @@ class Access:
     """Seconds after which it wants loading again; None: only when refused."""
     anonymous_tls: ssl.SSLContext | None = field(default=None, repr=False)
     """As `tls`, without a client certificate."""
+    impersonate: tuple[tuple[str, str], ...] = ()
+    """Headers that name the user as whom all is asked, instead of the one of the credentials."""
 
 
 class AccessSource(Protocol):
@@ -166,6 +168,7 @@ class Settings:
     key_file: str | None = None
     tls_server_name: str | None = None
     proxy: str | None = field(default=None, repr=False)
+    impersonate: tuple[tuple[str, str], ...] = ()
 
 
 def access_of(settings: Settings, contexts: Contexts, good_for: float | None) -> Access:
@@ -179,6 +182,12 @@ def access_of(settings: Settings, contexts: Contexts, good_for: float | None) ->
         raise ConfigError(f"The API server's address {server!r} is not a URL: use https://host:port")
     if url.scheme == "http" and not _loopback(url.hostname):
         raise ConfigError(f"{server} is plain http: only a proxy on loopback may be reached so")
+    proxy = settings.proxy or _environment_proxy(url.scheme, url.hostname)
+    if proxy and "://" in proxy and not proxy.lower().startswith(("http://", "https://")):
+        kind = proxy.partition(":")[0][:16]
+        raise ConfigError(
+            f"the way to {server} is a proxy by {kind}, and only http:// and https:// are known"
+        )
     tls = None
     if url.scheme == "https":
         tls = contexts.get(settings.ca_file, settings.cert_file, settings.key_file)
@@ -188,8 +197,9 @@ def access_of(settings: Settings, contexts: Contexts, good_for: float | None) ->
         tls=tls,
         anonymous_tls=None if tls is None else contexts.anonymous,
         tls_server_name=settings.tls_server_name,
-        proxy=settings.proxy or _environment_proxy(url.scheme, url.hostname),
+        proxy=proxy,
         good_for=good_for,
+        impersonate=settings.impersonate,
     )
 
 

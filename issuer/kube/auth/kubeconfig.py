@@ -14,10 +14,12 @@ import base64
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
+from urllib.parse import quote
 
 import yaml
 
@@ -55,7 +57,8 @@ class KubeConfigFile:
             loader.inline_keys_to(Path(keys))
             load: Any = loader.load_and_set
             await load(configuration)
-            return access_of(_settings(configuration), self._contexts, loader.good_for())
+            settings = replace(_settings(configuration), impersonate=loader.impersonation())
+            return access_of(settings, self._contexts, loader.good_for())
 
     def namespace(self) -> str:
         """Return the context's namespace; "" if it names none. Raises ConfigError."""
@@ -63,10 +66,15 @@ class KubeConfigFile:
             return str(self._loader().current_context["context"].get("namespace") or "")
 
     def _loader(self) -> _Loader:
-        if not _any_file(self._path):
+        files = [part for part in self._path.split(os.pathsep) if part and Path(part).expanduser().is_file()]
+        if not files:
             raise ConfigError("it is not there: give --kubeconfig, or run inside a cluster")
+        context = self._context
+        if len(files) > 1:
+            files, first = _of_several(files)
+            context = context or first
         merger: Any = kube_config.KubeConfigMerger
-        return _Loader(merger(self._path).config, self._context)
+        return _Loader(merger(os.pathsep.join(files)).config, context)
 
     @contextmanager
     def _errors_told(self) -> Iterator[None]:
@@ -120,6 +128,10 @@ class _Loader(kube_config.KubeConfigLoader):
             self._exec_expires = datetime.fromisoformat(expires)
         return True
 
+    def impersonation(self) -> tuple[tuple[str, str], ...]:
+        """Return the headers that name another user, where the kubeconfig does. Raises ConfigError."""
+        return _impersonation(self._user_fields)
+
     def good_for(self) -> float | None:
         """Return the seconds until the next load; None if there is no need before a refusal."""
         if self._exec_expires is not None:
@@ -162,5 +174,37 @@ def _authorization(value: str | None) -> str | None:
     return f"{'Bearer' if scheme.lower() == 'bearer' else scheme} {secret.strip()}"
 
 
-def _any_file(paths: str) -> bool:
-    return any(Path(part).expanduser().is_file() for part in paths.split(os.pathsep) if part)
+def _of_several(files: list[str]) -> tuple[list[str], str | None]:
+    """Return those of the files that say anything, and the first current context, which is kubectl's.
+
+    kubernetes.aio takes the last one: commands would reach another cluster than kubectl does.
+    """
+    said, current = [], None
+    for file in files:
+        found = yaml.safe_load(Path(file).expanduser().read_text(encoding="utf-8"))
+        if found:
+            said.append(file)
+            current = current or found.get("current-context") or None
+    return said or files, current
+
+
+def _impersonation(user: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return the headers of a user's `as`, `as-uid`, `as-groups` and `as-user-extra`. Raises ConfigError.
+
+    Source: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation
+    """
+    name, uid = user.get("as"), user.get("as-uid")
+    groups, extra = user.get("as-groups") or (), user.get("as-user-extra") or {}
+    if not name:
+        if uid or groups or extra:
+            raise ConfigError("a user has as-uid, as-groups or as-user-extra, but no as: name the user, too")
+        return ()
+    headers = [("Impersonate-User", str(name))]
+    headers += [("Impersonate-Uid", str(uid))] if uid else []
+    headers += [("Impersonate-Group", str(group)) for group in groups]
+    headers += [
+        (f"Impersonate-Extra-{quote(str(key), safe='')}", str(value))
+        for key, values in extra.items()
+        for value in values
+    ]
+    return tuple(headers)

@@ -280,3 +280,6 @@ def test_the_proxy_variables_are_obeyed(monkeypatch: pytest.MonkeyPatch) -> None
     assert proxy_for(URL("https://vault.x.svc:8200")) is None
     assert proxy_for(URL("https://10.1.2.3:8200")) is None
     assert proxy_for(URL("http://vault.example.com")) is None
+    monkeypatch.setenv("https_proxy", "socks5://proxy:1080")
+    with pytest.raises(InvalidConnection, match="HTTPS_PROXY of this process is no http proxy"):
+        proxy_for(URL("https://vault.example.com"))
