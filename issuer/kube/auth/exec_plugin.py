@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,18 +23,30 @@ from issuer.kube.errors import ConfigError
 _MAX_OUTPUT: Final = 1 << 20  # bytes; a token with its certificates takes some thousand
 
 
-async def run_plugin(spec: Mapping[str, Any], directory: str, timeout: float) -> dict[str, Any]:
+def on_terminal() -> bool:
+    """Return True if a person reads what a plugin says on standard error, such as the code of a login."""
+    return sys.stderr.isatty()
+
+
+async def run_plugin(
+    spec: Mapping[str, Any], directory: str, timeout: float, cluster: Mapping[str, Any]
+) -> dict[str, Any]:
     """Run the plugin of a user's `exec` entry; return the `status` of the ExecCredential it prints.
 
     A relative command with a slash is looked for in `directory`, the kubeconfig's. It gets no standard input,
-    and is killed after `timeout` seconds. Raises ConfigError, without what the plugin printed.
+    of the `cluster` what it asks to be told (`provideClusterInfo`), and is killed after `timeout` seconds.
+    Its standard error goes to a terminal, and nowhere else. Raises ConfigError, without what the plugin
+    printed.
     """
     command, version = spec.get("command"), spec.get("apiVersion")
     if not isinstance(command, str) or not command or not isinstance(version, str):
         raise ConfigError("exec plugin: command and apiVersion are needed")
     if "/" in command:
         command = str(Path(directory) / command)
-    info = {"apiVersion": version, "kind": "ExecCredential", "spec": {"interactive": False}}
+    about: dict[str, Any] = {"interactive": False}
+    if spec.get("provideClusterInfo") is True:
+        about["cluster"] = cluster
+    info = {"apiVersion": version, "kind": "ExecCredential", "spec": about}
     environment = os.environ | {str(item["name"]): str(item["value"]) for item in spec.get("env") or ()}
     environment["KUBERNETES_EXEC_INFO"] = orjson.dumps(info).decode()
     arguments = [str(argument) for argument in spec.get("args") or ()]
@@ -43,7 +56,7 @@ async def run_plugin(spec: Mapping[str, Any], directory: str, timeout: float) ->
         env=environment,
         stdin=DEVNULL,
         stdout=PIPE,
-        stderr=DEVNULL,
+        stderr=None if on_terminal() else DEVNULL,
         start_new_session=True,  # so that it and what it started can be ended together
     )
     try:

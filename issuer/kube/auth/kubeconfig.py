@@ -24,7 +24,7 @@ from urllib.parse import quote
 import yaml
 
 from issuer.kube.auth.credentials import FILES_GOOD_FOR, Access, Contexts, Settings, access_of
-from issuer.kube.auth.exec_plugin import run_plugin
+from issuer.kube.auth.exec_plugin import on_terminal, run_plugin
 from issuer.kube.errors import ConfigError
 from issuer.lean import bare
 
@@ -36,6 +36,12 @@ with bare("kubernetes", "kubernetes.aio"):
 
 EXEC_TIMEOUT: Final = 60.0
 """Seconds an exec plugin may take."""
+
+LOGIN_TIMEOUT: Final = 300.0
+"""Seconds that it may take where a person reads what it says, who may have to log in by a browser."""
+
+_EXTENSION: Final = "client.authentication.k8s.io/exec"
+"""The extension of a cluster that is meant for exec plugins."""
 
 _FILES: Final = ("tokenFile", "client-certificate", "client-key")  # a user's fields that name files
 
@@ -99,9 +105,9 @@ class _Loader(kube_config.KubeConfigLoader):
         start: Any = super().__init__
         start(config_dict=merged, active_context=context, config_base_path=None)
         names = self.current_context["context"]
-        self._cluster_fields: dict[str, Any] = (
-            merged["clusters"].get_with_name(names["cluster"])["cluster"].value
-        )
+        cluster = merged["clusters"].get_with_name(names["cluster"])
+        self._cluster_fields: dict[str, Any] = cluster["cluster"].value
+        self._cluster_directory = Path(cluster.path).absolute().parent
         user = merged["users"].get_with_name(names.get("user"), safe=True)
         self._user_fields: dict[str, Any] = {} if user is None else user["user"].value
         self._directory = "" if user is None else str(Path(user.path).absolute().parent)
@@ -118,7 +124,8 @@ class _Loader(kube_config.KubeConfigLoader):
 
     async def load_from_exec_plugin(self) -> bool:
         """Run the plugin of a user's `exec` entry, for the base class; True: it needs no other login."""
-        status = await run_plugin(self._user_fields["exec"], self._directory, EXEC_TIMEOUT)
+        seconds = LOGIN_TIMEOUT if on_terminal() else EXEC_TIMEOUT
+        status = await run_plugin(self._user_fields["exec"], self._directory, seconds, self._cluster_info())
         if "token" in status:
             self.token = f"Bearer {status['token']}"
         if "clientCertificateData" in status:
@@ -127,6 +134,23 @@ class _Loader(kube_config.KubeConfigLoader):
         if expires := status.get("expirationTimestamp"):
             self._exec_expires = datetime.fromisoformat(expires)
         return True
+
+    def _cluster_info(self) -> dict[str, Any]:
+        """Return what a plugin may be told of the cluster, with its CA as base64.
+
+        Source: https://kubernetes.io/docs/reference/config-api/client-authentication.v1/
+        """
+        fields = self._cluster_fields
+        names = ("server", "tls-server-name", "insecure-skip-tls-verify", "proxy-url", "disable-compression")
+        found = {name: fields[name] for name in names if name in fields}
+        authority = fields.get("certificate-authority")
+        if authority:
+            content = (self._cluster_directory / authority).read_bytes()
+            found["certificate-authority-data"] = base64.b64encode(content).decode()
+        for one in fields.get("extensions") or ():
+            if one.get("name") == _EXTENSION:
+                found["config"] = one.get("extension")
+        return found
 
     def impersonation(self) -> tuple[tuple[str, str], ...]:
         """Return the headers that name another user, where the kubeconfig does. Raises ConfigError."""

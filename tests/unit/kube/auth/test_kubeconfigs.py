@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -99,3 +100,45 @@ async def test_what_can_not_be_done_is_refused(
 ) -> None:
     with pytest.raises(errors.ConfigError, match=says):
         await KubeConfigFile(written(tmp_path, "one", "one", user, **cluster)).load()
+
+
+@pytest.mark.parametrize("by_file", [True, False])
+@pytest.mark.parametrize("asked", [True, False])
+async def test_plugin_is_told_of_the_cluster_if_it_asks(asked: bool, by_file: bool, tmp_path: Path) -> None:
+    """As gardenlogin and others do."""
+    script = tmp_path / "plugin"
+    status = '{"apiVersion":"client.authentication.k8s.io/v1","status":{"token":"t"}}'
+    script.write_text(f"#!/bin/sh\nprintenv KUBERNETES_EXEC_INFO > '{tmp_path}/told'\necho '{status}'\n")
+    script.chmod(0o700)
+    (tmp_path / "ca.pem").write_bytes(b"a CA")
+    extensions = [
+        {"name": "other", "extension": {"a": 1}},
+        {"name": "client.authentication.k8s.io/exec", "extension": {"shoot": "one"}},
+    ]
+    ca = {"certificate-authority": "ca.pem"} if by_file else {"certificate-authority-data": "YSBDQQ=="}
+    spec = {"apiVersion": "client.authentication.k8s.io/v1", "command": str(script)}
+    user = {"exec": {**spec, "provideClusterInfo": asked}}
+    path = written(tmp_path, "one", "one", user, **ca, extensions=extensions)
+    assert (await KubeConfigFile(path).load()).authorization == "Bearer t"
+    told = json.loads((tmp_path / "told").read_text())["spec"]
+    cluster = {
+        "server": "http://127.0.0.1:1/one",
+        "certificate-authority-data": "YSBDQQ==",
+        "config": {"shoot": "one"},
+    }
+    assert told == ({"interactive": False, "cluster": cluster} if asked else {"interactive": False})
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+async def test_what_a_plugin_says_is_for_a_terminal_alone(
+    terminal: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for module in ("kubeconfig", "exec_plugin"):
+        monkeypatch.setattr(f"issuer.kube.auth.{module}.on_terminal", lambda: terminal)
+    script = tmp_path / "plugin"
+    script.write_text("#!/bin/sh\necho 'open https://login.test and enter ABCD' >&2\nexit 3\n")
+    script.chmod(0o700)
+    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(script)}}
+    with pytest.raises(errors.ConfigError, match="ended with 3"):
+        await KubeConfigFile(written(tmp_path, "one", "one", user)).load()
+    assert ("enter ABCD" in capfd.readouterr().err) is terminal
