@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -95,6 +98,40 @@ def test_a_signature_of_another_key_is_refused(make: Make) -> None:
     der[at] ^= 1
     with pytest.raises(InvalidRequest, match="signature doesn't verify"):
         read_request(make.pem(x509.load_der_x509_csr(bytes(der))))
+
+
+def signed_by(key: rsa.RSAPrivateKey, oid: int, algorithm: hashes.HashAlgorithm) -> bytes:
+    """A request as old devices make it; the library signs none with such algorithms."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "printer.example")])
+    csr = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    whole = csr.public_bytes(Encoding.DER)
+    head, tail = whole[: -len(csr.signature)], key.sign(csr.tbs_certrequest_bytes, PKCS1v15(), algorithm)
+    sha256 = bytes.fromhex(
+        "2a864886f70d01010b"
+    )  # sha256WithRSAEncryption; the others differ in the last byte
+    before, found, after = head.rpartition(sha256)
+    return before + found[:-1] + bytes([oid]) + after + tail
+
+
+@pytest.fixture(scope="module")
+def rsa_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, 2048)
+
+
+def test_sha1_proves_that_the_requester_has_the_key(make: Make, rsa_key: rsa.RSAPrivateKey) -> None:
+    der = signed_by(rsa_key, 5, hashes.SHA1())
+    read = read_request(make.pem(x509.load_der_x509_csr(der)))
+    assert [one.value for one in read.names] == ["printer.example"]
+    other = bytearray(der)
+    other[other.find(b"printer")] ^= 1
+    with pytest.raises(InvalidRequest, match="signature doesn't verify"):
+        read_request(make.pem(x509.load_der_x509_csr(bytes(other))))
+
+
+def test_a_request_that_is_signed_by_md5_says_so(make: Make, rsa_key: rsa.RSAPrivateKey) -> None:
+    der = signed_by(rsa_key, 4, hashes.MD5())
+    with pytest.raises(InvalidRequest, match="signed by MD5: make it anew, with SHA-256"):
+        read_request(make.pem(x509.load_der_x509_csr(der)))
 
 
 def test_bytes_behind_the_request_inside_the_block_are_refused(make: Make) -> None:
