@@ -143,10 +143,12 @@ class RevocationStore(Store[RequestKey]):
 def _record(request: CertificateRequest, old: Record | None, now: Callable[[], datetime]) -> Record:
     obj, meta = request.object, request.object["metadata"]
     deleted = meta.get("deletionTimestamp")
-    seen = None
+    seen = deleted_at = None
     if deleted:
         known = old is not None and old.uid == request.uid
         seen = (old.seen if old is not None and known else None) or now()
+        # It lies behind, whatever an API server's clock says that is ahead of ours: the wait has a bound.
+        deleted_at = min(parse_rfc3339(deleted), seen)
     revision = annotation(obj, REVISION_ANNOTATION)
     return Record(
         uid=request.uid,
@@ -155,7 +157,7 @@ def _record(request: CertificateRequest, old: Record | None, now: Callable[[], d
         revision=int(revision) if revision.isdecimal() and len(revision) < 10 else 0,
         secret=annotation(obj, SECRET_ANNOTATION),
         issued_at=_issued_at(request),
-        deleted_at=parse_rfc3339(deleted) if deleted else None,
+        deleted_at=deleted_at,
         seen=seen,
     )
 

@@ -17,6 +17,7 @@ from issuer.requests.finalizer import (
     without_finalizer,
 )
 from issuer.requests.request import RequestKey
+from issuer.text import rfc3339
 from tests.builders import NOW, certificate_request, condition
 from tests.unit.controller.bench import CLUSTER_ISSUER
 
@@ -51,6 +52,15 @@ def store(woken: list[str]) -> RevocationStore:
 
 
 KEY = RequestKey("team-a", "web-1")
+
+
+@pytest.mark.parametrize(("hours", "counts"), [(-3, -3), (0, 0), (5, 0)])
+def test_a_deletion_lies_behind_by_our_clock(hours: int, counts: int, store: RevocationStore) -> None:
+    """With a clock that is hours behind the API server's the request would be kept for so long."""
+    store.upsert(request_with_finalizer(deletionTimestamp=rfc3339(NOW + timedelta(hours=hours))))
+    record = store.get(KEY)
+    assert record is not None
+    assert (record.deleted_at, record.seen) == (NOW + timedelta(hours=counts), NOW)
 
 
 def test_a_few_fields_are_kept(store: RevocationStore) -> None:
