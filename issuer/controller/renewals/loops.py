@@ -101,6 +101,7 @@ class RenewalLoops:
         """
         if not self.limits.certificates or now - at > self.limits.window:
             return
+        at = min(at, now)  # by a clock that was ahead; the wait would go on until then
         history = self._find(owner) or _History()
         history.saw(generation)
         if any(known == uid for _, known in history.last):

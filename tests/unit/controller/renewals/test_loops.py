@@ -183,3 +183,11 @@ def test_waiting_requests_are_found_by_their_certificate() -> None:
     loops.release(one)
     loops.release(one)
     assert loops.waiting_for("team-a", "web") == []
+
+
+def test_certificates_by_a_clock_that_was_days_ahead_count_as_of_now() -> None:
+    """Another replica's node had it; the next one would have waited for these days."""
+    clock = Clock()
+    for _ in range(5):
+        clock.issue(at=clock.now + 72 * HOUR)
+    assert clock.waits() == 10 * MINUTE
