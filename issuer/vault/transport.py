@@ -112,8 +112,13 @@ class AsyncAdapter:
 
     @property
     def answered_at(self) -> datetime | None:
-        """Time by the server's clock, in whole seconds, of the last answer; None if it told none."""
-        date = "" if self._last is None else self._last.headers.get("Date", "")
+        """Time by the server's clock, in whole seconds, of the last answer; None if it told none.
+
+        That of an answer which a cache has kept (RFC 9111: `Age`) is when it was made, and tells nothing.
+        """
+        if self._last is None or self._last.headers.get("Age", "0") != "0":
+            return None
+        date = self._last.headers.get("Date", "")
         try:
             return parsedate_to_datetime(date)
         except ValueError:

@@ -98,6 +98,16 @@ async def test_certificates_that_end_with_the_token_are_warned_of(
     assert not [one for one in (await signer.check()).warnings if "lease" in one]
 
 
+async def test_the_date_of_an_answer_out_of_a_cache_is_no_clock(
+    vault: FakeVault, stack: AsyncExitStack
+) -> None:
+    headers = {"Date": "Fri, 02 Jan 2026 10:00:00 GMT", "Age": "3600"}
+    vault.tell(fake.SIGN, fake.EMPTY_CSR)
+    vault.tell(fake.CHAIN, lambda _: web.Response(text=fake.CERTIFICATE, headers=headers))
+    health = await made(vault, stack).check()
+    assert (health.clock, [one for one in health.warnings if "clock" in one]) == (None, [])
+
+
 @pytest.mark.parametrize(
     ("minutes", "says"), [(0, ""), (4, ""), (7, "is 7 minutes ahead of"), (-90, "is 90 minutes behind")]
 )
