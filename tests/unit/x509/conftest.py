@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from tests.unit.x509.signed_case import Case
+
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 
@@ -158,3 +160,10 @@ class Make:
 @pytest.fixture(scope="session")
 def make() -> Make:
     return Make()
+
+
+@pytest.fixture(scope="module")
+def case(make: Make) -> Case:
+    """A signing by an intermediate CA below a root."""
+    top = make.root()
+    return Case(make, top.authority("Int"), top)
