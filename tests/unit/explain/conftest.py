@@ -14,6 +14,9 @@ from typer.testing import CliRunner
 
 from issuer.cli.main import app
 
+Build = Callable[..., dict[str, Any]]
+"""Makes an object; fields given by name may be replaced."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -64,7 +67,7 @@ def folder(tmp_path: Path) -> Folder:
 
 
 @pytest.fixture
-def certificate() -> Callable[..., dict[str, Any]]:
+def certificate() -> Build:
     """Builds a Certificate; fields of its spec may be replaced."""
 
     def build(**spec: Any) -> dict[str, Any]:
@@ -86,7 +89,7 @@ def certificate() -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
-def policy() -> Callable[..., dict[str, Any]]:
+def policy() -> Build:
     """Builds a policy that allows names below lab.example; fields of its spec may be replaced."""
 
     def build(name: str = "web", **spec: Any) -> dict[str, Any]:

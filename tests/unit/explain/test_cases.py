@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from tests.builders import csr_pem
-from tests.unit.explain.conftest import Folder, Result
+from tests.unit.explain.conftest import Build, Folder, Result
 
-Build = Callable[..., dict[str, Any]]
 ORGANIZATIONS = "spec.allowed.subject.organizations"
 
 

@@ -16,10 +16,9 @@ from issuer.kube.identity import User
 from issuer.manifests.errors import BadInput
 from issuer.policy.decision import PolicyVerdict
 from tests.builders import certificate_request, csr_pem
-from tests.unit.explain.conftest import Folder
+from tests.unit.explain.conftest import Build, Folder
 from tests.unit.kube.fake_api import FakeApi, json, listing, refuse
 
-Build = Callable[..., dict[str, Any]]
 POLICIES = "/apis/vault-issuer.io/v1alpha1/certificaterequestpolicies"
 NAMESPACE = "/api/v1/namespaces/team-a"
 REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from issuer.manifests.rbac import binding
 from issuer.manifests.requester import CERT_MANAGER
-from tests.unit.explain.conftest import Folder
+from tests.unit.explain.conftest import Build, Folder
 
-Build = Callable[..., dict[str, Any]]
 GROUP = {"issuerRef": {"group": "vault-issuer.io", "name": "demo"}}
 NAMES = {"dnsNames": {"values": ["*.lab.example"]}}
 USAGES = {"usages": ["server auth"]}

@@ -13,11 +13,10 @@ from issuer.explain.lint_cluster import lint_cluster
 from issuer.manifests.errors import BadInput
 from issuer.manifests.rbac import binding
 from issuer.manifests.requester import CERT_MANAGER
-from tests.unit.explain.conftest import Folder
+from tests.unit.explain.conftest import Build, Folder
 from tests.unit.inspection.scene import no_step_issuers
 from tests.unit.kube.fake_api import FakeApi, listing, refuse
 
-Build = Callable[..., dict[str, Any]]
 OURS = "/apis/vault-issuer.io/v1alpha1"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 ADMIN: dict[str, Any] = {
