@@ -6,9 +6,7 @@ import base64
 import json
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
-from testbed.controller import RBAC, ControllerProcess, grant_issuer_access, vault_issuer
+from testbed.controller import RBAC, grant_issuer_access, vault_issuer
 from testbed.kube import Object, load
 from testbed.samples import API_VERSION, certificate, policy, secret
 from testbed.stepca import PROVISIONER, StepCA
@@ -30,114 +28,33 @@ from tests.integration.support.common import (
     condition,
     only_policies,
     ready,
-    request_object,
     wait_answer,
     wait_issued,
 )
-from tests.integration.support.forwarding_server import Answer, ForwardingServer
 from tests.integration.support.sharding import until, value
 from tests.integration.support.signing_requests import ask_approved, wait_signed
+from tests.integration.support.step_issuers import (
+    CLUSTER,
+    DENIED,
+    LIMITED,
+    NAMESPACED,
+    PASSWORD_FILE,
+    PASSWORD_VARIABLE,
+    SECRET,
+    Issuers,
+    TroubledServer,
+    step_issuers,
+)
 from tests.integration.support.step_tokens import decrypted_key
 from tests.unit.step.fake import jwk
-
-SECRET = "step-ca-provisioner"
-PASSWORD_VARIABLE, PASSWORD_FILE = "STEP_PASSWORD", "password"
-DENIED = f"denied.{DOMAIN}"
-LIMITED = "limited"
-"""A provisioner with the key of the other one, and claims."""
-CLUSTER, NAMESPACED = "StepClusterIssuer", "StepIssuer"
-
-
-@dataclass(frozen=True, slots=True)
-class Issuers:
-    """Issuers of both kinds that sign by the provisioner of one step-ca."""
-
-    bed: Testbed
-    ca: StepCA
-    controller: ControllerProcess
-    folder: Path
-
-    def spec(self, **more: Any) -> dict[str, Any]:
-        """The spec that step-issuer takes, and more; None leaves a field out."""
-        server = {"url": self.ca.url, "caBundle": self.ca.ca_bundle}
-        return _given({**server, "provisioner": self.provisioner(), **more})
-
-    def provisioner(self, **changed: Any) -> dict[str, Any]:
-        """The provisioner of a spec; None leaves a field out."""
-        reference = {"name": SECRET, "key": "password"}
-        made = {"name": PROVISIONER, "kid": self.ca.kid, "passwordRef": reference}
-        return _given({**made, **changed})
-
-    def store(self, namespace: str = SYSTEM_NAMESPACE, password: str | None = None) -> None:
-        """Put the password into its Secret, with a line end, as `echo` does."""
-        text = self.ca.password if password is None else password
-        self.bed.kube.apply(secret(SECRET, namespace, password=f"{text}\n"))
-
-    def apply(self, name: str, namespace: str = "", **more: Any) -> None:
-        """Write an issuer, of the cluster or of a namespace."""
-        kind, where = (NAMESPACED, {"namespace": namespace}) if namespace else (CLUSTER, {})
-        meta = {"name": name, **where}
-        spec = self.spec(**more)
-        self.bed.kube.apply({"apiVersion": API_VERSION, "kind": kind, "metadata": meta, "spec": spec})
-
-    def wait_ready(self, name: str, namespace: str = "") -> Object:
-        """Wait until it is Ready."""
-        return self.bed.kube.wait(API_VERSION, NAMESPACED if namespace else CLUSTER, name, namespace or None)
-
-    def wait_reason(self, name: str, reason: str) -> str:
-        """Wait until the cluster issuer has that reason; its message."""
-        found = self.bed.kube.wait(
-            API_VERSION, CLUSTER, name, until=lambda obj: ready(obj).get("reason") == reason
-        )
-        return str(ready(found)["message"])
-
-    def request(self, name: str, namespace: str, issuer: str, kind: str = CLUSTER, **more: Any) -> None:
-        """Create a request for a certificate."""
-        self.bed.kube.create(request_object(name, namespace, issuer, kind=kind, **more))
 
 
 @pytest.fixture(scope="module")
 def issuers(bed: Testbed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuers]:
-    """A controller, and a cluster issuer `step` that is Ready; the CA is one of our own, as it is rotated."""
+    """Issuers on a CA of their own, as it is rotated."""
     ca = StepCA(tmp_path_factory.mktemp("step-ca"), crl=True)
-    ca.start()
-    ca.configure(_another_provisioner_and_a_denied_name)
-    ca.restart()
-    folder = tmp_path_factory.mktemp("passwords")
-    (folder / PASSWORD_FILE).write_text(f"{ca.password}\n")
-    flags = [
-        "--issuer-check-period=2",
-        "--password-variable=NOT_SET",
-        f"--password-variable={PASSWORD_VARIABLE}",
-        f"--password-folder={folder}",
-    ]
-    # The CAs that the controller's system trusts: what an issuer without caBundle goes by.
-    env = {"SSL_CERT_FILE": str(ca.root_file), PASSWORD_VARIABLE: ca.password}
-    try:
-        with ControllerProcess(bed, flags, env=env) as controller:
-            made = Issuers(bed, ca, controller, folder)
-            made.store()
-            made.apply("step")
-            made.wait_ready("step")
-            yield made
-            for one in bed.kube.list(API_VERSION, CLUSTER):
-                bed.kube.delete(API_VERSION, CLUSTER, one["metadata"]["name"])
-    finally:
-        ca.close()
-
-
-def _given(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _another_provisioner_and_a_denied_name(config: dict[str, Any]) -> None:
-    authority = config["authority"]
-    claims = {"minTLSCertDuration": "10m", "maxTLSCertDuration": "2h", "defaultTLSCertDuration": "1h"}
-    limited = {**authority["provisioners"][0], "name": LIMITED, "claims": claims}
-    authority["provisioners"] += [{"type": "ACME", "name": "acme"}, limited]
-    authority["policy"] = {
-        "x509": {"allow": {"dns": ["*.example.test", f"*.{DOMAIN}"]}, "deny": {"dns": [DENIED]}}
-    }
+    with step_issuers(bed, ca, tmp_path_factory.mktemp("passwords")) as made:
+        yield made
 
 
 def leaf_of(found: Object) -> x509.Certificate:
@@ -510,16 +427,6 @@ def test_a_request_of_kubernetes_own_is_signed_for_the_cas_usual_life(
     ask_approved(bed, bed.kube, namespace, signer)
     leaf, _ = wait_signed(bed, namespace)
     assert timedelta(hours=23) < leaf.not_valid_after_utc - leaf.not_valid_before_utc < timedelta(hours=25)
-
-
-class TroubledServer(ForwardingServer):
-    """A proxy before step-ca that answers every call by `trouble`, a status, while there is one."""
-
-    trouble = 0
-
-    def forward(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
-        """The CA's answer, or a page with that status."""
-        return (self.trouble, b"<html>") if self.trouble else self.relay(method, path, headers, body)
 
 
 def test_trouble_of_step_cas_own_is_told_and_waited_out(issuers: Issuers, namespace: str) -> None:
