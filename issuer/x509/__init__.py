@@ -10,7 +10,7 @@ bottom up:
 - `contents`, `request`: all that a CSR's bytes say, and the CSR with its signature verified.
 - `name_text`, `certificates`, `describe`: certificates, and their names and numbers in words.
 - `chains/`: bundles, signatures, the ways up to a root, name constraints, required CAs.
-- `verify`: the certificate that a CA returned against the request.
+- `findings`, `verify`: the certificate that a CA returned against the request.
 
 Kept out: policies, Kubernetes, every CA's own API. Mock nothing here: tests make certificates and call it.
 """

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from itertools import islice
 from typing import Final
 
@@ -37,6 +36,7 @@ from issuer.x509.chains.chain import CLOCK_SKEW, Chain, is_self_issued
 from issuer.x509.chains.constraints import violations
 from issuer.x509.describe import subject_text
 from issuer.x509.extensions import NAME_CONSTRAINTS
+from issuer.x509.findings import FindingCode, VerificationFinding
 from issuer.x509.names import unasked
 from issuer.x509.renewal import DEFAULT_RENEWAL, Renewal
 from issuer.x509.request import CertificateSigningRequest
@@ -76,54 +76,6 @@ class RequestedCertificate:
     duration: timedelta | None
     path_length: int = 0
     renewal: Renewal = DEFAULT_RENEWAL
-
-
-class FindingCode(StrEnum):
-    """Kinds of differences, as metrics, events and `vault-issuer inspect` name them."""
-
-    CA_DROPPED = "CADropped"
-    CA_NOT_ASKED = "CANotAsked"
-    CA_USAGE_NOT_ASKED = "CAUsageNotAsked"
-    CHAIN_NOT_VALID = "ChainNotValid"
-    CRITICAL_EXTENSION = "CriticalExtension"
-    ENDS_WITH_CA = "EndsWithCA"
-    EXPIRED = "Expired"
-    LIFE_SHORTER = "LifeShorter"
-    LIFE_TOO_LONG = "LifeTooLong"
-    NAME_CONSTRAINTS = "NameConstraints"
-    NAME_CONSTRAINTS_IN_LEAF = "NameConstraintsInLeaf"
-    NAME_DROPPED = "NameDropped"
-    NAME_NOT_ASKED = "NameNotAsked"
-    NO_ROOM_FOR_CA = "NoRoomForCA"
-    NOT_YET_VALID = "NotYetValid"
-    OUTLIVES_CA = "OutlivesCA"
-    PATH_LENGTH_SHORTER = "PathLengthShorter"
-    PATH_LENGTH_TOO_LONG = "PathLengthTooLong"
-    PUBLIC_KEY_DIFFERS = "PublicKeyDiffers"
-    SUBJECT_ADDED = "SubjectAdded"
-    SUBJECT_DROPPED = "SubjectDropped"
-    SUBJECT_REORDERED = "SubjectReordered"
-    TOO_SHORT_TO_RENEW = "TooShortToRenew"
-    USAGE_ADDED = "UsageAdded"
-    USAGE_BARRED_BY_CA = "UsageBarredByCA"
-    USAGE_BEYOND_POLICY = "UsageBeyondPolicy"
-    USAGE_DROPPED = "UsageDropped"
-    USAGE_NOT_ASKED = "UsageNotAsked"
-    VALIDITY_REVERSED = "ValidityReversed"
-
-
-@dataclass(frozen=True, slots=True)
-class VerificationFinding:
-    """One difference between certificate and request.
-
-    `code` is a CamelCase word for metrics and events, `message` is for people. `expected`: the approving
-    policy allows it, so that it needs no event.
-    """
-
-    code: FindingCode
-    message: str
-    fatal: bool
-    expected: bool = False
 
 
 @dataclass(frozen=True, slots=True)

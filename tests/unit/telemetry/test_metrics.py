@@ -35,7 +35,7 @@ from issuer.telemetry.catalogue import CATALOGUE, find, most_series, with_reason
 from issuer.telemetry.described import MetricDescription
 from issuer.telemetry.label_values import OTHER
 from issuer.telemetry.metrics import Metrics
-from issuer.x509.verify import FindingCode
+from issuer.x509.findings import FindingCode
 from tests.builders import REASON_LABELS, issuer_object
 from tests.unit.controller.bench import with_meta
 from tests.unit.controller.fakes import ScriptedKube
