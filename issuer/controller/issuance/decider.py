@@ -15,7 +15,8 @@ from issuer.controller.issuance.signing_step import SigningStep
 from issuer.controller.renewals.guard import RenewalGuard
 from issuer.controller.state.audit import AuditRecord
 from issuer.controller.state.bad_answers import given_up
-from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry
+from issuer.controller.state.issuer_entry import IssuerEntry
+from issuer.controller.state.issuers import IssuerRegistry
 from issuer.controller.state.outcomes import (
     AwaitingApproval,
     Denied,

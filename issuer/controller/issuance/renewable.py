@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.state.ca_expiry import check_not_expired, requested_lifetime
-from issuer.controller.state.issuers import IssuerEntry
+from issuer.controller.state.issuer_entry import IssuerEntry
 from issuer.controller.state.reasons import ControllerFailure
 from issuer.duration import format_seconds
 from issuer.signing.lives import LifeBounds

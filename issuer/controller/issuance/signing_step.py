@@ -25,7 +25,8 @@ from issuer.controller.state.ca_expiry import (
     check_not_expired,
     shortened,
 )
-from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry
+from issuer.controller.state.issuer_entry import IssuerEntry
+from issuer.controller.state.issuers import IssuerRegistry
 from issuer.controller.state.outcomes import Issued, Outcome, RequestFailed, RetryLater, Waiting, retry_later
 from issuer.controller.state.pending import PendingDelivery
 from issuer.controller.state.reasons import ControllerFailure, ControllerRetry

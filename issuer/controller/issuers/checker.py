@@ -16,7 +16,8 @@ from issuer.controller.issuers.ca_chains import ca_facts, ca_validities
 from issuer.controller.issuers.signers import CheckOutdated, IssuerSigners
 from issuer.controller.issuers.status import CheckResult, bad_answers_before
 from issuer.controller.state.ca_expiry import CAExpired, ExpiryWarning, check_not_expired, warning
-from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry
+from issuer.controller.state.issuer_entry import IssuerEntry
+from issuer.controller.state.issuers import IssuerRegistry
 from issuer.controller.state.peer_watch import answered_by, status_written_by
 from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.controller.state.shared_signer import SharedSigner

@@ -15,7 +15,8 @@ from typing import Final
 import structlog
 
 from issuer.api.issuers import IssuerSpec
-from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry
+from issuer.controller.state.issuer_entry import IssuerEntry
+from issuer.controller.state.issuers import IssuerRegistry
 from issuer.controller.state.reasons import ControllerRetry
 from issuer.controller.state.shared_signer import Identity, SharedSigner
 from issuer.controller.state.stores import IssuerStore

@@ -9,8 +9,8 @@ Bottom-up:
 - `kept`, `stores`, `portions`: the fields that are kept of an object, objects by key, stores of several
   watches.
 - `ca_expiry`: lifetimes that end before their CA does.
-- `shared_signer`, `issuers`: the signer of an issuer and who uses it; each issuer's health, and who waits
-  for it.
+- `shared_signer`, `issuer_entry`, `issuers`: the signer of an issuer and who uses it; each issuer's health,
+  and who waits for it.
 - `certificates`: cert-manager's Certificates, counted.
 - `unprocessed`: requests that no policy applies to yet.
 - `audit`, `pending`, `outcomes`: the log line of a finished request, certificates to be written, and how an

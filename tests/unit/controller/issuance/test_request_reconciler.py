@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from issuer.api.issuers import VaultIssuerSpec
-from issuer.controller.state.issuers import IssuerEntry
+from issuer.controller.state.issuer_entry import IssuerEntry
 from issuer.controller.state.same_answers import TRIES
 from issuer.controller.state.stores import RequestStore
 from issuer.kube.errors import Forbidden
