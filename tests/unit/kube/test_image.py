@@ -11,7 +11,7 @@ from tools.bootstrap import UNUSED
 
 ROOT = Path(__file__).parents[3]
 
-SCRIPT = """
+ABSENT = """
 import importlib, pkgutil, sys
 
 class Absent:
@@ -20,10 +20,14 @@ class Absent:
             raise ImportError(f"{name} is not in the image")
 
 sys.meta_path.insert(0, Absent())
+"""
+EVERYTHING = """
 import issuer
 for module in pkgutil.walk_packages(issuer.__path__, "issuer."):
     if not module.name.endswith("__main__"):
         importlib.import_module(module.name)
+"""
+CREDENTIALS = """
 import asyncio
 from issuer.kube.errors import ConfigError
 from issuer.cluster import connect
@@ -53,11 +57,11 @@ def left_out() -> list[str]:
     return [path.removeprefix("/app/").replace("/", ".") for path in found[1].split()]
 
 
-def run(folder: Path, *packages: str) -> subprocess.CompletedProcess[str]:
-    """Import everything, and load credentials, without the modules of these packages."""
+def run(folder: Path, code: str, *packages: str) -> subprocess.CompletedProcess[str]:
+    """Run code without the modules of these packages."""
     (folder / "kubeconfig").write_text(KUBECONFIG)
     return subprocess.run(
-        [sys.executable, "-c", SCRIPT, *packages],
+        [sys.executable, "-c", ABSENT + code, *packages],
         cwd=folder,
         env={"PYTHONPATH": str(ROOT), "HOME": str(folder), "KUBERNETES_SERVICE_HOST": "127.0.0.1"},
         capture_output=True,
@@ -68,11 +72,11 @@ def run(folder: Path, *packages: str) -> subprocess.CompletedProcess[str]:
 
 def test_everything_is_imported_and_credentials_load_without_them(tmp_path: Path) -> None:
     assert left_out() == [folder.replace("/", ".") for folder in UNUSED]
-    done = run(tmp_path, *left_out())
+    done = run(tmp_path, EVERYTHING + CREDENTIALS, *left_out())
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("\n") == 1, "only the pod's ServiceAccount isn't here"
     assert done.stdout.startswith("In-cluster configuration")
 
 
 def test_a_module_that_is_needed_would_be_noticed(tmp_path: Path) -> None:
-    assert "is not in the image" in run(tmp_path, "kubernetes.aio.config").stderr
+    assert "is not in the image" in run(tmp_path, CREDENTIALS, "kubernetes.aio.config").stderr
