@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,40 +14,65 @@ from typer.testing import CliRunner
 from issuer.cli.completing import answer_kubectl
 from issuer.cli.main import app
 
-PLUGIN = "from issuer.cli import kubectl; kubectl.plugin()"
-COMPLETE = "from issuer.cli import kubectl; kubectl.complete()"
+COMMANDS = ["explain", "inspect", "renew", "status", "canary", "migrate", "ready"]
+# A process costs a third of a second, most of it imports: one makes all calls of an entry point.
+CALLS = """
+import contextlib, io, json, sys
+from issuer.cli import kubectl
+
+def printed(words):
+    sys.argv[1:] = words
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        try:
+            getattr(kubectl, entry)()
+        except SystemExit as end:
+            assert not end.code, end.code
+    return output.getvalue()
+
+_, entry, calls = sys.argv
+print(json.dumps([printed(words) for words in json.loads(calls)]))
+"""
 
 
-def run(code: str, *words: str) -> str:
-    """What an entry point prints."""
-    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+def run(entry: str, *calls: Sequence[str]) -> list[str]:
+    """Return what an entry point prints for each of these arguments."""
+    words = [sys.executable, "-c", CALLS, entry, json.dumps(calls)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return [str(one) for one in json.loads(done.stdout)]
 
 
-def test_usage_names_the_plugin_as_kubectl_runs_it() -> None:
-    assert "kubectl vault-issuer inspect" in " ".join(run(PLUGIN, "inspect", "--help").split())
+@pytest.fixture(scope="module")
+def usages() -> Mapping[str, str]:
+    """What `--help` of each command says."""
+    return dict(zip(COMMANDS, run("plugin", *([one, "--help"] for one in COMMANDS)), strict=True))
 
 
-@pytest.mark.parametrize("command", ["explain", "inspect", "renew", "status", "canary", "migrate", "ready"])
-def test_examples_are_to_be_typed_as_the_plugin_was(command: str) -> None:
-    examples = run(PLUGIN, command, "--help").partition("Example")[2].partition("\n\n")[0]
+def test_usage_names_the_plugin_as_kubectl_runs_it(usages: Mapping[str, str]) -> None:
+    assert "kubectl vault-issuer inspect" in " ".join(usages["inspect"].split())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_examples_are_to_be_typed_as_the_plugin_was(usages: Mapping[str, str], command: str) -> None:
+    examples = usages[command].partition("Example")[2].partition("\n\n")[0]
     lines = examples.splitlines()[1:]
     assert lines
     assert all("kubectl vault-issuer " in line for line in lines)
 
 
 def test_commands_are_completed_with_their_help_and_cobras_directive() -> None:
-    lines = run(COMPLETE, "ins").splitlines()
+    [told] = run("complete", ["ins"])
+    lines = told.splitlines()
     assert lines[-1] == ":4"
     assert [line.partition("\t")[0] for line in lines[:-1]] == ["inspect"]
     assert lines[0].partition("\t")[2].startswith("Show what a request, Certificate")
 
 
 def test_options_are_completed_and_what_has_no_completions_is_left_to_the_shell() -> None:
-    assert "--namespace" in run(COMPLETE, "status", "--name")
-    assert run(COMPLETE, "policy", "lint", "") == ":0\n"
-    assert "status" in run(COMPLETE, "")
+    options, nothing, commands = run("complete", ["status", "--name"], ["policy", "lint", ""], [""])
+    assert "--namespace" in options
+    assert nothing == ":0\n"
+    assert "status" in commands
 
 
 def test_names_are_not_completed_without_a_cluster_and_nothing_is_said(
