@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -245,6 +246,7 @@ def healthy() -> FakeVault:
     return one
 
 
+@cache
 def file() -> LoadedFile:
-    """Return FILE, loaded."""
+    """Return FILE, loaded; nobody changes it."""
     return load_texts([("pki.yaml", FILE.encode())], {}, Path())

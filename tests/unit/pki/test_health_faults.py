@@ -7,6 +7,7 @@ without either can't be made.
 from __future__ import annotations
 
 import io
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from tests.unit.pki.health_faults import authorities, logins, mounts, publishing
 FAULTS = authorities.FAULTS | publishing.FAULTS | mounts.FAULTS | logins.FAULTS
 
 
+@cache
 def overlaid(lines: str) -> None:
     """Load lines over the file; raises BadInput if they don't fit it."""
     load_texts([("pki.yaml", FILE.encode()), ("fix.yaml", lines.encode())], {}, Path())
