@@ -1,10 +1,11 @@
-"""The scripted API server, and a client of it."""
+"""The scripted API server, and a client of it; and tracebacks in the log as Python prints them."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
 import pytest
+import structlog
 
 from issuer.kube.client import KubeClient
 from tests.unit.kube.fake_api import FakeApi, client_of, running
@@ -22,3 +23,10 @@ async def client(api: FakeApi) -> AsyncIterator[KubeClient]:
     """A client of `api`."""
     async with client_of(api) as made:
         yield made
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _plain_tracebacks() -> None:
+    """Log tracebacks as text: structlog's default draws them with rich, which takes a second."""
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure([*structlog.get_config()["processors"][:-1], console])

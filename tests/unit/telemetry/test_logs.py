@@ -47,6 +47,7 @@ def test_json_lines_hold_the_event_and_no_secret_even_from_an_exception(
 ) -> None:
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
+    before = structlog.get_config()
     try:
         configure("json", "info")
         logger = structlog.get_logger("test").bind()
@@ -56,7 +57,7 @@ def test_json_lines_hold_the_event_and_no_secret_even_from_an_exception(
             logger.exception("it failed", request="a/b")
         logger.debug("not shown")
     finally:
-        structlog.reset_defaults()
+        structlog.configure(**before)
     [line] = stream.getvalue().splitlines()
     read = json.loads(line)
     assert read["event"] == "it failed"
@@ -68,6 +69,7 @@ def test_json_lines_hold_the_event_and_no_secret_even_from_an_exception(
 def test_each_line_for_the_journal_has_its_level_and_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
+    before = structlog.get_config()
     try:
         configure("journal", "info")
         logger = structlog.get_logger("test").bind()
@@ -79,7 +81,7 @@ def test_each_line_for_the_journal_has_its_level_and_no_time(monkeypatch: pytest
             logger.exception("unexpected error")
         logging.getLogger("other").error("told by a library")
     finally:
-        structlog.reset_defaults()
+        structlog.configure(**before)
     renewed, failed, *rest = stream.getvalue().splitlines()
     assert renewed.startswith("<6>[info ")
     assert "name=web" in renewed

@@ -36,6 +36,7 @@ def lines(log_format: LogFormat, monkeypatch: pytest.MonkeyPatch) -> Iterator[Li
     """The log as it is written: its lines that tell of an answer."""
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
+    before = structlog.get_config()
     configure(log_format, "debug")
     for module in ("state.audit", "issuance.reconciler", "delivery.held", "state.defects"):
         # Loggers keep what was configured when they were used first.
@@ -49,7 +50,7 @@ def lines(log_format: LogFormat, monkeypatch: pytest.MonkeyPatch) -> Iterator[Li
         return [one for one in found if any(f"] {word} " in one for word in ANSWERS)]
 
     yield told
-    structlog.reset_defaults()
+    structlog.configure(**before)
 
 
 def fields(line: str, log_format: str, *names: str) -> dict[str, Any]:
