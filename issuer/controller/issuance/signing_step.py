@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Literal
 
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.approval.approver import Approval
@@ -16,6 +15,7 @@ from issuer.controller.delivery.held import Delivery
 from issuer.controller.delivery.undelivered import SigningCall, Undelivered, check_findings
 from issuer.controller.issuance.last_look import Judged, LastLook, NotSent
 from issuer.controller.issuance.renewable import bounded, fitting, renewable
+from issuer.controller.issuance.signing_work import CompareResult, SigningWork
 from issuer.controller.issuers.signers import IssuerSigners
 from issuer.controller.scheduling.limits import Limits
 from issuer.controller.state.audit import AuditRecord
@@ -36,7 +36,6 @@ from issuer.requests.issuers import IssuerKey
 from issuer.requests.reason_message import Opening, issuer_not_ready, with_reason
 from issuer.requests.request import Request
 from issuer.signing import outcomes as signing
-from issuer.signing.lives import TooLong
 from issuer.signing.profile import Mismatch, SigningProfile, path_length
 from issuer.signing.signer import Advisor, SignedCertificate, Signer, SigningRequest
 from issuer.signing.trusted_cas import check_own, trusted_chains
@@ -49,34 +48,11 @@ from issuer.x509.chains.chain import Chain, candidate_chains
 from issuer.x509.describe import fingerprint
 from issuer.x509.errors import ChainError
 from issuer.x509.findings import FindingCode, VerificationFinding
-from issuer.x509.verify import RequestedCertificate, verify
+from issuer.x509.verify import RequestedCertificate
 
 # Findings that tell of a CA that ends sooner than was known.
 CA_END = frozenset({FindingCode.ENDS_WITH_CA, FindingCode.OUTLIVES_CA, FindingCode.TOO_SHORT_TO_RENEW})
-
-
 _PERMANENT = "It looks permanent: the same answer comes at each try."
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Work:
-    """One request on its way to the CA and back: what was asked, what is sent, how the answer is verified.
-
-    `named_duration` is that of the request itself, None where it names none.
-    """
-
-    request: Request
-    asked: RequestedCertificate
-    issuer: IssuerKey
-    wanted: SigningRequest
-    ca: CAValidity | None
-    strict: bool
-    ca_expiry: Literal["Refuse", "Shorten"]
-    approval: Approval
-    audit: AuditRecord
-    call: SigningCall
-    too_long: TooLong
-    named_duration: timedelta | None
 
 
 class _NotAsAsked(Exception):
@@ -121,7 +97,7 @@ class SigningStep:
         finally:
             await shared.give_back()
 
-    async def _sign(self, entry: IssuerEntry, shared: SharedSigner, work: _Work) -> Outcome:
+    async def _sign(self, entry: IssuerEntry, shared: SharedSigner, work: SigningWork) -> Outcome:
         """Make the call; what was learnt of the issuer is kept in the registry."""
         try:
             await self._see_secrets(entry)
@@ -158,12 +134,12 @@ class SigningStep:
         spec: IssuerSpec,
         profile: SigningProfile,
         audit: AuditRecord,
-    ) -> _Work:
+    ) -> SigningWork:
         """Plan what is sent, and how its answer is verified. Raises Mismatch, signing.Failed, CAExpired."""
         request, entry, approval = judged.request, judged.entry, judged.approval
         asked, named = replace(asked, path_length=path_length(profile, asked)), asked.duration
         asked = replace(asked, duration=bounded(asked.duration, _bounds(request, approval), entry.lives))
-        whole, now, ca = asked, self.now(), entry.current_ca_validity.get(asked.is_ca)
+        whole, now = asked, self.now()
         asked = replace(asked, duration=entry.lives.fitting(asked.duration, profile.too_long))
         wanted = SigningRequest(
             csr_pem=asked.request.pem,
@@ -173,33 +149,31 @@ class SigningStep:
             path_length=asked.path_length,
             before_sending=partial(self.last_look.take, judged),
         )
-        strict = profile.is_strict(is_ca=asked.is_ca)
-        call = SigningCall(request, asked, self.now)
-        return _Work(
-            request,
-            asked,
-            entry.key,
-            wanted,
-            ca,
-            strict,
-            spec.ca_expiry,
-            approval,
-            audit,
-            call,
-            profile.too_long,
-            named,
+        return SigningWork(
+            request=request,
+            asked=asked,
+            issuer=entry.key,
+            wanted=wanted,
+            ca=entry.current_ca_validity.get(asked.is_ca),
+            strict=profile.is_strict(is_ca=asked.is_ca),
+            ca_expiry=spec.ca_expiry,
+            approval=approval,
+            audit=audit,
+            call=SigningCall(request, asked, self.now),
+            too_long=profile.too_long,
+            named_duration=named,
         )
 
-    def _answered(self, work: _Work) -> None:
+    def _answered(self, work: SigningWork) -> None:
         """The CA decided about this request: those that waited for that follow."""
         if self.registry.answer_was_good(work.issuer, work.request.key, work.request.uid):
             self.issuer_queue.forget(work.issuer)
             self.issuer_queue.add(work.issuer)
 
-    async def _call(self, shared: SharedSigner, work: _Work) -> tuple[SignedCertificate, _Work]:
+    async def _call(self, shared: SharedSigner, work: SigningWork) -> tuple[SignedCertificate, SigningWork]:
         """Return the certificate, and the work with the life that was asked for in the end."""
         try:
-            return await self._timed(shared, work, work.wanted), work
+            return await self._timed(shared, work), work
         except signing.LifeNotAllowed as error:
             # Nothing was signed. The CA told no bound before, or another one.
             longest = error.shortened(work.named_duration, work.too_long)
@@ -207,7 +181,7 @@ class SigningStep:
             left = renewable(longest, work.asked, self.now())
             work = replace(work, asked=replace(work.asked, duration=longest))
         except signing.CAEndsTooSoon as error:
-            ca = _sooner(work, error)
+            ca = work.refusing_ca(error)
             check_not_expired(ca, None, self.now())  # nothing was signed, and nobody's request is at fault
             if ca is None or work.ca_expiry == "Refuse":
                 raise
@@ -215,16 +189,16 @@ class SigningStep:
             now = self.now()
             left = renewable(shortened(ca, work.ca_expiry, now), work.asked, now)
         work = replace(work, wanted=replace(work.wanted, duration=left))
-        return await self._timed(shared, work, work.wanted), work
+        return await self._timed(shared, work), work
 
-    async def _timed(self, shared: SharedSigner, work: _Work, wanted: SigningRequest) -> SignedCertificate:
-        wanted.before_sending()  # a signer asks again, once it has logged in and is connected
+    async def _timed(self, shared: SharedSigner, work: SigningWork) -> SignedCertificate:
+        work.wanted.before_sending()  # a signer asks again, once it has logged in and is connected
         started, result = time.perf_counter(), "error"
         limiter = self.limits.limiter(work.issuer)
         try:
             paid = limiter.call(work.request.key, lambda: work.call.sent)
             with span("sign"), paid, self.undelivered.watching(work.call):
-                signed = await shared.signer.sign(work.call.watched(wanted))
+                signed = await shared.signer.sign(work.call.watched(work.wanted))
             result = "signed"
             return signed
         except NotSent:
@@ -238,7 +212,7 @@ class SigningStep:
             work.audit.signing += seconds
             self.metrics.sign_seconds.labels(result).observe(seconds)
 
-    async def _accept(self, shared: SharedSigner, signed: SignedCertificate, work: _Work) -> Outcome:
+    async def _accept(self, shared: SharedSigner, signed: SignedCertificate, work: SigningWork) -> Outcome:
         """Verify what came back; hold it for delivery, or have it revoked. Raises BadAnswer."""
         try:
             with span("verify"):
@@ -281,8 +255,8 @@ class SigningStep:
         return Issued(pending)
 
     async def _verified(
-        self, shared: SharedSigner, signed: SignedCertificate, work: _Work
-    ) -> tuple[Chain, tuple[VerificationFinding, ...]]:
+        self, shared: SharedSigner, signed: SignedCertificate, work: SigningWork
+    ) -> CompareResult:
         """The chain and what the CA decided otherwise.
 
         Raises _NotAsAsked where that must not be delivered. Any other error says nothing of the request:
@@ -291,7 +265,7 @@ class SigningStep:
         """
         now = self.now()
         chains = trusted_chains(_chains(signed, now, shared.anchors), shared.anchors)
-        chain, findings = _preferred(chains, work, now)
+        chain, findings = work.preferred(chains, now)
         for one in findings:
             self.metrics.differences.labels(one.code, str(one.fatal).lower()).inc()
         fatal = [one for one in findings if one.fatal]
@@ -303,11 +277,11 @@ class SigningStep:
         ends = max(one.not_after for one in chains)
         self._saw(chain.cas[0], ends, work)
         if fatal:
-            check_not_expired(CAValidity(_where(work), ends, ends), None, now)
+            check_not_expired(CAValidity(work.ca_place, ends, ends), None, now)
             raise _NotAsAsked(fatal)
         return chain, findings
 
-    def _saw(self, signer: Certificate, ends: datetime, work: _Work) -> None:
+    def _saw(self, signer: Certificate, ends: datetime, work: SigningWork) -> None:
         """Remember when the CA that signed this ends, for the next requests and for the warning."""
         entry = self.registry.find(work.issuer)
         if entry is not None and work.ca is not None:
@@ -327,7 +301,7 @@ class SigningStep:
             return replace(later, message=f"{error.message} {_PERMANENT} {error.remedy}")
         return later
 
-    def _bad_answer(self, shared: SharedSigner, work: _Work, error: signing.BadAnswer) -> Waiting:
+    def _bad_answer(self, shared: SharedSigner, work: SigningWork, error: signing.BadAnswer) -> Waiting:
         """Hold back the issuer's requests, this one among them, and have the issuer checked soon."""
         self.registry.answer_was_bad(work.issuer, shared, work.request, error)
         self.issuer_queue.forget(work.issuer)
@@ -356,49 +330,6 @@ def _chains(signed: SignedCertificate, now: datetime, anchors: Anchors | None) -
         return candidate_chains(leaf, cas.certificates, now, anchors)
     except ChainError as error:
         raise ChainError(cas.explains(error)) from error
-
-
-def _sooner(work: _Work, error: signing.CAEndsTooSoon) -> CAValidity | None:
-    """Return the life of the CA that the backend refused for, or else of the one that is known."""
-    ends = error.ca_ends
-    if ends is None:
-        return work.ca
-    return CAValidity(_where(work), ends if work.ca is None else work.ca.begins, ends)
-
-
-def _where(work: _Work) -> str:
-    """Return the path behind which the CA is, or the issuer where that isn't known."""
-    return str(work.issuer) if work.ca is None else work.ca.path
-
-
-def _preferred(
-    chains: Sequence[Chain], work: _Work, now: datetime
-) -> tuple[Chain, tuple[VerificationFinding, ...]]:
-    """The first chain in which nothing is fatal, else the first: the CAs of one way up may allow the
-    certificate (name constraints, path length) where those of another don't."""
-    verified = (_verified_way(chain, work, now) for chain in chains)
-    first = next(verified)
-    if not _is_fatal(first[1]):
-        return first
-    return next((one for one in verified if not _is_fatal(one[1])), first)
-
-
-def _verified_way(chain: Chain, work: _Work, now: datetime) -> tuple[Chain, tuple[VerificationFinding, ...]]:
-    allowance, shorten = work.approval.allowance, work.ca_expiry == "Shorten"
-    allowed = None if allowance is None else allowance.usages
-    return chain, verify(
-        chain,
-        work.asked,
-        now,
-        allowed=allowed,
-        strict=work.strict,
-        shorten=shorten,
-        any_life=work.wanted.duration is None,
-    )
-
-
-def _is_fatal(findings: Sequence[VerificationFinding]) -> bool:
-    return any(one.fatal for one in findings)
 
 
 def _advice(signer: Signer, codes: frozenset[str]) -> str:
