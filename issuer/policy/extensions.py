@@ -7,7 +7,7 @@ agree.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from typing import Final
 
 from issuer.policy.facts import RequestFacts
@@ -68,27 +68,24 @@ def _basic_constraints(extension: Extension, facts: RequestFacts) -> Iterator[Vi
 
 
 def _key_usage(extension: Extension, facts: RequestFacts) -> Iterator[Violation]:
-    path = "spec.allowed.usages"
-    try:
-        found = read_key_usage(extension.value)
-    except ValueError as error:
-        yield Violation(path, f"the CSR's keyUsage can't be decoded: {error}")
-        return
-    beyond = found - read_usages(facts.usages, is_ca=facts.is_ca).key
-    if beyond:
-        yield Violation(
-            path, f"the CSR asks for {shown_list(sorted(beyond))}, which spec.usages doesn't list"
-        )
+    listed = read_usages(facts.usages, is_ca=facts.is_ca).key
+    return _usages(extension, "keyUsage", read_key_usage, listed)
 
 
 def _extended_key_usage(extension: Extension, facts: RequestFacts) -> Iterator[Violation]:
+    listed = read_usages(facts.usages, is_ca=facts.is_ca).extended
+    return _usages(extension, "extendedKeyUsage", read_extended_key_usage, listed)
+
+
+def _usages(
+    extension: Extension, name: str, read: Callable[[bytes], Set[str]], listed: Set[str]
+) -> Iterator[Violation]:
     path = "spec.allowed.usages"
     try:
-        found = read_extended_key_usage(extension.value)
+        beyond = read(extension.value) - listed
     except ValueError as error:
-        yield Violation(path, f"the CSR's extendedKeyUsage can't be decoded: {error}")
+        yield Violation(path, f"the CSR's {name} can't be decoded: {error}")
         return
-    beyond = found - read_usages(facts.usages, is_ca=facts.is_ca).extended
     if beyond:
         named = sorted(usage_name(oid) for oid in beyond)
         yield Violation(path, f"the CSR asks for {shown_list(named)}, which spec.usages doesn't list")
