@@ -57,7 +57,7 @@ class ClientCA:
         self._certificate = (
             _builder(name, name, self._key.public_key())
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_key_usage(authority=True), critical=True)
+            .add_extension(key_usage(authority=True), critical=True)
             .sign(self._key, hashes.SHA256())
         )
 
@@ -75,7 +75,7 @@ class ClientCA:
         certificate = (
             _builder(common_name, self._name, key.public_key(), begin=now - abs(life), end=now + life / 2)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_key_usage(authority=False), critical=True)
+            .add_extension(key_usage(authority=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
@@ -123,7 +123,8 @@ def _general_name(text: str) -> x509.GeneralName:
         return x509.DNSName(text)
 
 
-def _key_usage(*, authority: bool) -> x509.KeyUsage:
+def key_usage(*, authority: bool) -> x509.KeyUsage:
+    """What a CA, or a TLS leaf with an EC key, may do with its key."""
     return x509.KeyUsage(
         digital_signature=not authority,
         content_commitment=False,
@@ -171,14 +172,14 @@ def write_server(directory: Path, name: str, also: Sequence[str] = ()) -> Server
     authority = (
         _builder(ca_name, ca_name, ca_key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(authority=True), critical=True)
+        .add_extension(key_usage(authority=True), critical=True)
         .sign(ca_key, hashes.SHA256())
     )
     names = [_general_name(text) for text in ("localhost", "127.0.0.1", "::1", *also)]
     certificate = (
         _builder(f"testbed {name}", ca_name, key.public_key())
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_key_usage(authority=False), critical=True)
+        .add_extension(key_usage(authority=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(

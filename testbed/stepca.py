@@ -28,7 +28,7 @@ from cryptography.x509.oid import NameOID
 
 from testbed.builds import STEP_CA, build
 from testbed.cache import memory_directory, new_data_directory
-from testbed.certs import private_key_pem, write_private
+from testbed.certs import key_usage, private_key_pem, write_private
 from testbed.errors import TestbedError
 from testbed.processes import LOOPBACK, Process, free_port, retry_ports
 
@@ -322,17 +322,6 @@ def _authority(
 ) -> x509.Certificate:
     """Return an intermediate as step-ca makes its own: path length 0, signs certificates and CRLs."""
     now = dt.datetime.now(dt.UTC)
-    usage = x509.KeyUsage(
-        digital_signature=False,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=True,
-        crl_sign=True,
-        encipher_only=False,
-        decipher_only=False,
-    )
     builder = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
@@ -343,7 +332,7 @@ def _authority(
         .not_valid_after(now + dt.timedelta(days=3650))
     )
     for extension, critical in (
-        (usage, True),
+        (key_usage(authority=True), True),
         (x509.BasicConstraints(ca=True, path_length=0), True),
         (x509.SubjectKeyIdentifier.from_public_key(key), False),
         (x509.AuthorityKeyIdentifier.from_issuer_public_key(parent_key.public_key()), False),
