@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,16 +14,6 @@ from issuer.endpoint.dialing import DialOptions, dial, dial_every
 from issuer.endpoint.errors import DialCode, DialFailed
 from tests.ca import TestCA, pem
 from tests.unit.endpoint.support import NAME, listening, server_context
-
-
-@pytest.fixture(scope="module")
-def now() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)
-
-
-@pytest.fixture(scope="module")
-def ca(now: datetime) -> TestCA:
-    return TestCA.make(now)
 
 
 async def failure(endpoint: EndpointAddress, options: DialOptions) -> DialFailed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -65,16 +65,6 @@ REFUSALS = {
     "off": (StartTls.POSTGRES, scripted(b"N")),
     "no postgres": (StartTls.POSTGRES, scripted(b"E")),
 }
-
-
-@pytest.fixture(scope="module")
-def now() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)
-
-
-@pytest.fixture(scope="module")
-def ca(now: datetime) -> TestCA:
-    return TestCA.make(now)
 
 
 @pytest.mark.parametrize("protocol", list(StartTls))

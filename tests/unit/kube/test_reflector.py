@@ -190,18 +190,24 @@ async def test_managed_fields_are_not_kept(start: Start) -> None:
     assert "managedFields" not in run.store.objects[0]["metadata"]
 
 
-async def test_an_expiry_after_an_outage_does_not_wait_as_long_as_the_outage_did(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pauses: list[float] = []
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds for which a reflector would sleep, in turn; it does not."""
+    found: list[float] = []
     sleep = asyncio.sleep
 
     async def note(seconds: float) -> None:
-        pauses.append(seconds)
+        found.append(seconds)
         await sleep(0)
 
-    run = start(first_backoff=1.0)
     monkeypatch.setattr("issuer.kube.reflector.asyncio.sleep", note)
+    return found
+
+
+async def test_an_expiry_after_an_outage_does_not_wait_as_long_as_the_outage_did(
+    start: Start, pauses: list[float]
+) -> None:
+    run = start(first_backoff=1.0)
     down = refuse(503, "ServiceUnavailable")
     gone = refuse(410, "Expired")
     again = [listing("5"), gone, listing("5"), gone, listing("9", thing("a", "1")), stream(hang=True)]
@@ -211,17 +217,9 @@ async def test_an_expiry_after_an_outage_does_not_wait_as_long_as_the_outage_did
 
 
 async def test_a_server_that_ends_each_watch_at_once_is_not_asked_in_a_loop(
-    start: Start, monkeypatch: pytest.MonkeyPatch
+    start: Start, pauses: list[float]
 ) -> None:
-    pauses: list[float] = []
-    sleep = asyncio.sleep
-
-    async def note(seconds: float) -> None:
-        pauses.append(seconds)
-        await sleep(0)
-
     run = start(first_backoff=1.0)
-    monkeypatch.setattr("issuer.kube.reflector.asyncio.sleep", note)
     await run.until(
         {"a": "6"},
         listing("5"),

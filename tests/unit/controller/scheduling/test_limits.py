@@ -249,13 +249,18 @@ async def test_a_429_met_by_one_request_pauses_the_others(bench: Bench) -> None:
     assert (closed.reason, 29 < (closed.seconds or 0) <= 30) == ("vault", True)
 
 
-async def test_a_signing_call_spends_the_issuers_token(bench: Bench) -> None:
+def one_a_second(bench: Bench) -> IssuerLimiter:
+    """The limiter of a Ready issuer that may sign once a second; there is a request for it."""
     bench.with_ready_issuer().with_request().signs()
-    spec = bench.registry.entry(CLUSTER_ISSUER).spec
-    assert spec is not None
+    entry = bench.registry.entry(CLUSTER_ISSUER)
+    assert entry.spec is not None
     limit = RateLimit.model_validate({"perSecond": 1})
-    bench.registry.entry(CLUSTER_ISSUER).spec = spec.model_copy(update={"rate_limit": limit})
-    limiter = bench.limits.limiter(CLUSTER_ISSUER)
+    entry.spec = entry.spec.model_copy(update={"rate_limit": limit})
+    return bench.limits.limiter(CLUSTER_ISSUER)
+
+
+async def test_a_signing_call_spends_the_issuers_token(bench: Bench) -> None:
+    limiter = one_a_second(bench)
     assert limiter.throttled() is None
     bench.kube.accepts_status()
     await bench.reconcile()
@@ -265,12 +270,7 @@ async def test_a_signing_call_spends_the_issuers_token(bench: Bench) -> None:
 
 
 async def test_a_call_that_is_not_sent_costs_no_token(bench: Bench) -> None:
-    bench.with_ready_issuer().with_request().signs()
-    spec = bench.registry.entry(CLUSTER_ISSUER).spec
-    assert spec is not None
-    limit = RateLimit.model_validate({"perSecond": 1})
-    bench.registry.entry(CLUSTER_ISSUER).spec = spec.model_copy(update={"rate_limit": limit})
-    limiter = bench.limits.limiter(CLUSTER_ISSUER)
+    limiter = one_a_second(bench)
 
     def lose_the_lease() -> None:
         bench.leading = False
