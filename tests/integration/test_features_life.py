@@ -18,11 +18,10 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.delivered import Delivered
-from testbed.errors import HTTPError
 from testbed.kube import Object
 from testbed.vaultpki import PkiLayout
 from tests.integration.support.as_asked import assert_as_asked, data_of, time_of
-from tests.integration.support.common import CERT_MANAGER, condition, ready, secret
+from tests.integration.support.common import CERT_MANAGER, condition, ready, rewrite, secret
 from tests.integration.support.features import MODES, Case, case, host, setup_features
 from tests.integration.support.keystores import read_jks
 from tests.integration.support.scope import sweep
@@ -101,17 +100,7 @@ def public_key(key_of: x509.Certificate) -> bytes:
 
 def change(bed: Testbed, name: str, edit: Callable[[Object], object], subresource: str | None = None) -> None:
     """Read a Certificate, edit and write it; tried again when cert-manager writes at the same time."""
-    for _ in range(10):
-        found = bed.kube.get(CERT_MANAGER, "Certificate", name, NAMESPACE)
-        edit(found)
-        try:
-            bed.kube.replace(found, subresource)
-        except HTTPError as error:
-            if error.status != 409:
-                raise
-        else:
-            return
-    raise AssertionError(f"{name} kept changing")
+    rewrite(bed.kube, lambda: bed.kube.get(CERT_MANAGER, "Certificate", name, NAMESPACE), edit, subresource)
 
 
 def renew(found: Object) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ControllerProcess
 from testbed.errors import HTTPError
-from testbed.kube import Object
+from testbed.kube import Kube, Object
 from testbed.processes import PATIENCE
 from testbed.samples import API_VERSION, everything_policy, vault_cluster_issuer, vault_issuer
 from testbed.samples import secret as secret  # the tests have it from here
@@ -235,17 +235,28 @@ def set_condition(bed: Testbed, name: str, namespace: str, kind: str) -> None:
 
 def write_status(bed: Testbed, name: str, namespace: str, change: Callable[[Object], Object]) -> None:
     """Write what `change` makes of a request's status; tried again when somebody else writes."""
-    for _ in range(20):
-        found = bed.kube.get(CERT_MANAGER, REQUEST, name, namespace)
+
+    def edit(found: Object) -> None:
         found["status"] = change(found.get("status", {}))
+
+    rewrite(bed.kube, lambda: bed.kube.get(CERT_MANAGER, REQUEST, name, namespace), edit, "status")
+
+
+def rewrite(
+    kube: Kube, read: Callable[[], Object], edit: Callable[[Object], object], subresource: str | None = None
+) -> None:
+    """Read an object, edit it in place and write it; tried again when somebody else writes meanwhile."""
+    for _ in range(20):
+        found = read()
+        edit(found)
         try:
-            bed.kube.replace(found, "status")
+            kube.replace(found, subresource)
         except HTTPError as error:
             if error.status != 409:
                 raise
         else:
             return
-    raise AssertionError(f"{namespace}/{name} kept changing")
+    raise AssertionError("the object kept changing")
 
 
 def wait_in_flight(controller: ControllerProcess, count: int) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from testbed.errors import HTTPError
 from testbed.kube import Kube, Object
-from tests.integration.support.common import CERT_MANAGER
+from tests.integration.support.common import CERT_MANAGER, rewrite
 
 
 def renew(kube: Kube, name: str, namespace: str) -> None:
@@ -18,18 +17,14 @@ def renew(kube: Kube, name: str, namespace: str) -> None:
         "message": "asked for by a test",
         "lastTransitionTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
-    for _ in range(10):
-        found = kube.wait(CERT_MANAGER, "Certificate", name, namespace, until=settled)
+
+    def ask(found: Object) -> None:
         others = [one for one in found["status"]["conditions"] if one["type"] != "Issuing"]
         found["status"]["conditions"] = [*others, issuing]
-        try:
-            kube.replace(found, "status")
-        except HTTPError as error:
-            if error.status != 409:
-                raise
-        else:
-            return
-    raise AssertionError("the Certificate kept changing")
+
+    rewrite(
+        kube, lambda: kube.wait(CERT_MANAGER, "Certificate", name, namespace, until=settled), ask, "status"
+    )
 
 
 def settled(found: Object) -> bool:

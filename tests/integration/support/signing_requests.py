@@ -9,12 +9,11 @@ from typing import Any
 from cryptography import x509
 
 from testbed.cluster import Testbed
-from testbed.errors import HTTPError
 from testbed.kube import Kube, Object
 from testbed.processes import PATIENCE
 from testbed.vaultpki import DOMAIN
 from tests.builders import csr_pem
-from tests.integration.support.common import condition
+from tests.integration.support.common import condition, rewrite
 
 CERTIFICATES = "certificates.k8s.io/v1"
 CSR = "CertificateSigningRequest"
@@ -50,20 +49,14 @@ def ask(who: Kube, name: str, signer: str, **more: Any) -> Object:
 
 
 def decide(bed: Testbed, name: str, kind: str = "Approved") -> None:
-    """Approve or deny, as ``kubectl certificate`` does; tried again when somebody else writes."""
-    for _ in range(10):
-        found = bed.kube.get(CERTIFICATES, CSR, name)
+    """Approve or deny, as `kubectl certificate` does; tried again when somebody else writes."""
+    said = {"type": kind, "status": "True", "reason": "Test", "message": "decided by a test"}
+
+    def edit(found: Object) -> None:
         status = found.setdefault("status", {})
-        said = {"type": kind, "status": "True", "reason": "Test", "message": "decided by a test"}
         status["conditions"] = [*status.get("conditions", []), said]
-        try:
-            bed.kube.replace(found, "approval")
-        except HTTPError as error:
-            if error.status != 409:
-                raise
-        else:
-            return
-    raise AssertionError(f"{name} kept changing")
+
+    rewrite(bed.kube, lambda: bed.kube.get(CERTIFICATES, CSR, name), edit, "approval")
 
 
 def ask_approved(bed: Testbed, who: Kube, name: str, signer: str, **more: Any) -> None:
