@@ -239,10 +239,6 @@ class ControllerProcess:
                 pass
         return self._last
 
-    def rss_peak(self) -> float:
-        """Peak resident memory in MB."""
-        return self.usage().rss_peak_mb
-
     def cpu_seconds(self) -> float:
         """CPU seconds used since its last start."""
         return self.usage().cpu_seconds

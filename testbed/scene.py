@@ -12,12 +12,10 @@ from collections.abc import Iterator
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.kube import Object
 from testbed.samples import (
-    CERT_MANAGER_ACCOUNT,
     EVERYBODY,
     certificate,
     kubernetes_auth,
     lab_policy,
-    policy,
     secret,
     use_binding,
     vault_cluster_issuer,
@@ -70,12 +68,6 @@ def _short_ca(bed: Testbed, layout: PkiLayout) -> None:
     sign_intermediate(bed.vault, layout.root_mount, "pki_edge", "edge", _SHORT_CA_HOURS, "Edge CA 2026")
     setup_role(bed.vault, "pki_edge", "edge", max_ttl="200h")
     setup_policy(bed.vault, "pki_edge", "edge")
-
-
-def nobodys_policy() -> list[Object]:
-    """A policy that only cert-manager may use."""
-    only = policy("cert-manager-only", {"dnsNames": {"values": [f"*.{DOMAIN}"]}})
-    return [only, *use_binding("cert-manager-only", [CERT_MANAGER_ACCOUNT])]
 
 
 def certificates(count: int) -> Iterator[Object]:

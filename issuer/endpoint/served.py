@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from issuer.x509.certificates import Certificate
-from issuer.x509.chains.chain import is_root, signed_by
+from issuer.x509.chains.chain import signed_by
 from issuer.x509.describe import subject_text
 
 
@@ -55,7 +55,3 @@ class Served:
                     "it signed"
                 )
         return ""
-
-    def sends_root(self) -> bool:
-        """Return True if a root is sent: bytes that no client uses."""
-        return len(self.chain) > 1 and is_root(self.chain[-1])

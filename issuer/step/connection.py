@@ -17,7 +17,6 @@ STEP_WORDS: Final = ServerWords(
     product="step-ca",
     example="https://ca.example.com:9000",
     trust_fields="caBundle",
-    name_advice='name it by one of them in spec.url, or add the host to "dnsNames" of its ca.json',
     issuers=IssuerWords("StepIssuers", "StepClusterIssuers", "url"),
 )
 

@@ -16,15 +16,12 @@ class ServerWords:
         product: what people call the server.
         example: an address as it should be written.
         trust_fields: the fields that name the CAs of its TLS.
-        name_advice: what to do where its certificate doesn't hold the host, to complete "See that its names
-            hold the host, or ...".
         issuers: for refusals by the operator's list.
     """
 
     product: str
     example: str
     trust_fields: str
-    name_advice: str
     issuers: IssuerWords
 
 
@@ -32,7 +29,6 @@ ANY_SERVER: Final = ServerWords(
     product="the server",
     example="https://ca.example.com",
     trust_fields="its CA bundle",
-    name_advice="name it by a host that they hold",
     issuers=IssuerWords("issuers of a namespace", "cluster issuers", "the address"),
 )
 """For servers that no issuer names."""

@@ -18,7 +18,6 @@ VAULT_WORDS: Final = ServerWords(
     product="Vault",
     example="https://vault.example.com:8200",
     trust_fields="caBundle or the Secret of caBundleSecretRef",
-    name_advice="set serverName",
     issuers=IssuerWords("VaultIssuers", "VaultClusterIssuers", "vault.server"),
 )
 

@@ -24,8 +24,6 @@ from issuer.vault.errors import LoginRefused, VaultBadRequest, VaultError
 from issuer.vault.login.methods import Kubernetes
 from issuer.vault.transport import VaultClient
 
-TOKEN_FILE: Final = "/var/run/secrets/vault-issuer/token"  # noqa: S105  # a path
-"""File in which the chart's Job has its ServiceAccount's token."""
 _POLL_SECONDS: Final = 5.0
 _MAX_TOKEN: Final = 64 * 1024
 _WORTH_ROOT: Final = ("sys/policies/acl/any", "sys/policy/any", "sys/auth/any", "auth/token/create-orphan")

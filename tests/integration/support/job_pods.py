@@ -14,12 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from issuer.pki.server.logins import TOKEN_FILE
 from issuer.text import rfc3339
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.kube import Kube, Object, condition
 
 _PAUSE = 0.1
+TOKEN_FILE = "/var/run/secrets/vault-issuer/token"
+"""File in which the chart's Job has its ServiceAccount's token."""
 _DONE = ("SuccessCriteriaMet", "Complete")
 _FAILED = ("FailureTarget", "Failed")
 
