@@ -216,12 +216,6 @@ class KubeClient:
         body = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": wanted} if wanted else None
         await self._call("DELETE", resource.path(namespace, name), body)
 
-    async def create_subresource(
-        self, resource: Resource, name: str, subresource: str, body: Object, namespace: str | None = None
-    ) -> Object:
-        """POST to a subresource of an object, such as `token` of a ServiceAccount."""
-        return await self._call("POST", resource.path(namespace, name, subresource), body)
-
     async def request_token(
         self, namespace: str, service_account: str, audiences: Sequence[str], seconds: int = 600
     ) -> ServiceAccountToken:
@@ -231,7 +225,7 @@ class KubeClient:
             "kind": "TokenRequest",
             "spec": {"audiences": list(audiences), "expirationSeconds": seconds},
         }
-        answer = await self.create_subresource(SERVICE_ACCOUNTS, service_account, "token", body, namespace)
+        answer = await self._call("POST", SERVICE_ACCOUNTS.path(namespace, service_account, "token"), body)
         status = answer.get("status") or {}
         if not isinstance(status.get("token"), str) or not status["token"]:
             raise KubeError(f"TokenRequest for {namespace}/{service_account} answered without a token")

@@ -25,10 +25,10 @@ class ServingCertificate:
         self._seen = self._versions()
         self._load()
 
-    async def keep_fresh(self, every: float = LOOK) -> None:
-        """Look every so many seconds; log files that can't be used, and keep the old pair."""
+    async def keep_fresh(self) -> None:
+        """Look every few seconds; log files that can't be used, and keep the old pair."""
         while True:
-            await asyncio.sleep(every)
+            await asyncio.sleep(LOOK)
             self.look()
 
     def look(self) -> bool:

@@ -26,7 +26,7 @@ CompareResult = tuple[Chain, tuple[VerificationFinding, ...]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SigningWork:
-    """What was asked, what is sent, and what the answer is compared with.
+    """One request: what was asked, what is sent, and what the answer is compared with.
 
     `ca` is the CA that signs, as far as is known. `named_duration` is that of the request itself, None where
     it names none.

@@ -66,7 +66,7 @@ def _answers(
         yield _use(groups, verbs, names)
     if not issuers.carried:
         return
-    if _names_some(rule, "signers", CERT_MANAGER_GROUP) and "approve" in verbs and _mapped(names, issuers):
+    if _names_signers(rule, CERT_MANAGER_GROUP) and "approve" in verbs and _mapped(names, issuers):
         yield (
             None,
             info(
@@ -74,9 +74,9 @@ def _answers(
                 "vault-issuer decides on its own"
             ),
         )
-    if _names_some(rule, "signers", CERT_MANAGER_GROUP) and "reference" in verbs:
+    if _names_signers(rule, CERT_MANAGER_GROUP) and "reference" in verbs:
         yield from _referencing(role, names, issuers)
-    if _names_some(rule, "signers", _CSR_GROUP):
+    if _names_signers(rule, _CSR_GROUP):
         yield from _signing(rule, verbs, _mapped(names, issuers))
 
 
@@ -143,8 +143,8 @@ def _grants(rule: Mapping[str, Any], group: str, resource: str, verb: str) -> bo
     )
 
 
-def _names_some(rule: Mapping[str, Any], resource: str, group: str) -> bool:
-    return resource in texts(rule.get("resources")) and group in texts(rule.get("apiGroups"))
+def _names_signers(rule: Mapping[str, Any], group: str) -> bool:
+    return "signers" in texts(rule.get("resources")) and group in texts(rule.get("apiGroups"))
 
 
 def _rule_text(rule: Mapping[str, Any]) -> str:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from issuer.x509.certificates import MAX_BUNDLE_BYTES, MAX_CERTIFICATES, Certificate
 from issuer.x509.chains.bundle import certificate_blocks, certificate_der
 from issuer.x509.describe import fingerprint, subject_text
 from issuer.x509.errors import InvalidCertificate
+
+_SHOWN: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,8 @@ class Anchors:
         return any(fingerprint(ca) in self.fingerprints for ca in cas)
 
 
-def shown_cas(cas: Iterable[Certificate], most: int = 4) -> str:
-    """These CAs, bottom up, by subject and fingerprint, for a message."""
+def shown_cas(cas: Iterable[Certificate]) -> str:
+    """Return these CAs, bottom up, by subject and fingerprint, for a message."""
     found = [f"{subject_text(ca)[:100] or 'no subject'} (SHA-256 {fingerprint(ca)})" for ca in cas]
-    more = f" and {len(found) - most} more" if len(found) > most else ""
-    return ", ".join(found[:most]) + more
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return ", ".join(found[:_SHOWN]) + more
