@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from cryptography import x509
@@ -54,11 +54,14 @@ def public_files(ledger: RootLedger) -> dict[str, bytes]:
     if ledger.crl is not None:
         found[CRL_DER] = ledger.crl.public_bytes(Encoding.DER)
         found[f"{PUBLIC}/root.crl.pem"] = ledger.crl.public_bytes(Encoding.PEM)
-    found[CONFIG_MAP] = _config_map(ledger.settings.config_map, found).encode()
+    found[CONFIG_MAP] = _config_map(ledger.settings.config_map, tuple(found.items())).encode()
     return found
 
 
-def _config_map(name: str, files: Mapping[str, bytes]) -> str:
+@lru_cache(maxsize=32)
+def _config_map(name: str, published: tuple[tuple[str, bytes], ...]) -> str:
+    """Return the ConfigMap as YAML; kept, as a command asks several times, and long texts take long."""
+    files = dict(published)
     texts = {"ca.crt": files[f"{PUBLIC}/root.pem"].decode()}
     if f"{PUBLIC}/root.crl.pem" in files:
         texts["ca.crl"] = files[f"{PUBLIC}/root.crl.pem"].decode()
