@@ -137,6 +137,20 @@ def test_an_overlay_with_another_namespace_leaves_nothing_behind(tmp_path: Path)
     assert name == "POD_NAMESPACE", "the command's default for both namespaces"
 
 
+def test_the_admission_policy_still_finds_the_controller_under_a_name_prefix(tmp_path: Path) -> None:
+    text = {
+        "namePrefix": "lab-",
+        "resources": [relative(CONFIG / "default", tmp_path)],
+        "components": [relative(CONFIG / "admission", tmp_path)],
+    }
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(text))
+    named = by_name(kustomize(tmp_path))
+    binding = named[("ValidatingAdmissionPolicyBinding", None, "lab-vault-issuer")]["spec"]
+    # parameterNotFoundAction is Allow: a name that nothing has would switch the policy off without a word.
+    assert ("ClusterRoleBinding", None, binding["paramRef"]["name"]) in named
+    assert ("ValidatingAdmissionPolicy", None, binding["policyName"]) in named
+
+
 def relative(target: Path, start: Path) -> str:
     """kustomize takes relative folders only."""
     return str(Path(*[".."] * len(start.resolve().parts[1:])) / target.resolve().relative_to("/"))
