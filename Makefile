@@ -10,7 +10,7 @@ comma := ,
 .PHONY: help setup demo test test-all test-unit test-pki test-chart test-integration test-pythons test-loaded test-cardinality test-full-size test-status-page test-docs test-differential test-readers test-browser screenshots e2e kind bench bench-quick bench-growth bench-pages check lint types format crds manifests metrics-page wheels wheel zipapp krew test-zipapp image release audit lock up down status build env docs reference clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{gsub(/\$$\$$/, "$$", $$2); printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## make .venv with the locked packages (done by every other target)
 	@$(PYTHON) tools/bootstrap.py
