@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -17,7 +17,20 @@ from issuer.cli.help import Commands
 from issuer.cli.pki import commands as pki
 from issuer.cli.root import commands as root
 
-app = Commands(name="vault-issuer", help="cert-manager external issuer for HashiCorp Vault and OpenBao PKI.")
+HELP: Final = """cert-manager external issuer for HashiCorp Vault and OpenBao PKI, and for step-ca.
+
+Set up the CA in Vault by `pki`, keep an offline root by `root`, renew certificates on machines without
+Kubernetes by `agent`.
+`vault-issuer COMMAND -h` has a command's options, examples and exit codes.
+
+Examples:
+  vault-issuer status
+  vault-issuer explain certificate/web -n team-a
+  vault-issuer policy explain -f certificate.yaml --cluster
+  vault-issuer pki plan -f pki.yaml
+"""
+
+app = Commands(name="vault-issuer", help=HELP)
 app.command("canary")(canary.canary)
 app.command("controller")(controller.controller)
 app.command("crds")(crds.crds)

@@ -32,7 +32,13 @@ class PolicyGroup(HelpfulGroup):
 app = Commands(
     name="policy",
     cls=PolicyGroup,
-    help="Explain, test and lint CertificateRequestPolicies, with or without a cluster.",
+    help="""Explain, test and lint CertificateRequestPolicies, with or without a cluster.
+
+    Examples:
+      vault-issuer policy explain -f certificate.yaml --cluster
+      vault-issuer policy test policies/cases.yaml
+      vault-issuer policy lint policies/
+    """,
 )
 
 

@@ -20,7 +20,11 @@ NOT_ALL = 1
 app = Commands(
     name="revocation",
     cls=PolicyGroup,
-    help="Remove the finalizers of issuers that revoke (spec.revocation).",
+    help="""Remove the finalizers of issuers that revoke (spec.revocation).
+
+    Example:
+      vault-issuer revocation release
+    """,
 )
 
 

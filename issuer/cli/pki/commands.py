@@ -40,7 +40,17 @@ if TYPE_CHECKING:
 app = Commands(
     name="pki",
     cls=PkiGroup,
-    help="A private CA in Vault or OpenBao from one reviewed file: plan it, apply it, verify it, export it.",
+    help="""A private CA in Vault or OpenBao from one reviewed file: plan it, apply it, verify it, export it.
+
+    Vault is named by VAULT_ADDR, VAULT_CACERT, VAULT_NAMESPACE and VAULT_TOKEN (or BAO_...). Begin with the
+    file: `export` writes it of what Vault holds.
+
+    Examples:
+      vault-issuer pki export -o pki.yaml
+      vault-issuer pki plan -f pki.yaml
+      vault-issuer pki apply -f pki.yaml
+      vault-issuer pki health
+    """,
 )
 app.command("verify")(checks.verify)
 app.command("init")(init.init)

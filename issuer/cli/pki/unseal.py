@@ -63,7 +63,9 @@ def unseal(
     with reported():
         servers = address or [variable(os.environ, "ADDR")]
         if not all(servers):
-            raise BadInput("VAULT_ADDR is not set, and no --address is given")
+            raise BadInput(
+                "VAULT_ADDR is not set, and no --address is given: name each node, as by --address https://vault-0:8200"
+            )
         given = shares_of(shares) if shares else _asked()
         outcomes = asyncio.run(_unseal(servers, given, reset, join))
     good = (UnsealOutcome.UNSEALED, UnsealOutcome.ALREADY)

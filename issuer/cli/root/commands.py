@@ -23,7 +23,14 @@ BAD_INPUT: Final = 2
 
 app = Commands(
     name="root",
-    help="An offline root CA, kept as files: signs CAs and CRLs on a machine without a network.",
+    help="""An offline root CA, kept as files: signs CAs and CRLs on a machine without a network.
+
+    Examples:
+      vault-issuer root init --common-name "Example Root CA" --two-passphrases
+      vault-issuer root sign env.csr --lifetime 3y
+      vault-issuer root crl --lifetime 1y
+      vault-issuer root verify
+    """,
 )
 
 Dir = Annotated[Path, typer.Option("--dir", "-d", metavar="DIR", help="Folder of the root.")]
@@ -46,18 +53,23 @@ Today = Annotated[
 ]
 Permit = Annotated[
     list[str] | None,
-    typer.Option("--permit", metavar="FORM:NAME", help="Only these names below it: DNS:, IP:, mail:, URI:."),
+    typer.Option(
+        "--permit", metavar="FORM:NAME", help="Only these names below it: DNS:, IP:, mail:, URI:. Repeatable."
+    ),
 ]
 Exclude = Annotated[
-    list[str] | None, typer.Option("--exclude", metavar="FORM:NAME", help="None of these names below it.")
+    list[str] | None,
+    typer.Option("--exclude", metavar="FORM:NAME", help="None of these names below it. Repeatable."),
 ]
 CRLUrls = Annotated[
     list[str] | None,
-    typer.Option("--crl-url", metavar="URL", help="Where CAs that it signs find its CRL; http."),
+    typer.Option("--crl-url", metavar="URL", help="Where CAs that it signs find its CRL; http. Repeatable."),
 ]
 IssuerUrls = Annotated[
     list[str] | None,
-    typer.Option("--issuer-url", metavar="URL", help="Where CAs that it signs find its certificate; http."),
+    typer.Option(
+        "--issuer-url", metavar="URL", help="Where CAs that it signs find its certificate; http. Repeatable."
+    ),
 ]
 PathLength = Annotated[
     int | None, typer.Option("--path-length", metavar="NUMBER", help="Number of CAs that may follow below.")
@@ -94,7 +106,8 @@ def init(
     from_certificate: Annotated[Path | None, typer.Option(help="Its certificate; PEM.")] = None,
     from_crl: Annotated[Path | None, typer.Option(help="Its last CRL; PEM or DER.")] = None,
     from_issued: Annotated[
-        list[Path] | None, typer.Option(help="Certificate of a CA that it signed; PEM. Repeatable.")
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Certificate of a CA that it signed; PEM. Repeatable."),
     ] = None,
     from_passphrase_file: Annotated[
         Path | None, typer.Option(help="File with the passphrase of --from-key. Default: ask.")
