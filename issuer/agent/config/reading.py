@@ -30,7 +30,14 @@ _ABSENT: Final = "certificates and caChains are both empty: there is nothing to 
 
 def load_agent_file(path: str) -> AgentFile:
     """Read `agent.yaml`. Raises BadInput with every problem, a line each."""
-    source, content = read_source(path)
+    try:
+        source, content = read_source(path)
+    except BadInput as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
+            raise
+        raise BadInput(
+            f"{path} is not there: `vault-issuer agent join` writes one of a ticket, and -c names another"
+        ) from error
     if os.geteuid() == 0 and path != "-" and (writer := who_may_write(Path(path).absolute())) is not None:
         raise BadInput(f"{source}:1 is not read, as the agent runs as root: {writer}")
     return checked_agent_file(source, content, state_folder(None, os.environ, path))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from issuer.cli.agent import machine, showing
-from issuer.cli.agent.options import DEFAULT_FILE, FAILED, Config, reported, set_logs, state_of
+from issuer.cli.agent.options import FAILED, Config, reported, set_logs, state_of
 from issuer.cli.agent.out import DnsNames, Mount, Out, PkiPath, RootFingerprint, TokenPath, Ttl, given_file
 from issuer.cli.help import Commands
 
@@ -25,7 +25,16 @@ if TYPE_CHECKING:
 
 app = Commands(
     name="agent",
-    help="Certificates and CA chains kept fresh on a machine without Kubernetes.",
+    help="""Certificates and CA chains kept fresh on a machine without Kubernetes.
+
+    Begin with the ticket of `vault-issuer enroll`, or with an agent.yaml of your own.
+
+    Examples:
+      echo vi1.eyJzZXJ2ZXIi | vault-issuer agent join
+      vault-issuer agent check
+      vault-issuer agent once
+      vault-issuer agent install
+    """,
 )
 
 app.command("join")(machine.join)
@@ -49,7 +58,7 @@ Metrics = Annotated[
 
 
 @app.command("run")
-def run(config: Config = DEFAULT_FILE, textfile: Textfile = None, metrics: Metrics = None) -> None:
+def run(config: Config = "", textfile: Textfile = None, metrics: Metrics = None) -> None:
     """Keep all sets fresh until told to stop: renew in time, look at the files each minute.
 
     A changed configuration is read again. SIGTERM and SIGINT end the agent after what is under way.
@@ -94,7 +103,7 @@ def run(config: Config = DEFAULT_FILE, textfile: Textfile = None, metrics: Metri
 
 @app.command("once")
 def once(
-    config: Config = DEFAULT_FILE,
+    config: Config = "",
     textfile: Textfile = None,
     out: Out = None,
     path: PkiPath = "",
@@ -142,7 +151,7 @@ def once(
 @app.command("renew")
 def renew(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The set's name.")],
-    config: Config = DEFAULT_FILE,
+    config: Config = "",
 ) -> None:
     """Renew one set now, whether it is due or not. A running agent takes the new files over.
 
@@ -158,7 +167,7 @@ def renew(
 
 
 @app.command("check")
-def check(config: Config = DEFAULT_FILE) -> None:
+def check(config: Config = "") -> None:
     """Try everything but the signing and the hooks: configuration, folders, TLS, login, role, CAs, consumers.
 
     Exit codes: 0 all of it works, 1 something doesn't.
@@ -184,7 +193,7 @@ def deliver(
     json: Annotated[
         str, typer.Option(metavar="FILE", help="JSON of Vault's answer, or its data; - for standard input.")
     ] = "-",
-    config: Config = DEFAULT_FILE,
+    config: Config = "",
 ) -> None:
     """Take over what something else asked Vault for, such as vault-agent: verify, write, tell consumers.
 

@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from issuer.cli.agent.options import DEFAULT_FILE, FAILED, reported, state_of, usual_file
+from issuer.cli.agent.options import FAILED, found_file, reported, state_of, usual_file
 
 
 def join(
@@ -194,7 +194,7 @@ async def _join(config: Path, folder: Path | None) -> list[str]:
         await agent.keep_login()
         problems = (await agent.check()).problems
     if not problems:
-        given = "" if str(config) == DEFAULT_FILE else f" -c {config}"
+        given = "" if str(config) == found_file(os.environ) else f" -c {config}"
         typer.echo(f"The login works. Next: vault-issuer agent once{given}")
         typer.echo(f"      and for good: vault-issuer agent install{given}")
     return problems

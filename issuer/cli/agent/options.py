@@ -19,11 +19,6 @@ FAILED: Final = 1
 DUE: Final = 2
 DEFAULT_FILE: Final = "/etc/vault-issuer/agent.yaml"
 
-Config = Annotated[
-    str,
-    typer.Option("--config", "-c", metavar="FILE", help="The agent's configuration; - for standard input."),
-]
-
 
 def usual_file(environment: Mapping[str, str]) -> str:
     """Return the configuration's usual place: root's, or one in the user's home."""
@@ -31,6 +26,25 @@ def usual_file(environment: Mapping[str, str]) -> str:
         return DEFAULT_FILE
     base = environment.get("XDG_CONFIG_HOME") or f"{environment.get('HOME') or '/nonexistent'}/.config"
     return f"{base}/vault-issuer/agent.yaml"
+
+
+def found_file(environment: Mapping[str, str]) -> str:
+    """Return where commands look for the configuration: the user's own file if it is there, else root's."""
+    own = usual_file(environment)
+    return own if Path(own).exists() else DEFAULT_FILE
+
+
+Config = Annotated[
+    str,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help=f"The agent's configuration; - for standard input. Default: {DEFAULT_FILE}, or a user's own "
+        "~/.config/vault-issuer/agent.yaml where that is there.",
+        callback=lambda given: given or found_file(os.environ),
+    ),
+]
 
 
 def state_of(file: AgentFile, config: str) -> Path:

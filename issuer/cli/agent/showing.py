@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from issuer.cli.agent.options import DEFAULT_FILE, DUE, FAILED, Config, reported, state_of
+from issuer.cli.agent.options import DUE, FAILED, Config, reported, state_of
 from issuer.cli.options import Format, OutputFormat
 from issuer.cli.output import print_data
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from issuer.agent.reporting.report import SetStatus
 
 
-def status(config: Config = DEFAULT_FILE, output: Format = OutputFormat.TABLE) -> None:
+def status(config: Config = "", output: Format = OutputFormat.TABLE) -> None:
     """Show each set: its life, the next renewal, and what failed last. Asks nobody, changes nothing.
 
     Exit codes: 0 all is fresh, 1 something is missing, expired or failing.
@@ -55,7 +55,7 @@ def status(config: Config = DEFAULT_FILE, output: Format = OutputFormat.TABLE) -
     raise typer.Exit(FAILED if bad or any(one.is_failing for one in consumers) else 0)
 
 
-def plan(config: Config = DEFAULT_FILE, output: Format = OutputFormat.TABLE) -> None:
+def plan(config: Config = "", output: Format = OutputFormat.TABLE) -> None:
     """Show what the next run would do, without asking Vault and without changing anything.
 
     Exit codes: 0 nothing to do, 1 it can't be planned, 2 something is due.
@@ -103,7 +103,7 @@ def _print_plan(found: list[SetStatus], waiting: list[ConsumerStatus]) -> None:
     typer.echo("\n".join(lines) or "Nothing is due.")
 
 
-def report(config: Config = DEFAULT_FILE) -> None:
+def report(config: Config = "") -> None:
     """Print what this machine keeps as JSON, for an inventory: certificates, files, consumers; no secret.
 
     Asks nobody, changes nothing.
@@ -122,7 +122,12 @@ def report(config: Config = DEFAULT_FILE) -> None:
 
 
 def schema() -> None:
-    """Print the JSON schema of agent.yaml, for editors."""
+    """Print the JSON schema of agent.yaml, for editors.
+
+    Examples:
+      vault-issuer agent schema > agent.schema.json
+      # yaml-language-server: $schema=agent.schema.json
+    """
     from issuer.agent.config.model import AgentFile
 
     print_data(AgentFile.model_json_schema(by_alias=True), OutputFormat.JSON)
