@@ -175,6 +175,36 @@ def test_a_path_that_may_not_be_read_stops_before_a_write(vault: Vault, applied:
     assert vault.writes_since(before) == []
 
 
+COMMANDS = [
+    ("plan", "-f"),
+    ("apply", "--yes", "-f"),
+    ("verify", "-f"),
+    ("health",),
+    ("export",),
+]
+
+
+def test_a_token_that_ended_is_told_and_nothing_is_called_missing(vault: Vault, applied: Path) -> None:
+    made = vault.bao.call("POST", "auth/token/create", {"ttl": "10m"})["auth"]
+    vault.bao.call("POST", "auth/token/revoke", {"token": made["client_token"]})
+    vault.token = made["client_token"]
+    for words in COMMANDS:
+        ran = vault.run(*words, *([applied] if words[-1] == "-f" else []))
+        assert ran.exit_code == 1, words
+        assert "it has expired, was revoked, or is another server's. Log in again" in ran.output, words
+        assert not re.search(r"\bcreate\b|\bmissing\b", ran.output), words
+
+
+def test_a_token_that_may_not_list_mounts_is_told_what_it_lacks(vault: Vault, applied: Path) -> None:
+    vault.token = vault.bao.call("POST", "auth/token/create", {"policies": ["default"]})["auth"][
+        "client_token"
+    ]
+    ran = vault.run("plan", "-f", applied)
+    assert ran.exit_code == 1
+    assert "The token may not read sys/mounts" in ran.output
+    assert "vault-issuer pki rights plan" in ran.output
+
+
 def test_a_path_that_may_not_be_written_keeps_what_was_done(vault: Vault, tmp_path: Path) -> None:
     file = written(tmp_path, TWO_TIER)
     name = f"{vault.name}-part"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from issuer.pki.errors import NotPermitted, PkiError
+from issuer.pki.errors import PkiError
 from issuer.pki.export.choice import ExportChoice
 from issuer.pki.resources.audit import TABLE as AUDIT
 from issuer.pki.resources.auth import ROLE_FOLDER
 from issuer.pki.resources.mounts import AUTH, SECRETS
 from issuer.pki.server.calls import VaultCalls
 from issuer.pki.server.reading import VaultReading
+from issuer.pki.server.tokens import refusal_of
 
 POLICIES = "sys/policies/acl/"
 CONFIGS = ("cluster", "urls", "crl", "auto-tidy", "acme", "issuers")
@@ -26,10 +27,8 @@ async def read_for_export(calls: VaultCalls, choice: ExportChoice, told: Told) -
     """
     reading = VaultReading(await calls.read_all([SECRETS, AUTH, AUDIT, POLICIES]))
     if SECRETS in reading.refused:
-        raise NotPermitted(
-            f"The token may not read {SECRETS} ({reading.refused[SECRETS]}), which lists the mounts; "
-            "give it a policy with read there"
-        )
+        remedy = "it lists the mounts: give the token a policy with read there"
+        raise await refusal_of(calls, SECRETS, reading.refused[SECRETS], remedy)
     _check_chosen(reading, choice)
     for mount in pki_mounts(reading, choice):
         reading = await _mount(calls, reading, mount)

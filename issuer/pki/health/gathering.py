@@ -14,6 +14,7 @@ from issuer.pki.resources.auth import ROLE_FOLDER
 from issuer.pki.resources.mounts import AUTH, SECRETS
 from issuer.pki.server.calls import VaultCalls
 from issuer.pki.server.reading import PathRead, VaultReading
+from issuer.pki.server.tokens import refusal_of
 
 CONFIGS: Final = ("acme", "auto-tidy", "cluster", "crl", "issuers", "urls")
 MAX_ROLES: Final = 500
@@ -25,9 +26,8 @@ async def pki_mounts_of(calls: VaultCalls) -> list[str]:
     """Return the paths of all PKI mounts. Raises PkiError if the mounts may not be listed."""
     tables = await calls.read(SECRETS)
     if tables.refused is not None:
-        raise PkiError(
-            f"The token may not read {SECRETS}, so the PKI mounts aren't known; name them by --mount or -f"
-        )
+        remedy = "so the PKI mounts aren't known: name them by --mount or -f"
+        raise await refusal_of(calls, SECRETS, tables.refused, remedy)
     entries = tables.data or {}
     return sorted(
         path.removesuffix("/")

@@ -78,8 +78,8 @@ def check_fields(
     if unasked:
         kinds = ", ".join(dict.fromkeys(unasked.values()))
         notes.append(
-            "The server can't be asked for its fields yet, or doesn't tell them; those of OpenBao 2.7.2 and "
-            f"Vault 1.21 count for: {kinds}"
+            f"Fields of {kinds} were compared with those of OpenBao 2.7.2 and Vault 1.21: this server can't "
+            "be asked before their mounts are there, or doesn't tell"
         )
     return FieldCheck(tuple(problems), tuple(notes))
 

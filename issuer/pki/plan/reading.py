@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from issuer.pki.plan.acme import acme_reads
 from issuer.pki.plan.granted import grant_reads
 from issuer.pki.plan.planning import PlanInput
@@ -12,8 +14,12 @@ from issuer.pki.resources.mounts import AUTH, SECRETS, exists
 from issuer.pki.resources.resource import VaultResource
 from issuer.pki.server.calls import VaultCalls
 from issuer.pki.server.reading import VaultReading
+from issuer.pki.server.tokens import refusal_of
 
 TABLES = (SECRETS, AUTH, AUDIT_TABLE)
+_REMEDY: Final = (
+    "it lists the mounts. `vault-issuer pki rights plan -f FILE` prints the policy that a plan needs"
+)
 
 
 async def read_for(calls: VaultCalls, given: PlanInput) -> VaultReading:
@@ -24,6 +30,8 @@ async def read_for(calls: VaultCalls, given: PlanInput) -> VaultReading:
     tables = [path for one in given.resources for path in one.reads() if path in TABLES]
     tables += [one.table for one in given.prunables if one.table]
     reading = VaultReading(await calls.read_all([SECRETS, *tables]))
+    if (why := reading.refused.get(SECRETS)) is not None:  # everything would be taken for missing
+        raise await refusal_of(calls, SECRETS, why, _REMEDY)
     there = [one for one in given.resources if _is_there(reading, one)]
     wanted = [path for one in there if not isinstance(one, IssuerResource) for path in one.reads()]
     wanted += [one.path for one in given.prunables if one.is_there(reading)]

@@ -1,4 +1,7 @@
-"""Tokens that live for a minute and hold one policy, to try out what the policy allows."""
+"""Tokens that live for a minute and hold one policy, to try out what the policy allows.
+
+And why a token is refused: that it lacks a policy, or is none any more.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,22 @@ from issuer.vault.errors import VaultBadRequest
 SECONDS: Final = 60
 """Life of such a token. It is a batch token: it is stored nowhere, can't be renewed, and ends by itself."""
 _CREATE: Final = "auth/token/create"
+_OWN: Final = "auth/token/lookup-self"
+
+
+async def refusal_of(calls: VaultCalls, path: str, why: str, remedy: str) -> NotPermitted:
+    """Return the error for a path that a command can't do without, and that the token may not read.
+
+    A token that has expired is refused everything, and Vault says the same of it as of one without a policy:
+    so it is asked about itself, which the policy `default` allows. `remedy` is for a token that is good.
+    """
+    known = await calls.read(_OWN)
+    if known.refused is None and known.data is not None:
+        return NotPermitted(f"The token may not read {path} ({why}); {remedy}")
+    return NotPermitted(
+        f"Vault refuses the token everything, {_OWN} too: it has expired, was revoked, or is another "
+        "server's. Log in again, set VAULT_TOKEN, and run the same again"
+    )
 
 
 class NoTrialToken(Exception):
