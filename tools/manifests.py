@@ -138,14 +138,45 @@ def chart_file(text: str) -> str:
     return re.sub(r"^(version|appVersion): .*$", rf"\1: {__version__}", text, flags=re.MULTILINE)
 
 
+MAY_BE_NULL = re.compile(
+    r"enabled|clusterIssuers\.(secrets|serviceAccounts)|pki\.caSecret|(global|strategy|resources|hooks\.resources|(start|live|readi)\w*Probe|pod\w*Context|container\w*Context"
+    r"|monitoring\.dashboard\.labels)\b.*|replicaCount|revisionHistoryLimit|image\.(registry|pullPolicy)"
+    r"|metrics\.\w+Monitor\.interval"
+)
+"""Values whose default a user may take away by null: that of Kubernetes or Prometheus holds then."""
+
+
 def schema(text: str) -> str:
-    """The values' schema with the specs that the CRDs have."""
+    """The values' schema: with the specs that the CRDs have, and the values required that can't be null."""
     found = json.loads(text)
+    _require(found, found["definitions"], yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8")))
     definitions = custom_resource_definitions()
     for name, plural in SPECS.items():
         version = definitions[f"{GROUP}_{plural}.yaml"]["spec"]["versions"][0]
         found["definitions"][name] = _closed(version["schema"]["openAPIV3Schema"]["properties"]["spec"])
     return json.dumps(found, indent=2) + "\n"
+
+
+def _require(
+    spec: dict[str, Any], definitions: dict[str, Any], defaults: dict[str, Any], path: str = ""
+) -> None:
+    """Require what has a default below a mapping.
+
+    Helm merges defaults in first, so only null takes one away: it would be an empty argument, a nil pointer,
+    or a right that is missing without a word.
+    """
+    if "$ref" in spec:  # one for several mappings, whose defaults are of one kind
+        spec = definitions[spec["$ref"].rpartition("/")[2]]
+    names = [
+        name
+        for name, value in defaults.items()
+        if (value or type(value) in (int, float)) and not MAY_BE_NULL.fullmatch(f"{path}{name}")
+    ]
+    if names:
+        spec["required"] = sorted({*spec.get("required", ()), *names})
+    for name, value in defaults.items():
+        if value and isinstance(value, dict) and not MAY_BE_NULL.fullmatch(f"{path}{name}"):
+            _require(spec["properties"][name], definitions, value, f"{path}{name}.")
 
 
 def _closed(spec: dict[str, Any]) -> dict[str, Any]:

@@ -39,6 +39,25 @@ def test_the_file_is_the_values_and_another_one_is_another_job() -> None:
         assert other["metadata"]["name"] == config["metadata"]["name"] != job["metadata"]["name"]
 
 
+def test_another_label_of_its_pod_is_another_job() -> None:
+    """A Job's pod can't be changed, not even its labels: an upgrade would fail."""
+
+    def job(**values: object) -> Object:
+        (found,) = [one for one in of_kind(render({"pki": VALUES, **values}), "Job") if not is_hook(one)]
+        return found
+
+    changes: list[Object] = [
+        {"commonLabels": {"team": "pki"}},
+        {"commonAnnotations": {"example.com/owner": "pki"}},
+        {"hooks": {"podLabels": {"sidecar.istio.io/inject": "false"}}},
+        {"hooks": {"podAnnotations": {"linkerd.io/inject": "disabled"}}},
+        {"hooks": {"resources": {"requests": {"cpu": "1m"}}}},
+        {"tolerations": [{"operator": "Exists"}]},
+    ]
+    made = [job(), *(job(**change) for change in changes)]
+    assert len({one["metadata"]["name"] for one in made}) == len(made)
+
+
 def test_it_has_a_token_for_vault_and_none_for_kubernetes() -> None:
     job, _ = made()
     pod = job["spec"]["template"]["spec"]

@@ -176,6 +176,39 @@ def test_what_is_null_is_left_out(which: Build) -> None:
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
 
 
+@pytest.mark.parametrize("which", HELMS, ids=lambda one: one.name)
+def test_what_is_empty_by_default_may_be_null(which: Build) -> None:
+    texts = ("nameOverride", "fullnameOverride", "priorityClassName", "dnsPolicy", "ipFamilyPolicy")
+    lists = (
+        "tolerations",
+        "imagePullSecrets",
+        "issuers",
+        "policies",
+        "extraObjects",
+        "hostAliases",
+        "backends",
+    )
+    mappings = (
+        "commonLabels",
+        "commonAnnotations",
+        "podLabels",
+        "podAnnotations",
+        "nodeSelector",
+        "affinity",
+    )
+    values: Object = dict.fromkeys((*texts, *lists, *mappings, "deploymentLabels", "global"))
+    values |= {"hooks": {"podLabels": None, "podAnnotations": None}, "networkPolicy": {"egress": None}}
+    assert render(values, which=which) == render(which=which)
+
+
+def test_a_service_monitor_finds_the_service_whatever_argo_cd_writes() -> None:
+    objects = render({"metrics": {"serviceMonitor": {"enabled": True}}, "commonLabels": {"a": "b"}})
+    (service,), (monitor,) = of_kind(objects, "Service"), of_kind(objects, "ServiceMonitor")
+    wanted = monitor["spec"]["selector"]["matchLabels"]
+    assert "app.kubernetes.io/instance" not in wanted, "Argo CD may write its Application's name there"
+    assert wanted.items() <= service["metadata"]["labels"].items()
+
+
 def test_in_their_nodes_network_pods_still_resolve_the_clusters_names() -> None:
     for given, wanted in (("", "ClusterFirstWithHostNet"), ("None", "None")):
         for spec in pod_specs(render({"hostNetwork": True, "dnsPolicy": given})).values():
@@ -275,3 +308,47 @@ def test_a_chart_may_have_this_one_as_a_part(tmp_path: Path) -> None:
 
     assert made(enabled=True) > 10
     assert made(enabled=False) == 0
+
+
+@pytest.mark.parametrize("which", HELMS, ids=lambda one: one.name)
+def test_all_charts_secrets_may_be_names_alone(which: Build) -> None:
+    given = {"global": {"imagePullSecrets": ["pull", {"name": "two"}, "pull"], "imageRegistry": None}}
+    for spec in pod_specs(render({**given, "imagePullSecrets": [{"name": "two"}]}, which=which)).values():
+        assert spec["imagePullSecrets"] == [{"name": "two"}, {"name": "pull"}]
+
+
+@pytest.mark.parametrize("which", HELMS, ids=lambda one: one.name)
+def test_a_topology_constraint_counts_the_controllers_pods(which: Build) -> None:
+    mine = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
+    chosen = {**mine, "labelSelector": {"matchLabels": {"a": "b"}}}
+    deployment = the_deployment(render({"topologySpreadConstraints": [mine, chosen]}, which=which))
+    spec = deployment["spec"]
+    assert spec["template"]["spec"]["topologySpreadConstraints"] == [
+        {**mine, "labelSelector": spec["selector"]},
+        chosen,
+    ]
+
+
+@pytest.mark.parametrize(("openshift", "ports"), [(True, {53, 5353}), (False, {53})])
+def test_a_way_out_includes_the_clusters_dns(openshift: bool, ports: set[int]) -> None:
+    rule = {"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}
+    objects = render({**FULL, "openshift": openshift, "networkPolicy": {"egress": [rule]}})
+    policies = of_kind(objects, "NetworkPolicy")
+    assert len(policies) == 5
+    for one in policies:
+        dns, more = one["spec"]["egress"]
+        assert {(port["port"], port["protocol"]) for port in dns["ports"]} == {
+            (port, protocol) for port in ports for protocol in ("UDP", "TCP")
+        }
+        assert more == rule
+
+
+@pytest.mark.parametrize("which", HELMS, ids=lambda one: one.name)
+def test_times_of_monitors_are_prometheus_own(which: Build) -> None:
+    long = {"enabled": True, "interval": "1m30s", "scrapeTimeout": "1m29s999ms"}
+    values = {"metrics": {"podMonitor": long, "serviceMonitor": {"enabled": True, "interval": ""}}}
+    objects = render(values, which=which)
+    (pods,), (service,) = (of_kind(objects, kind) for kind in ENDPOINTS)
+    (endpoint,) = pods["spec"]["podMetricsEndpoints"]
+    assert (endpoint["interval"], endpoint["scrapeTimeout"]) == ("1m30s", "1m29s999ms")
+    assert "interval" not in service["spec"]["endpoints"][0]

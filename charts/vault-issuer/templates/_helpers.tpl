@@ -17,7 +17,7 @@ app.kubernetes.io/instance: {{ .Release.Name | toYaml }}
 
 {{- define "vault-issuer.labels" -}}
 {{ include "vault-issuer.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | replace "+" "_" | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
@@ -30,10 +30,10 @@ namespace: {{ .namespace | toYaml }}
 {{- end }}
 labels:
   {{- include "vault-issuer.labels" .root | nindent 2 }}
-  {{- with merge (dict) (default (dict) .labels) .root.Values.commonLabels }}
+  {{- with merge (dict) (default (dict) .labels) (default (dict) .root.Values.commonLabels) }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- $annotations := merge (dict) (default (dict) .annotations) .root.Values.commonAnnotations }}
+{{- $annotations := merge (dict) (default (dict) .annotations) (default (dict) .root.Values.commonAnnotations) }}
 {{- with $annotations }}
 annotations:
   {{- toYaml . | nindent 2 }}
@@ -187,6 +187,11 @@ true
 {{- end -}}
 {{- end -}}
 
+{{/* What a ServiceMonitor finds the Service by: Argo CD may write its own name over app.kubernetes.io/instance. */}}
+{{- define "vault-issuer.metricsLabel" -}}
+vault-issuer.io/service: {{ printf "%s-metrics" (include "vault-issuer.fullname" .) | quote }}
+{{- end -}}
+
 {{/* A probe of the metrics port; takes (dict "root" . "name" "livenessProbe" "path" "/healthz"). There is none where it is null. */}}
 {{- define "vault-issuer.probe" -}}
 {{- $probe := index .root.Values .name -}}
@@ -209,7 +214,7 @@ true
 {{- define "vault-issuer.monitorChecked" -}}
 {{- $monitor := index .root.Values.metrics .name -}}
 {{- $at := printf "metrics.%s" .name -}}
-{{- if and $monitor.scrapeTimeout (gt (include "vault-issuer.milliseconds" $monitor.scrapeTimeout | int64) (include "vault-issuer.milliseconds" $monitor.interval | int64)) -}}
+{{- if and $monitor.scrapeTimeout $monitor.interval (gt (include "vault-issuer.milliseconds" $monitor.scrapeTimeout | int64) (include "vault-issuer.milliseconds" $monitor.interval | int64)) -}}
 {{- fail (printf "%s.scrapeTimeout (%s) is longer than its interval (%s), and Prometheus' operator leaves such a monitor out: shorten it, or lengthen the interval" $at $monitor.scrapeTimeout $monitor.interval) -}}
 {{- end -}}
 {{- if and .root.Values.metrics.tls.secretName (not $monitor.authorization) -}}
@@ -217,9 +222,14 @@ true
 {{- end -}}
 {{- end -}}
 
-{{/* A time such as 30s in milliseconds. */}}
+{{/* A time of Prometheus', such as 30s or 1m30s, in milliseconds. */}}
 {{- define "vault-issuer.milliseconds" -}}
-{{- mul (regexFind "^[0-9]+" . | int64) (index (dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 "d" 86400000) (regexFind "[a-z]+$" .)) -}}
+{{- $units := dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 "d" 86400000 "w" 604800000 "y" 31536000000 -}}
+{{- $sum := 0 -}}
+{{- range regexFindAll "[0-9]+(ms|[smhdwy])" . -1 -}}
+{{- $sum = add $sum (mul (regexFind "^[0-9]+" . | int64) (index $units (regexFind "[a-z]+$" .))) -}}
+{{- end -}}
+{{- $sum -}}
 {{- end -}}
 
 {{/* A mapping as YAML without what is null, which Helm 3 leaves in a sub-chart's values; and with whole numbers for ids. */}}
@@ -235,9 +245,13 @@ true
 {{- toYaml $kept -}}
 {{- end -}}
 
-{{/* Secrets for the registry, of this chart and of all charts. */}}
+{{/* Secrets for the registry, of this chart and of all charts; other charts take names alone in the latter, too. */}}
 {{- define "vault-issuer.imagePullSecrets" -}}
-{{- with concat (.Values.imagePullSecrets | default list) ((.Values.global).imagePullSecrets | default list) | uniq }}
+{{- $found := .Values.imagePullSecrets | default list -}}
+{{- range (.Values.global).imagePullSecrets | default list -}}
+{{- $found = append $found (kindIs "string" . | ternary (dict "name" .) .) -}}
+{{- end -}}
+{{- with uniq $found }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -279,10 +293,10 @@ ipFamilies: {{ toJson . }}
 labels:
   {{- include "vault-issuer.selectorLabels" .root | nindent 2 }}
   app.kubernetes.io/component: {{ .component }}
-  {{- with merge (dict) .root.Values.hooks.podLabels .root.Values.commonLabels }}
+  {{- with merge (dict) (default (dict) .root.Values.hooks.podLabels) (default (dict) .root.Values.commonLabels) }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- with merge (dict) .root.Values.hooks.podAnnotations .root.Values.commonAnnotations }}
+{{- with merge (dict) (default (dict) .root.Values.hooks.podAnnotations) (default (dict) .root.Values.commonAnnotations) }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -314,6 +328,13 @@ spec:
       protocol: UDP
     - port: 53
       protocol: TCP
+    {{- if include "vault-issuer.openshift" . }}
+    # Where OpenShift's DNS pods listen, which is what a policy is held against.
+    - port: 5353
+      protocol: UDP
+    - port: 5353
+      protocol: TCP
+    {{- end }}
 {{ toYaml .Values.networkPolicy.egress }}
 {{- end -}}
 
@@ -401,8 +422,9 @@ containers:
 {{- end }}
 {{- end -}}
 
-{{/* Its name, which is another one for another file, image or login: a Job can't be changed. */}}
+{{/* Its name, which is another one for another file, image, login or label of the pod: a Job can't be changed. */}}
 {{- define "vault-issuer.pkiName" -}}
-{{- $all := printf "%s\n%s\n%s" .Values.pki.file (include "vault-issuer.pkiPod" .) (include "vault-issuer.pkiVolumes" .) -}}
+{{- $pod := include "vault-issuer.hookPodMetadata" (dict "root" . "component" "pki") -}}
+{{- $all := list .Values.pki.file $pod (include "vault-issuer.pkiPod" .) (include "vault-issuer.pkiVolumes" .) | join "\n" -}}
 {{- printf "%s-pki-%s" (include "vault-issuer.fullname" .) (sha256sum $all | trunc 10) -}}
 {{- end -}}
