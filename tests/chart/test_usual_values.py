@@ -198,7 +198,13 @@ def test_what_is_empty_by_default_may_be_null(which: Build) -> None:
     )
     values: Object = dict.fromkeys((*texts, *lists, *mappings, "deploymentLabels", "global"))
     values |= {"hooks": {"podLabels": None, "podAnnotations": None}, "networkPolicy": {"egress": None}}
-    assert render(values, which=which) == render(which=which)
+    values |= {"controller": {"issuerAmbientCredentials": None}, "hostNetwork": None}
+    rules: Object = {"monitoring": {"rules": {"enabled": True}}, "pki": FULL["pki"] | {"env": []}}
+    values |= {
+        "monitoring": {"rules": {"enabled": True, "alertLabels": None}},
+        "pki": rules["pki"] | {"env": None},
+    }
+    assert render(values, which=which) == render(rules, which=which)
 
 
 def test_a_service_monitor_finds_the_service_whatever_argo_cd_writes() -> None:

@@ -264,7 +264,7 @@ imagePullSecrets:
 {{ $field }}: {{ toYaml . }}
 {{- end }}
 {{- end }}
-{{- with default (ternary "ClusterFirstWithHostNet" "" .Values.hostNetwork) .Values.dnsPolicy }}
+{{- with default (ternary "ClusterFirstWithHostNet" "" (default false .Values.hostNetwork)) .Values.dnsPolicy }}
 dnsPolicy: {{ . }}
 {{- end }}
 {{- if .Values.hostNetwork }}
@@ -395,7 +395,7 @@ containers:
 {{- $env = append $env (dict "name" "VAULT_CACERT" "value" "/etc/vault-issuer/ca/ca.crt") -}}
 {{- $mounts = append $mounts (dict "name" "ca" "mountPath" "/etc/vault-issuer/ca" "readOnly" true) -}}
 {{- end -}}
-{{- include "vault-issuer.hookPod" (dict "root" . "account" (printf "%s-pki" (include "vault-issuer.fullname" .)) "token" false "args" $args "env" (concat $env $pki.env) "mounts" $mounts) -}}
+{{- include "vault-issuer.hookPod" (dict "root" . "account" (printf "%s-pki" (include "vault-issuer.fullname" .)) "token" false "args" $args "env" (concat $env (default (list) $pki.env)) "mounts" $mounts) -}}
 {{- end -}}
 
 {{/* Its volumes but for the file. */}}
