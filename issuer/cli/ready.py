@@ -152,12 +152,15 @@ async def _url_trouble(url: str) -> str | None:
 
 async def _lease_trouble(client: KubeClient, where: str) -> str | None:
     """Return what is wrong with the pod of the Lease's holder, the replica that works; None if nothing is."""
-    from issuer.kube.errors import KubeError
+    from issuer.kube.errors import KubeError, NotFound
     from issuer.kube.resources import LEASES, PODS
 
     namespace, name = where.split("/")
     try:
-        spec = (await client.get(LEASES, name, namespace)).get("spec") or {}
+        try:
+            spec = (await client.get(LEASES, name, namespace)).get("spec") or {}
+        except NotFound:
+            return f'there is no Lease "{name}" in namespace "{namespace}": no replica has started there yet'
         holder = str(spec.get("holderIdentity") or "")
         if not holder:
             return "no replica holds it"
@@ -169,10 +172,13 @@ async def _lease_trouble(client: KubeClient, where: str) -> str | None:
 
 
 async def _issuer_trouble(client: KubeClient, kind: IssuerKind, key: IssuerKey) -> str | None:
-    from issuer.kube.errors import KubeError
+    from issuer.kube.errors import KubeError, NotFound
 
     try:
         found = await client.get(kind.resource, key.name, key.namespace or None)
+    except NotFound:
+        where = f' in namespace "{key.namespace}"' if key.namespace else ""
+        return f'there is no {kind.kind} "{key.name}"{where}; create it, or correct --issuer'
     except KubeError as error:
         return error.message
     return _not_ready(found)

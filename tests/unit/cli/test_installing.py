@@ -70,7 +70,9 @@ async def test_an_issuer_is_waited_for_and_the_reason_told(tmp_path: Path) -> No
         }
         api.on("GET", ISSUER, refuse(404, "NotFound", "there is none"))
         missing = await _wait(wanted, 0, where, None)
-        assert "there is none" in missing["VaultClusterIssuer/vault"]
+        assert missing["VaultClusterIssuer/vault"] == (
+            'there is no VaultClusterIssuer "vault"; create it, or correct --issuer'
+        )
 
 
 async def test_a_url_is_ready_when_it_answers_200() -> None:
@@ -103,6 +105,8 @@ async def test_a_lease_is_well_when_its_holder_is_a_ready_pod(tmp_path: Path) ->
         api.on("GET", lease, json({"spec": {"holderIdentity": "issuer-7f_x-0_9a"}}))
         api.on("GET", pod, refuse(404, "NotFound", "there is no such pod"))
         assert "no such pod" in (await _wait(wanted, 0, where, None))[name]
+        api.on("GET", lease, refuse(404, "NotFound", "there is none"))
+        assert (await _wait(wanted, 0, where, None))[name].startswith('there is no Lease "vault-issuer"')
 
 
 @pytest.mark.parametrize("lease", ["vault-issuer", "a/b/c", "/b", "a/"])
