@@ -162,11 +162,6 @@ def translated(error: VaultError, *, written: bool = True) -> PkiError:
             f"the active node (`vault status` tells its address), or wait for an election. {kept}; run the "
             "same again then"
         )
-    if isinstance(error, UntrustedTLS):
-        return VaultNotUsable(
-            f"{error}. {kept}. Set VAULT_CACERT to the file with the CA of Vault's own TLS certificate, and "
-            "VAULT_TLS_SERVER_NAME if that is for another name than VAULT_ADDR has"
-        )
-    if isinstance(error, (Unreachable, InvalidConnection, ServerError)):
+    if isinstance(error, (Unreachable, UntrustedTLS, InvalidConnection, ServerError)):
         return VaultNotUsable(f"{error}. {kept}; run the same again once Vault answers")
     return (PathNotFound if isinstance(error, VaultNotFound) else PkiError)(str(error))
