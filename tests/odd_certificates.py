@@ -357,7 +357,7 @@ TAKEN: Final = tuple(
 def chain(shape_name: str, *, as_root: bool = True) -> tuple[bytes, bytes, bytes, PrivateKey]:
     """Root, intermediate and leaf (DER), one of the first two odd, and the leaf's key."""
     odd = ODD[shape_name]
-    root_key, key, leaf_key = _keys(rsa_key=odd.rsa)
+    root_key, key, leaf_key = keys(rsa_key=odd.rsa)
     plain_root = Shape(subject=plain_name("Old Root"))
     plain = Shape(subject=plain_name("Intermediate"))
     root = odd.change(plain_root) if as_root else plain_root
@@ -376,7 +376,8 @@ def chain(shape_name: str, *, as_root: bool = True) -> tuple[bytes, bytes, bytes
 
 
 @cache  # RSA keys take a while, and no test needs others
-def _keys(*, rsa_key: bool) -> tuple[PrivateKey, PrivateKey, PrivateKey]:
+def keys(*, rsa_key: bool) -> tuple[PrivateKey, PrivateKey, PrivateKey]:
+    """The keys of root, intermediate and leaf of every chain."""
     return new_key(rsa_key=rsa_key), new_key(rsa_key=rsa_key), new_key(rsa_key=rsa_key)
 
 

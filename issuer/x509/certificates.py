@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -33,6 +33,8 @@ from issuer.x509.usages import Usages, certificate_usages
 
 Certificate = x509.Certificate | RawCertificate
 """A certificate as the library decodes it, or read from its bytes."""
+
+_Read = Callable[[x509.Certificate], object]
 
 MAX_CERTIFICATES: Final = 64
 """Most certificates in one bundle; a CA's chain has two or three, a trust bundle of our own some ten."""
@@ -219,15 +221,27 @@ def _decode(der: bytes) -> x509.Certificate:
         # About attribute lengths, which CAs don't hold to, and about serial numbers, which are checked here.
         warnings.simplefilter("ignore")
         certificate = x509.load_der_x509_certificate(der)
-        _decode_all(certificate)
+        _decode_all(certificate, _LATE)
         if certificate.serial_number <= 0:
             raise InvalidCertificate("its serial number is not positive")
     return certificate
 
 
-def _decode_all(certificate: x509.Certificate) -> None:
+def unread_part(certificate: x509.Certificate) -> str:
+    """Return in words what of a CA's certificate the library can't read where it is looked at, "" if it reads
+    all. Such CAs may serve all the same: Go and OpenSSL look at less."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about lengths of attributes, which CAs don't hold to
+        try:
+            _decode_all(certificate, _LATE_OF_CAS)
+        except InvalidCertificate as error:
+            return str(error)
+    return ""
+
+
+def _decode_all(certificate: x509.Certificate, late: Mapping[str, _Read]) -> None:
     """Touch all parts that the library decodes late, so that a bad one raises here and nowhere else."""
-    for what, read in _LATE.items():
+    for what, read in late.items():
         try:
             read(certificate)
         except InvalidCertificate:
@@ -236,12 +250,17 @@ def _decode_all(certificate: x509.Certificate) -> None:
             raise InvalidCertificate(f"its {what} can't be read: {_reason(error)}") from error
 
 
-_LATE: Final[dict[str, Callable[[x509.Certificate], object]]] = {
+_LATE_OF_CAS: Final[Mapping[str, _Read]] = {
     "extensions": usages,
-    "subject or alternative names": names,
+    "subject": quiet_subject,
     "public key": public_key,
     "issuer's name": lambda certificate: certificate.issuer,
     "validity": lambda certificate: (certificate.not_valid_before_utc, certificate.not_valid_after_utc),
+}
+_LATE: Final[Mapping[str, _Read]] = {
+    "extensions": usages,
+    "subject or alternative names": names,
+    **{what: read for what, read in _LATE_OF_CAS.items() if what not in ("extensions", "subject")},
 }
 _KIND: Final = re.compile(r"kind: (\w+)")
 _PLACE: Final = re.compile(r'"(?:\w+::)?(\w+)"')

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from issuer.pki.authorities.certificates import UNDECODABLE
 from issuer.pki.secret import SecretText
+from issuer.x509.certificates import unread_part
 
 _CERTIFICATE: Final = re.compile(
     rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----.+?-----END (?:X509 |TRUSTED )?CERTIFICATE-----",
@@ -118,10 +119,18 @@ def certificates_of(pem: bytes) -> list[x509.Certificate]:
     certificates = []
     for block in blocks:
         try:
-            certificates.append(x509.load_pem_x509_certificate(block[0]))
+            certificate = x509.load_pem_x509_certificate(block[0])
         except UNDECODABLE as error:
             line = _line(pem, block.start())
             raise BadBundle("the certificate that begins here can't be read; copy it again", line) from error
+        part = unread_part(certificate)
+        if part:
+            raise BadBundle(
+                f"of the certificate that begins here {part}. If Vault takes it, import it by hand, and "
+                "write existing: true",
+                _line(pem, block.start()),
+            )
+        certificates.append(certificate)
     return certificates
 
 

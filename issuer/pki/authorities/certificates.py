@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from issuer.pki.file.authority import Authority
 from issuer.pki.resources.resource import FieldChange
+from issuer.x509.errors import LIBRARY_ERRORS
 
 _TOLERANCE: Final = 3600
 """Seconds by which a lifetime may differ: Vault dates certificates back by 30 s, and cuts to its signer's."""
@@ -26,13 +26,7 @@ _SUBJECT: Final = (
 )
 
 
-UNDECODABLE: Final = (
-    ValueError,
-    UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.InvalidVersion,
-    x509.UnsupportedGeneralNameType,
-)
+UNDECODABLE: Final = LIBRARY_ERRORS
 """Errors of `cryptography` over what others made: at loading, or later, when a part is looked at."""
 
 

@@ -14,6 +14,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from issuer.pki.authorities.certificates import UNDECODABLE
 from issuer.pki.file.authority import Authority
 from issuer.text import rfc3339
+from issuer.x509.certificates import unread_part
 
 
 def chain_problems(authority: Authority, read: Mapping[str, Any], now: datetime) -> Iterator[str]:
@@ -24,7 +25,11 @@ def chain_problems(authority: Authority, read: Mapping[str, Any], now: datetime)
     if not chain:
         yield "Vault gives no chain for it"
         return
-    for certificate in chain:
+    for number, certificate in enumerate(chain, 1):
+        part = unread_part(certificate)
+        if part:
+            yield f"of certificate {number} of its chain {part}: the chain can't be checked here"
+            return
         yield from _own_problems(certificate, now)
     for lower, upper in itertools.pairwise(chain):
         if not is_signed_by(lower, upper):

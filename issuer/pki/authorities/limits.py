@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from cryptography import x509
@@ -19,6 +19,7 @@ from issuer.pki.authorities.chains import is_signed_by
 from issuer.pki.file.authority import Authority
 from issuer.pki.file.domains import outside
 from issuer.text import rfc3339
+from issuer.x509.certificates import unread_part
 
 _SAME_RUN: Final = timedelta(hours=1)
 """A CA of its signer's lifetime is made a moment after it, or by the next run: so much later it may end."""
@@ -35,8 +36,13 @@ class CALimits:
 
 
 def limits_of(chain: Sequence[x509.Certificate]) -> CALimits:
-    """Return the bounds of the first certificate of a chain; those above it bound the path length, too."""
+    """Return the bounds of the first certificate of a chain; those above it bound the path length, too.
+
+    One that can't be read has none that are known here.
+    """
     own = chain[0]
+    if unread_part(own):
+        return CALimits(datetime.max.replace(tzinfo=UTC))
     lengths = [length - depth for depth, length in _lengths(chain) if length is not None]
     return CALimits(own.not_valid_after_utc, min(lengths, default=None), tuple(permitted_names(own)))
 
@@ -48,7 +54,7 @@ def _lengths(chain: Sequence[x509.Certificate]) -> Iterator[tuple[int, int | Non
     """
     yield 0, path_length(chain[0])
     for depth, (lower, upper) in enumerate(itertools.pairwise(chain), 1):
-        if not is_signed_by(lower, upper):
+        if not is_signed_by(lower, upper) or unread_part(upper):
             return
         yield depth, path_length(upper)
 

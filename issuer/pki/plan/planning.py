@@ -40,6 +40,7 @@ from issuer.pki.resources.resource import FieldChange, Order, VaultResource
 from issuer.pki.secret import HIDDEN
 from issuer.pki.server.reading import VaultReading
 from issuer.site import docs_page
+from issuer.x509.certificates import unread_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +281,9 @@ def _standing(
     problem = other_key(authority, certificate)
     if problem:
         raise OtherAuthority(problem)
+    part = unread_part(certificate)
+    if part and not authority.existing:
+        return (), f"can't be compared with the file: {part}"
     chain = given.chains.get(name, ())
     hold_bundle(name, authority, certificate, chain)
     needs = tuple(rotation_needs(authority, certificate))

@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from issuer.root.ceremony.file import CRLWish
-from issuer.root.ceremony.roots import adopted_entries, adoption_problem
+from issuer.root.ceremony.roots import adopted_entries, adoption_problem, title
 from issuer.root.certificates.crls import LARGEST_CRL_NUMBER, RevokedCA, signed_crl
 from issuer.root.certificates.keys import PrivateKey
 from issuer.root.errors import RootRefusal
@@ -94,7 +94,7 @@ def _adopted(ledger: RootLedger, outside: Sequence[x509.Certificate]) -> tuple[S
     for one in outside:
         problem = adoption_problem(one, ledger.root)
         if problem is not None:
-            raise RootRefusal(RefusalReason.REQUEST, f"{subject_text(one)[:200]} {problem}.")
+            raise RootRefusal(RefusalReason.REQUEST, f"{title(one)} {problem}.")
     known = {one.certificate for one in ledger.signed}
     return tuple(adopted_entries([one for one in dict.fromkeys(outside) if one not in known]))
 

@@ -19,7 +19,7 @@ from issuer.root.errors import RootRefusal
 from issuer.root.reasons import RefusalReason
 from issuer.root.record.entries import InitData, SignData, to_base64
 from issuer.root.record.ledger import RootLedger, new_ledger
-from issuer.x509.certificates import is_authority
+from issuer.x509.certificates import is_authority, unread_part
 from issuer.x509.chains.chain import is_root, signed_by
 from issuer.x509.describe import subject_text
 
@@ -65,6 +65,9 @@ def begin_root(wish: RootWish, key: PrivateKey, now: datetime) -> BegunRoot:
 def take_over(wish: RootWish, key: PrivateKey, foreign: ForeignRoot, now: datetime) -> BegunRoot:
     """Return the ledger of a root that another tool made. Raises RootRefusal."""
     certificate = foreign.certificate
+    part = unread_part(certificate)
+    if part:
+        raise RootRefusal(RefusalReason.REQUEST, f"The root can't be taken over: {part}. Make a new one.")
     own = certificate.public_key()
     if not isinstance(own, PublicKey) or public_der(own) != public_der(key.public_key()):
         raise RootRefusal(
@@ -82,7 +85,7 @@ def take_over(wish: RootWish, key: PrivateKey, foreign: ForeignRoot, now: dateti
     for one in foreign.issued:
         reason = adoption_problem(one, certificate)
         if reason is not None:
-            raise RootRefusal(RefusalReason.REQUEST, f"{subject_text(one)[:200]} {reason}.")
+            raise RootRefusal(RefusalReason.REQUEST, f"{title(one)} {reason}.")
     issued = tuple(dict.fromkeys(foreign.issued))
     ledger = new_ledger(_init(wish, certificate, foreign), adopted_entries(issued), now, key)
     return BegunRoot(ledger, lint(certificate))
@@ -90,6 +93,9 @@ def take_over(wish: RootWish, key: PrivateKey, foreign: ForeignRoot, now: dateti
 
 def adoption_problem(issued: x509.Certificate, root: x509.Certificate) -> str | None:
     """Return why a certificate can't be kept as one that the root signed."""
+    part = unread_part(issued)
+    if part:
+        return f"can't be kept: {part}; replace that CA, and leave it out here"
     if not signed_by(issued, root):
         return "is not signed by this root"
     if issued == root:
@@ -97,6 +103,13 @@ def adoption_problem(issued: x509.Certificate, root: x509.Certificate) -> str | 
     if not 0 < issued.serial_number <= LARGEST_SERIAL:
         return "has a serial number that no CRL can name; replace that CA, and leave it out here"
     return None
+
+
+def title(certificate: x509.Certificate) -> str:
+    """Return the subject of a certificate, or its serial number where parts of it can't be read."""
+    if unread_part(certificate):
+        return f"The certificate with serial {certificate.serial_number:x}"
+    return subject_text(certificate)[:200]
 
 
 def adopted_entries(issued: Sequence[x509.Certificate]) -> list[SignData]:

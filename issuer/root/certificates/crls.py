@@ -15,6 +15,7 @@ from cryptography import x509
 
 from issuer.root.certificates.keys import PrivateKey, PublicKey, digest_of
 from issuer.root.certificates.profile import authority_key_identifier
+from issuer.x509.errors import LIBRARY_ERRORS
 
 LARGEST_CRL_NUMBER: Final = (1 << 159) - 1
 """Readers take 20 octets, the first bit being the sign (RFC 5280 section 5.2.3)."""
@@ -83,11 +84,18 @@ def crl_problems(
 ) -> Iterator[str]:
     """Yield in words why a CRL isn't that of `issuer` with all of `revoked` in it."""
     key = issuer.public_key()
-    if crl.issuer != issuer.subject:
+    try:
+        number, extensions, name = crl_number(crl), list(crl.extensions), crl.issuer
+    except LIBRARY_ERRORS:
+        yield "its number, or another part, can't be read; make it once more (openssl ca -gencrl)"
+        return
+    if name != issuer.subject:
         yield "it is the CRL of another CA by its name"
     elif not isinstance(key, PublicKey) or not crl.is_signature_valid(key):
         yield "its signature is not the root's"
-    for extension in crl.extensions:
+    if not 0 <= number <= LARGEST_CRL_NUMBER:
+        yield "its number is negative, or larger than readers take"
+    for extension in extensions:
         # Those of RFC 5280 that are critical, delta lists and issuing points, make a list of a part.
         if extension.critical:
             yield f"it lists a part only ({extension.oid.dotted_string} is critical); take the whole list"
@@ -106,7 +114,7 @@ def _entry(revoked: RevokedCA) -> x509.RevokedCertificate:
 def _cause(entry: x509.RevokedCertificate) -> RevocationCause:
     try:
         flag = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
-    except x509.ExtensionNotFound:
+    except (x509.ExtensionNotFound, *LIBRARY_ERRORS):  # a reason that nobody knows, too
         return RevocationCause.UNSPECIFIED
     return next((cause for cause, one in _FLAGS.items() if one is flag), RevocationCause.UNSPECIFIED)
 
