@@ -98,7 +98,9 @@ class Authority(FileModel):
     lifetime: Lifetime | None = Field(
         None, description="Lifetime of its certificate; needed where Vault makes it."
     )
-    max_path_length: int | None = Field(None, ge=0, description="CAs that may follow below; none: no limit.")
+    max_path_length: int | None = Field(
+        None, ge=0, le=255, description="CAs that may follow below; none: no limit."
+    )
     permitted_dns_domains: tuple[str, ...] = Field(
         (), alias="permittedDNSDomains", description="Name constraint of its certificate."
     )

@@ -7,6 +7,7 @@
 - `fields`: fields that the server doesn't have. Pure.
 - `context`: what the checks of a plan look at. Pure.
 - `signers`: what real certificates of signers don't allow. Pure.
+- `certificates`: certificates that CAs would get and couldn't serve with. Pure.
 - `acme`: roles and issuers that ACME names and nobody has. Pure.
 - `granted`: mounts and roles that policies grant and nobody has. Pure.
 - `planning`: resources and reading become a `PkiPlan`. Pure.

@@ -16,6 +16,7 @@ from issuer.pki.file.authority import Authority
 from issuer.pki.file.model import Part, PkiFile, path_in_file
 from issuer.pki.file.place import Places
 from issuer.pki.plan.acme import acme_problems
+from issuer.pki.plan.certificates import certificate_problems
 from issuer.pki.plan.context import PlanContext
 from issuer.pki.plan.desired import BOTH, authorities_top_down
 from issuer.pki.plan.fields import Offers, check_fields
@@ -123,6 +124,8 @@ def plan_of(given: PlanInput, reading: VaultReading, offers: Offers, now: dateti
     limits = authority_limits(given.file, steps, reading, given.chains, now)
     context = PlanContext(given.file, given.places, steps, reading, limits, now)
     problems += signer_problems(context)
+    brought = {name: brought_certificates(content) for name, content in given.brought.items()}
+    problems += certificate_problems(context, {**brought, **given.chains})
     problems += role_date_problems(context)
     problems += acme_problems(given.file, given.places, given.parts, reading)
     problems += grant_problems(given.file, given.places, given.parts, reading)

@@ -63,7 +63,7 @@ def signer_problems(context: PlanContext) -> Iterator[str]:
     for part, name in authorities_top_down(context.file):
         authority, step = authorities[name], steps_by_name.get(name)
         by = authority.signed_by
-        if step is None or by is None or not _will_be_signed(step, authority, context.reading):
+        if step is None or by is None or not will_be_made(step, authority, context.reading):
             continue
         at = context.told(part, "authorities", name, "signedBy")
         signer = context.limits.get(by)
@@ -92,7 +92,7 @@ def _standing(name: str, authority: Authority, reading: VaultReading) -> list[x5
     return []
 
 
-def _will_be_signed(step: PkiStep, authority: Authority, reading: VaultReading) -> bool:
+def will_be_made(step: PkiStep, authority: Authority, reading: VaultReading) -> bool:
     """Return True unless its certificate is in the mount already, whatever else is left to do."""
     if not step.action.applies:
         return False
