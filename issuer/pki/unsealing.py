@@ -19,7 +19,7 @@ from issuer.manifests.errors import BadInput
 from issuer.pki.errors import PkiError
 from issuer.pki.secret import SecretText
 from issuer.pki.server.calls import translated
-from issuer.pki.server.connecting import connected, connection_from
+from issuer.pki.server.connecting import connected, server_connection
 from issuer.vault.errors import VaultBadRequest, VaultError
 from issuer.vault.transport import VaultClient
 
@@ -123,7 +123,7 @@ class _Unsealing:
 
     async def one(self, address: str, leader: str = "") -> UnsealResult:
         """Unseal one server; with a `leader` it joins that one's cluster first."""
-        connection = connection_from({**self.environment, "BAO_ADDR": address, "VAULT_ADDR": address})
+        connection = server_connection({**self.environment, "BAO_ADDR": address, "VAULT_ADDR": address})
         try:
             async with connected(connection) as client:
                 if leader:

@@ -76,6 +76,14 @@ def test_two_people_unseal_together(vault: Vault, sealed: OpenBao, tmp_path: Pat
     assert not is_sealed(sealed)
 
 
+def test_a_namespace_of_the_shell_does_not_stand_in_the_way(
+    vault: Vault, sealed: OpenBao, tmp_path: Path
+) -> None:
+    file = share_file(tmp_path, *sealed.unseal_keys)
+    ran = vault.run("unseal", "--shares", file, VAULT_NAMESPACE="team")
+    assert (ran.exit_code, ran.output) == (0, f"{sealed.addr} unsealed\n")
+
+
 def test_shares_of_another_vault_are_refused_and_it_goes_on(
     vault: Vault, sealed: OpenBao, other: OpenBao, tmp_path: Path
 ) -> None:

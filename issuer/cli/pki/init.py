@@ -158,6 +158,8 @@ async def _run(
     connection = replace(connection_from(os.environ), timeout=INIT_SECONDS)
     if not connection.server.startswith("https://"):
         raise BadInput(f"{connection.server} is no https:// address, and shares go by TLS alone")
+    if connection.namespace is not None:
+        raise BadInput("VAULT_NAMESPACE is set, and a server is initialised as a whole; unset it")
     check_targets(options.folder, admin[0])
     async with connected(connection) as client:
         if wish is None:

@@ -28,6 +28,8 @@ from issuer.vault.transport import VaultClient
 
 AT_ONCE: Final = 16
 """Reads in flight."""
+_IN_EVERY_NAMESPACE: Final = frozenset({"sys/auth", "sys/mounts"})
+"""Tables that are never absent: without one, what is asked is no namespace (tried on OpenBao 2.7.2: 404)."""
 _WARNING_CHARS: Final = 400
 _STANDBY: Final = "forward to the active node"
 """In OpenBao's answer to help at a standby, which forwards everything else (2.7.2)."""
@@ -55,7 +57,12 @@ class VaultCalls:
         async with self._slots:
             try:
                 answer = await self._adapter.request(verb, f"/v1/{path}")
-            except VaultNotFound:
+            except VaultNotFound as error:
+                if path in _IN_EVERY_NAMESPACE:
+                    raise VaultNotUsable(
+                        f"Vault has nothing at {path}, which each of its namespaces has: correct "
+                        "VAULT_NAMESPACE, or make that namespace first"
+                    ) from error
                 return PathRead()
             except VaultForbidden as error:
                 return PathRead(refused=str(error))

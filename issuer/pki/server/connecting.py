@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from issuer.manifests.errors import BadInput
@@ -30,6 +31,11 @@ def connection_from(environment: Mapping[str, str]) -> Connection:
         server_name=variable(environment, "TLS_SERVER_NAME") or None,
         namespace=variable(environment, "NAMESPACE") or None,
     )
+
+
+def server_connection(environment: Mapping[str, str]) -> Connection:
+    """Return that server for calls about it as a whole, which it refuses in namespaces. Raises BadInput."""
+    return replace(connection_from(environment), namespace=None)
 
 
 def token_from(environment: Mapping[str, str]) -> SecretText:

@@ -87,3 +87,13 @@ def test_a_server_that_is_down_at_the_first_call_is_said_to_be_unchanged(
     assert "Nothing was changed; run the same again" in hour.output
     assert "What was done" not in hour.output
     assert not (tmp_path / "shares").exists()
+
+
+def test_a_namespace_is_refused_before_the_server_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hour = first_hour(tmp_path, monkeypatch)
+    monkeypatch.setenv("VAULT_NAMESPACE", "team")
+    assert hour.init() == 1
+    assert "VAULT_NAMESPACE is set, and a server is initialised as a whole; unset it" in hour.output
+    assert not (tmp_path / "shares").exists()
