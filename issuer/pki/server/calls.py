@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
 from issuer.pki.errors import NotPermitted, PathNotFound, PkiError, UnexpectedWarning, VaultNotUsable
@@ -23,6 +23,7 @@ from issuer.vault.errors import (
     VaultError,
     VaultForbidden,
     VaultNotFound,
+    VaultRateLimited,
 )
 from issuer.vault.transport import VaultClient
 
@@ -30,6 +31,10 @@ AT_ONCE: Final = 16
 """Reads in flight."""
 _IN_EVERY_NAMESPACE: Final = frozenset({"sys/auth", "sys/mounts"})
 """Tables that are never absent: without one, what is asked is no namespace (tried on OpenBao 2.7.2: 404)."""
+RATE_PATIENCE: Final = 60.0
+"""Seconds for which one call waits for a rate limit of Vault's: its quotas count by the second or minute."""
+_RATE_PAUSE: Final = 1.0
+"""Seconds between two tries where Vault names none."""
 _WARNING_CHARS: Final = 400
 _STANDBY: Final = "forward to the active node"
 """In OpenBao's answer to help at a standby, which forwards everything else (2.7.2)."""
@@ -38,8 +43,15 @@ _STANDBY: Final = "forward to the active node"
 class VaultCalls:
     """Reads and writes as one token. `count` is the number of calls so far."""
 
-    def __init__(self, client: VaultClient, token: SecretText, warnings: WarningFilter | None = None) -> None:
+    def __init__(
+        self,
+        client: VaultClient,
+        token: SecretText,
+        warnings: WarningFilter | None = None,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
         self._client = client
+        self._sleep = sleep
         self._adapter = client.adapter(token.reveal())
         self._warnings = warnings or WarningFilter()
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -48,7 +60,7 @@ class VaultCalls:
 
     def as_token(self, token: SecretText) -> VaultCalls:
         """Return calls on the same connections as another token."""
-        return VaultCalls(self._client, token, self._warnings)
+        return VaultCalls(self._client, token, self._warnings, self._sleep)
 
     async def read(self, path: str) -> PathRead:
         """Read a path, or list it if it ends with a slash. Raises VaultNotUsable, PkiError."""
@@ -56,7 +68,7 @@ class VaultCalls:
         verb = "LIST" if path.endswith("/") else "GET"
         async with self._slots:
             try:
-                answer = await self._adapter.request(verb, f"/v1/{path}")
+                answer = await self._answer(verb, f"/v1/{path}")
             except VaultNotFound as error:
                 if path in _IN_EVERY_NAMESPACE:
                     raise VaultNotUsable(
@@ -85,7 +97,7 @@ class VaultCalls:
         self.count += 1
         async with self._slots:
             try:
-                answer = await self._adapter.request("GET", f"/v1/{path}?help=1")
+                answer = await self._answer("GET", f"/v1/{path}?help=1")
             except (VaultNotFound, VaultForbidden, VaultBadRequest):
                 return {}
             except ServerError as error:
@@ -124,7 +136,7 @@ class VaultCalls:
         self.count += 1
         try:
             self._has_written = True  # also if the answer is lost
-            answer = await self._adapter.request(method, f"/v1/{path}", json=revealed(body or {}))
+            answer = await self._answer(method, f"/v1/{path}", revealed(body or {}))
         except VaultBadRequest:
             raise
         except VaultForbidden as error:
@@ -143,6 +155,24 @@ class VaultCalls:
                 "expectWarnings of the file, and run the same again"
             )
         return dict(answer)
+
+    async def _answer(self, method: str, path: str, body: Any = None) -> dict[str, Any] | None:
+        """Return the answer to a call, which is sent again while a rate limit holds it off.
+
+        Vault counts before it does anything, so nothing is done twice.
+        """
+        left = RATE_PATIENCE
+        while True:
+            try:
+                sent = {} if body is None else {"json": body}
+                answer: dict[str, Any] | None = await self._adapter.request(method, path, **sent)
+                return answer
+            except VaultRateLimited as error:
+                pause = max(error.retry_after or _RATE_PAUSE, _RATE_PAUSE)
+                if pause > left:
+                    raise
+                left -= pause
+                await self._sleep(pause)
 
     async def delete(self, path: str) -> None:
         """Delete a path."""
@@ -169,6 +199,8 @@ def translated(error: VaultError, *, written: bool = True) -> PkiError:
             f"the active node (`vault status` tells its address), or wait for an election. {kept}; run the "
             "same again then"
         )
+    if isinstance(error, VaultRateLimited):
+        return VaultNotUsable(f"{error}. {kept}; raise the quota (sys/quotas), or run the same again later")
     if isinstance(error, (Unreachable, UntrustedTLS, InvalidConnection, ServerError)):
         return VaultNotUsable(f"{error}. {kept}; run the same again once Vault answers")
     return (PathNotFound if isinstance(error, VaultNotFound) else PkiError)(str(error))
