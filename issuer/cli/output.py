@@ -6,9 +6,10 @@ import json
 import logging
 import sys
 import textwrap
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
@@ -18,14 +19,23 @@ if TYPE_CHECKING:
     from issuer.explain.advice import Advice
 
 
+_OF_CERTIFICATES: Final = "Attribute's length must be|Parsed a serial number which wasn't positive"
+"""Beginnings of warnings of `cryptography` 50 about certificates that it reads."""
+
+
 @contextmanager
 def report_bad_input(exit_code: int) -> Iterator[None]:
-    """End the command on BadInput, with its message on standard error, line by line."""
+    """End the command on BadInput, with its message on standard error, line by line.
+
+    What the library says of careless certificates of others is kept from the terminal.
+    """
     from issuer.manifests.errors import BadInput
     from issuer.manifests.text import shown
 
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=_OF_CERTIFICATES)
+            yield
     except BadInput as error:
         for line in str(error).splitlines():
             typer.echo(f"Error: {shown(line, 4000)}", err=True)

@@ -59,7 +59,8 @@ def summary(plan: PkiPlan) -> Text:
         if (number := sum(one.action is action for one in plan.steps))
     ]
     same = sum(one.action is StepAction.NONE for one in plan.steps)
-    text = f"{', '.join(counts) or 'Nothing to do'}; {same} as the file says."
+    nothing = "Nothing to do beside what is refused" if plan.problems else "Nothing to do"
+    text = f"{', '.join(counts) or nothing}; {same} as the file says."
     if plan.left:
         text += f" Left: {len(plan.left)} that this command doesn't do."
     return Text(text, style="bold")

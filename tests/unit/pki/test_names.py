@@ -11,6 +11,7 @@ import pytest
 from issuer.manifests.errors import BadInput
 from issuer.pki.file.reading import BOTH_PARTS, load_texts
 from issuer.pki.plan.planning import PkiPlan, plan_of
+from issuer.pki.plan.show import summary
 from issuer.pki.plan.step import StepAction
 from issuer.pki.resources.values import same
 from issuer.pki.server.reading import PathRead, VaultReading
@@ -93,8 +94,9 @@ def test_what_vault_lists_in_lower_case_is_not_pruned() -> None:
 
 def test_a_mount_around_a_new_one_in_vault_is_told_before_anything_is_sent() -> None:
     tables = {"sys/mounts": {"pki/": {"type": "kv"}, "deep/pki/x/": {"type": "kv"}}, "sys/auth": {}}
-    told = planned("mounts: {pki/int: {}, deep/pki: {}, pki_int: {}}", tables).problems
-    assert [one.partition(", and takes none")[0] for one in told] == [
+    plan = planned("mounts: {pki/int: {}, deep/pki: {}}", tables)
+    assert str(summary(plan)).startswith("Nothing to do beside what is refused; ")
+    assert [one.partition(", and takes none")[0] for one in plan.problems] == [
         "pki.yaml:1 sys/mounts/pki/int can't be made: Vault has a mount at pki",
         "pki.yaml:1 sys/mounts/deep/pki can't be made: Vault has a mount at deep/pki/x",
     ]
