@@ -63,7 +63,7 @@ def error_from_answer(where: str, answer: Answer) -> VaultError:
     if raw is None:
         # Only Vault's own answers may fail a request: a page of some proxy says nothing about a CSR.
         if b"HTTP request to an HTTPS server" in answer.body:
-            hint = "The server expects HTTPS. Change `server` to https://…"
+            hint = "The server expects HTTPS: its address must begin with https://"
             return UnexpectedAnswer(f"{said}. {hint}", status=status)
         question = "is this Vault's address?"
         if answer.shown:

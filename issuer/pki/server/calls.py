@@ -201,6 +201,13 @@ def translated(error: VaultError, *, written: bool = True) -> PkiError:
         )
     if isinstance(error, VaultRateLimited):
         return VaultNotUsable(f"{error}. {kept}; raise the quota (sys/quotas), or run the same again later")
-    if isinstance(error, (Unreachable, UntrustedTLS, InvalidConnection, ServerError)):
+    if isinstance(error, UntrustedTLS):
+        return VaultNotUsable(
+            f"{error}. {kept}; set VAULT_CACERT to the file of the CA that signed the server's certificate, "
+            "or VAULT_TLS_SERVER_NAME to a name in it, and run the same again"
+        )
+    if isinstance(error, InvalidConnection):
+        return VaultNotUsable(f"VAULT_ADDR or VAULT_CACERT can't be used: {error}. {kept}")
+    if isinstance(error, (Unreachable, ServerError)):
         return VaultNotUsable(f"{error}. {kept}; run the same again once Vault answers")
     return (PathNotFound if isinstance(error, VaultNotFound) else PkiError)(str(error))

@@ -6,13 +6,19 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
 
 from issuer.manifests.errors import BadInput
+from issuer.pki.file.durations import TRUTHS
 from issuer.pki.secret import SecretText
 from issuer.pki.server.calls import translated
 from issuer.vault.connection import Connection
 from issuer.vault.errors import InvalidConnection
 from issuer.vault.transport import VaultClient
+
+_PATHS: Final = frozenset({"ui", "v1"})
+"""First parts of paths that people copy with an address: of the browser's page, and of the API."""
 
 
 def connection_from(environment: Mapping[str, str]) -> Connection:
@@ -23,8 +29,11 @@ def connection_from(environment: Mapping[str, str]) -> Connection:
         raise BadInput(
             "VAULT_ADDR is not set; set it to Vault's address, such as https://vault.example.com:8200"
         )
-    if variable(environment, "SKIP_VERIFY"):
+    if TRUTHS.get(variable(environment, "SKIP_VERIFY")) is not False:
         raise BadInput("VAULT_SKIP_VERIFY is set, but TLS is always verified; unset it, set VAULT_CACERT")
+    path = urlsplit(address).path.strip("/").partition("/")[0]
+    if path in _PATHS:
+        raise BadInput(f"VAULT_ADDR is the server alone, without /{path}; take that off {address}")
     return Connection(
         server=address,
         ca_pem=_ca(variable(environment, "CACERT")),
