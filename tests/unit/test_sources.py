@@ -17,13 +17,18 @@ POSSESSIVE = re.compile(r"\(\?>|(?:[*+?]|\{[0-9]*,?[0-9]*\})\+")
 CLASSES = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 
 
+# Most files have neither, and need not be parsed.
+LOOKED_AT = re.compile(r"\bre\.|\.extract(?:all)?\b|\.unpack_archive\b")
+
+
 @cache
 def calls(folder: str) -> list[tuple[str, ast.Call]]:
-    """Every call of a method or of a module's function, with the file that it stands in."""
+    """Every call of a method or function of a module, in files that use `re` or unpack, with the file."""
     return [
         (str(path.relative_to(ROOT)), node)
         for path in (ROOT / folder).rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if LOOKED_AT.search(text := path.read_text(encoding="utf-8"))
+        for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
     ]
 
