@@ -43,7 +43,7 @@ def exists(folder: str, name: str) -> bool:
     if name.startswith("make "):
         return name.removeprefix("make ") in TARGETS
     forms = [f"{folder}{name}", f"{folder}{name}.py", name, f"{name}.py"]
-    return any(True for form in forms for _ in ROOT.glob(form))
+    return any(any(ROOT.glob(form)) if "*" in form else (ROOT / form).exists() for form in forms)
 
 
 def test_there_are_capabilities() -> None:
