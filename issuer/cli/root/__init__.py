@@ -1,1 +1,1 @@
-"""Commands of `vault-issuer root`: an offline root."""
+"""Commands of `vault-issuer root`, an offline root: `wishes` from options, `acts`, and `commands`."""

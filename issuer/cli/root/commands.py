@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 
 from issuer.cli.help import Commands
 from issuer.cli.options import Format, OutputFormat
 from issuer.cli.output import print_data, report_bad_input
-
-if TYPE_CHECKING:
-    from issuer.root.ceremony.file import CRLWish, RootWish, SignWish
-    from issuer.root.certificates.constraints import NameBounds
 
 REFUSED: Final = 1
 BAD_INPUT: Final = 2
@@ -131,18 +127,19 @@ def init(
       vault-issuer root init --from-key ca.key --from-certificate ca.crt
     """
     from issuer.cli.root.acts import Sources, make_root
+    from issuer.cli.root.wishes import ca_fields, given, root_wish
 
     sources = Sources(from_key, from_certificate, from_crl, tuple(from_issued or ()), from_passphrase_file)
     subject = {"commonName": common_name, "organization": [organization] if organization else None}
-    given = {
-        "subject": _given({**subject, "country": country}),
+    options = {
+        "subject": given({**subject, "country": country}),
         "key": key,
         "passphrases": 2 if two_passphrases else None,
         "crlLifetime": crl_lifetime,
     }
     with _reported(output):
-        fields = _ca_fields(lifetime, path_length, (permit, exclude), crl_url, issuer_url)
-        wish = _root_wish(file, _given({**given, **fields}))
+        fields = ca_fields(lifetime, path_length, (permit, exclude), crl_url, issuer_url)
+        wish = root_wish(file, given({**options, **fields}))
         made = make_root(folder, wish, sources, passphrase_file or [], _now(), _day(today))
         _printed(made.report, made.lines, output)
 
@@ -224,8 +221,9 @@ def sign(
       vault-issuer root sign -f ceremony.yaml
     """
     from issuer.cli.root.acts import Asked, sign_all
+    from issuer.cli.root.wishes import ca_fields, given, sign_wishes
 
-    given = {
+    options = {
         "request": None if csr is None else str(csr),
         "certificate": None if out is None else str(out),
         "spkiSHA256": spki_sha256,
@@ -233,8 +231,8 @@ def sign(
         "renew": renew or None,
     }
     with _reported(output):
-        fields = _ca_fields(lifetime, path_length, (permit, exclude), crl_url, issuer_url)
-        wishes = _sign_wishes(file, _given({**given, **fields}))
+        fields = ca_fields(lifetime, path_length, (permit, exclude), crl_url, issuer_url)
+        wishes = sign_wishes(file, given({**options, **fields}))
         asked = Asked(passphrase_file or [], yes, dry_run, _now(), _day(today))
         done = sign_all(folder, wishes, asked, quiet=output is not OutputFormat.TABLE)
         _printed(done.report, done.lines, output)
@@ -281,16 +279,17 @@ def crl(
       vault-issuer root crl --revoke 1f0a3c55 --reason cACompromise --publish /srv/www/pki
     """
     from issuer.cli.root.acts import Asked, next_crl, revoked_certificates
+    from issuer.cli.root.wishes import crl_wish, given
 
     if reason is not None and not revoke and not revoke_certificate:
         raise typer.BadParameter("--reason needs --revoke or --revoke-certificate.")
-    given = {
+    options = {
         "lifetime": lifetime,
         "number": number,
-        "revoke": [_given({"serial": one, "reason": reason}) for one in revoke] if revoke else None,
+        "revoke": [given({"serial": one, "reason": reason}) for one in revoke] if revoke else None,
     }
     with _reported(output):
-        wish = revoked_certificates(revoke_certificate or [], reason, _crl_wish(file, _given(given)))
+        wish = revoked_certificates(revoke_certificate or [], reason, crl_wish(file, given(options)))
         asked = Asked(passphrase_file or [], yes, dry_run, _now(), _day(today))
         done = next_crl(folder, wish, asked, publish, quiet=output is not OutputFormat.TABLE)
         _printed(done.report, done.lines, output)
@@ -341,77 +340,6 @@ def _day(text: str | None) -> date | None:
         return None if text is None else date.fromisoformat(text)
     except ValueError as error:
         raise BadInput("--today is no day; write it as 2027-03-31") from error
-
-
-def _given(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that were given, without those left out."""
-    return {name: value for name, value in values.items() if value not in (None, {})}
-
-
-def _ca_fields(
-    lifetime: str | None,
-    path_length: int | None,
-    names: tuple[list[str] | None, list[str] | None],
-    crl_url: list[str] | None,
-    issuer_url: list[str] | None,
-) -> dict[str, Any]:
-    """Return the fields that a root and a CA below it have in common; `names`: permitted and excluded."""
-    return {
-        "lifetime": lifetime,
-        "maxPathLength": path_length,
-        "nameConstraints": _bounds(*names),
-        "crlURLs": crl_url,
-        "issuerURLs": issuer_url,
-    }
-
-
-def _bounds(permit: Sequence[str] | None, exclude: Sequence[str] | None) -> NameBounds | None:
-    from issuer.manifests.errors import BadInput
-    from issuer.root.certificates.constraints import name_bounds
-
-    if not permit and not exclude:
-        return None
-    try:
-        return name_bounds(permit or (), exclude or ())
-    except ValueError as error:
-        raise BadInput(f"--permit or --exclude: {plain_problem(error)}") from None
-
-
-def plain_problem(error: ValueError) -> str:
-    """Return the first problem of a model's error in its own words."""
-    problems = getattr(error, "errors", None)
-    text = problems()[0]["msg"] if callable(problems) else str(error)
-    return str(text).removeprefix("Value error, ")
-
-
-def _root_wish(file: str | None, given: dict[str, Any]) -> RootWish:
-    from issuer.root.ceremony.file import RootWish, checked_wish, overlaid, read_ceremony
-
-    base = None if file is None else read_ceremony(file).root
-    return overlaid(base, checked_wish(RootWish, given))
-
-
-def _crl_wish(file: str | None, given: dict[str, Any]) -> CRLWish:
-    from issuer.root.ceremony.file import CRLWish, checked_wish, overlaid, read_ceremony
-
-    base = None if file is None else read_ceremony(file).crl
-    return overlaid(base, checked_wish(CRLWish, given))
-
-
-def _sign_wishes(file: str | None, given: dict[str, Any]) -> list[SignWish]:
-    from issuer.manifests.errors import BadInput
-    from issuer.root.ceremony.file import SignWish, checked_wish, overlaid, read_sign_wishes
-
-    of_file = [] if file is None else read_sign_wishes(file)
-    if "request" not in given:
-        if not of_file:
-            raise BadInput("Name a CSR, or a ceremony file with sign.")
-        if given:
-            raise BadInput("These options are of one CSR; name it, too.")
-        return of_file
-    wish = checked_wish(SignWish, given)
-    here = Path(wish.request).absolute()
-    return [overlaid(next((one for one in of_file if Path(one.request).absolute() == here), None), wish)]
 
 
 def _printed(report: Any, lines: Sequence[str], output: OutputFormat) -> None:
