@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
 
 HEAVY = (
     "issuer.controller",
@@ -87,32 +92,49 @@ def test_agent_loads_nothing_of_kubernetes_and_no_server_of_the_controller() -> 
     assert found(*AGENT, heavy=NOT_FOR_MACHINES) == []
 
 
-def test_neither_the_controller_nor_an_agent_loads_the_client_of_requests() -> None:
-    """hvac brings it, and what it finds character sets with: 55 ms of the start, and memory of each pod."""
+CLIENT_OF_REQUESTS = ("requests", "urllib3", "charset_normalizer")
+
+
+@pytest.fixture(scope="module")
+def of_processes() -> Sequence[str]:
+    """What the controller, and then an agent, finds loaded."""
     modules = ("issuer.controller.process.run", "issuer.signing.vault.connector", *AGENT)
-    assert found(*modules, heavy=("requests", "urllib3", "charset_normalizer")) == []
+    return found(*modules, heavy=(*HEAVY, *CLIENT_OF_REQUESTS))
 
 
-def test_the_controllers_parts_are_found_where_they_are_loaded() -> None:
-    lines = found("issuer.controller.process.run")
-    assert "issuer.controller.process.run loads prometheus_client" in lines
-    assert not any(line.startswith("issuer.cli.main") for line in lines)
+def test_neither_the_controller_nor_an_agent_loads_the_client_of_requests(
+    of_processes: Sequence[str],
+) -> None:
+    """hvac brings it, and what it finds character sets with: 55 ms of the start, and memory of each pod."""
+    assert [line for line in of_processes if line.endswith(CLIENT_OF_REQUESTS)] == []
 
 
-def end(code: str) -> str:
-    """What a process prints while it ends: `agent check` of a file that isn't there, then `code`."""
+def test_the_controllers_parts_are_found_where_they_are_loaded(of_processes: Sequence[str]) -> None:
+    assert "issuer.controller.process.run loads prometheus_client" in of_processes
+    assert not any(line.startswith("issuer.cli.main") for line in of_processes)
+
+
+@pytest.fixture(scope="module")
+def end() -> Mapping[str, Any]:
+    """What a process has when it ends: `agent check` of a file that isn't there."""
     script = (
-        f"import atexit, gc, sys\natexit.register(lambda: {code})\nfrom issuer.cli.main import main\n"
+        "import atexit, gc, json, sys\n"
+        "def tell():\n"
+        "    print(json.dumps({'modules': list(sys.modules), 'frozen': gc.get_freeze_count()}))\n"
+        "atexit.register(tell)\n"
+        "from issuer.cli.main import main\n"
         "sys.argv = ['vault-issuer', 'agent', 'check', '--config', '/nonexistent/agent.yaml']\nmain()"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert "/nonexistent/agent.yaml" in done.stderr
-    return done.stdout.strip()
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
 
 
-def test_logs_do_not_bring_rich() -> None:
-    assert end("print('structlog' in sys.modules, 'rich' in sys.modules)") == "True False"
+def test_logs_do_not_bring_rich(end: Mapping[str, Any]) -> None:
+    assert "structlog" in end["modules"]
+    assert "rich" not in end["modules"]
 
 
-def test_a_command_looks_for_no_garbage_before_it_ends() -> None:
-    assert int(end("print(gc.get_freeze_count())")) > 10_000
+def test_a_command_looks_for_no_garbage_before_it_ends(end: Mapping[str, Any]) -> None:
+    assert end["frozen"] > 10_000
