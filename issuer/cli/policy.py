@@ -22,6 +22,13 @@ DENIED: Final = 1
 UNPROCESSED: Final = 2
 BAD_INPUT: Final = 3
 
+ClusterKubeconfig = Annotated[
+    str | None, typer.Option(metavar="FILE", help="With --cluster: kubeconfig file. Default: as kubectl.")
+]
+ClusterContext = Annotated[
+    str | None, typer.Option(metavar="NAME", help="With --cluster: context of the kubeconfig.")
+]
+
 
 class PolicyGroup(HelpfulGroup):
     """Group of commands whose usage errors exit with 3: 2 means Unprocessed in these commands."""
@@ -104,12 +111,8 @@ def explain_requests(
         typer.Option(metavar="USAGE,...", help="Bare PEM request: spec.usages, e.g. 'server auth'."),
     ] = None,
     is_ca: Annotated[bool, typer.Option("--is-ca", help="Bare PEM request: it asks for a CA.")] = False,
-    kubeconfig: Annotated[
-        str | None, typer.Option(metavar="FILE", help="With --cluster: kubeconfig file. Default: as kubectl.")
-    ] = None,
-    context: Annotated[
-        str | None, typer.Option(metavar="NAME", help="With --cluster: context of the kubeconfig.")
-    ] = None,
+    kubeconfig: ClusterKubeconfig = None,
+    context: ClusterContext = None,
     backends: Backends = None,
     yaml_only: YamlOnly = False,
     output: Format = OutputFormat.TABLE,
@@ -212,12 +215,8 @@ def lint_policies(
         bool, typer.Option("--cluster", help="Read the policies, issuers, RBAC and namespaces of a cluster.")
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
-    kubeconfig: Annotated[
-        str | None, typer.Option(metavar="FILE", help="With --cluster: kubeconfig file. Default: as kubectl.")
-    ] = None,
-    context: Annotated[
-        str | None, typer.Option(metavar="NAME", help="With --cluster: context of the kubeconfig.")
-    ] = None,
+    kubeconfig: ClusterKubeconfig = None,
+    context: ClusterContext = None,
     backends: Backends = None,
     output: Format = OutputFormat.TABLE,
 ) -> None:
