@@ -15,7 +15,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,9 +24,17 @@ from typing import Any, Final
 from issuer.agent.errors import AgentError, DiskRefused, UnsafePath
 from issuer.agent.files.contents import FILE_NAME, SOURCE_NAME
 from issuer.agent.files.regular import MAX_FILE, open_regular
-from issuer.agent.files.writing import NewFile, attributes_of, create, disk_errors, replace
+from issuer.agent.files.writing import (
+    WHILE_WRITTEN,
+    NewFile,
+    attributes_of,
+    create,
+    disk_errors,
+    make_symlink,
+    replace,
+)
 
-_ROOM: Final = "room"
+_TRIAL: Final = "room"
 _LEAST_ROOM: Final = 32 << 10
 """Bytes of a first set, with some CAs."""
 GENERATIONS: Final = ".generations"
@@ -154,17 +162,26 @@ class GenerationFolder:
                 found.append(name)
         return found
 
-    def prove_room(self) -> None:
-        """Prove that there is room for another set as large as the current one. Raises DiskRefused."""
+    def prove_writable(self, files: Iterable[NewFile] = ()) -> None:
+        """Prove that another set can be written before one is signed: room, owners and modes, a symlink.
+
+        There is to be room for a set as large as the current one; of `files` mode and owner count. Raises
+        DiskRefused.
+        """
         current = self.current()
         names = [] if current is None else [f"{current.folder}/{name}" for name in current.sha256]
         size = sum(len(self._bytes(name) or b"") for name in names)
+        tried = dict.fromkeys((one.mode, one.owner) for one in files)
         with disk_errors(f'The files in "{self.path}"'):
             try:
-                replace(self._generations, _ROOM, NewFile(bytes(max(size, _LEAST_ROOM)), 0o600))
+                replace(self._generations, _TRIAL, NewFile(bytes(max(size, _LEAST_ROOM)), WHILE_WRITTEN))
+                for mode, owner in tried:
+                    replace(self._generations, _TRIAL, NewFile(b"", mode, owner))
+                os.unlink(_TRIAL, dir_fd=self._generations)
+                make_symlink(CURRENT, _TRIAL, self._generations)
             finally:
                 with suppress(FileNotFoundError):
-                    os.unlink(_ROOM, dir_fd=self._generations)
+                    os.unlink(_TRIAL, dir_fd=self._generations)
 
     def note(self, name: str, data: bytes) -> None:
         """Keep a note about the whole folder, beside the generations; no secret. Raises DiskRefused."""
@@ -215,7 +232,7 @@ class GenerationFolder:
         temporary = f".{CURRENT}.new"
         with suppress(FileNotFoundError):
             os.unlink(temporary, dir_fd=self._generations)
-        os.symlink(written.folder, temporary, dir_fd=self._generations)
+        make_symlink(written.folder, temporary, self._generations)
         os.rename(temporary, CURRENT, src_dir_fd=self._generations, dst_dir_fd=self._generations)
         os.fsync(self._generations)
 
@@ -227,7 +244,7 @@ class GenerationFolder:
             temporary = f".{name}.new"
             with suppress(FileNotFoundError):
                 os.unlink(temporary, dir_fd=self._fd)
-            os.symlink(_target(name), temporary, dir_fd=self._fd)
+            make_symlink(_target(name), temporary, self._fd)
             self._keep_before(name)
             os.rename(temporary, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
         os.fsync(self._fd)

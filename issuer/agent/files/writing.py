@@ -23,6 +23,11 @@ _DISK: Final = {
     errno.EPERM: "not permitted",
     errno.EIO: "the disk has an error",
 }
+_OTHER_FOLDER: Final = "name a folder on another one, as FAT, exFAT and many network shares keep none"
+
+
+class StepRefused(OSError):
+    """Raised where a file system refuses one step; its text says which, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +91,19 @@ def dress(fd: int, file: NewFile) -> None:
         with suppress(OSError):
             os.setxattr(fd, name, value)
     if file.owner.uid is not None or file.owner.gid is not None:
-        os.fchown(fd, _or_same(file.owner.uid), _or_same(file.owner.gid))
-    os.fchmod(fd, file.mode)
+        with _refused_as(
+            f"they can't be given to {_described(file.owner)}: only root may give files away, and to a group "
+            "only root and its members. Run the agent as root or as that user, or correct owner and group"
+        ):
+            os.fchown(fd, _or_same(file.owner.uid), _or_same(file.owner.gid))
+    with _refused_as(f"the file system doesn't take mode {file.mode:04o}: {_OTHER_FOLDER}"):
+        os.fchmod(fd, file.mode)
+
+
+def make_symlink(target: str, name: str, folder: int) -> None:
+    """Make a symlink in an open folder. Raises OSError, also where the file system knows none."""
+    with _refused_as(f"the file system takes no symlinks: {_OTHER_FOLDER}, and have copies written here"):
+        os.symlink(target, name, dir_fd=folder)
 
 
 def attributes_of(folder: int, name: str) -> dict[str, bytes]:
@@ -109,13 +125,30 @@ def attributes_of(folder: int, name: str) -> dict[str, bytes]:
 
 
 @contextmanager
+def _refused_as(text: str) -> Iterator[None]:
+    """Tell a refusal by its cause; what else can go wrong, as with a full disk, stays as it is."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.EPERM, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+            raise StepRefused(error.errno, text) from error
+        raise
+
+
+@contextmanager
 def disk_errors(what: str) -> Iterator[None]:
     """Turn an OSError into DiskRefused that names `what` and what stays as it was."""
     try:
         yield
     except OSError as error:
-        why = _DISK.get(error.errno or 0, (error.strerror or str(error)).lower())
+        said = error.strerror or str(error)
+        why = said if isinstance(error, StepRefused) else _DISK.get(error.errno or 0, said.lower())
         raise DiskRefused(f"{what} can't be written; the old ones are kept: {why}") from error
+
+
+def _described(owner: FileOwner) -> str:
+    ids = (("user", owner.uid), ("group", owner.gid))
+    return " and ".join(f"{what} {number}" for what, number in ids if number is not None)
 
 
 def _or_same(number: int | None) -> int:

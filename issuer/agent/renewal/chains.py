@@ -105,7 +105,7 @@ class CAChainKeeper:
     async def check(self) -> tuple[str, ...]:
         """Try folders, owners and the CAs; returns warnings. Raises as `step` does."""
         with opened_set(self.spec.folder, owners_of(self.spec)) as folder:
-            warnings = check_files(self.spec)
+            warnings = check_files(self.spec, folder)
             if not self.spec.delivered:
                 await self._fetch(self._read(folder), self._clock.now())
         return warnings

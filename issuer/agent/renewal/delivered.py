@@ -142,8 +142,8 @@ class DeliveredKeeper(CertificateKeeper):
 
     async def check(self) -> tuple[str, ...]:
         """Try folders, owners and passwords alone; returns warnings. Raises AgentError."""
-        with opened_set(self.spec.folder, owners_of(self.spec)):
-            return check_files(self.spec)
+        with opened_set(self.spec.folder, owners_of(self.spec)) as folder:
+            return check_files(self.spec, folder)
 
     def deliver(self, answer: DeliveredAnswer) -> KeepReport:
         """Verify what was handed over, and write it. Raises AgentError; the old files stay then."""

@@ -191,8 +191,8 @@ class CertificateKeeper:
 
         Returns warnings.
         """
-        with opened_set(self.spec.folder, owners_of(self.spec)):
-            warnings = check_files(self.spec)
+        with opened_set(self.spec.folder, owners_of(self.spec)) as folder:
+            warnings = check_files(self.spec, folder)
         await self._calls.probe()
         return warnings
 
@@ -270,8 +270,7 @@ class CertificateKeeper:
         fresh = self._unwritten
         if fresh is None:
             # Else each run would sign one that can't be written, and revoke it again.
-            check_own_files(self.spec)
-            folder.prove_room()
+            check_own_files(self.spec, folder)
             key = self._kept_key(made, reason)
             fresh = await self._calls.sign(self.spec, key or new_key(self.spec.key), self._clock.now())
             self._unwritten = fresh

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -30,11 +31,14 @@ from issuer.agent.config.model import CAChainSpec, CertificateSpec
 from issuer.agent.errors import AgentError
 from issuer.agent.files.contents import SOURCE_NAME, CertificateSet, FileKind
 from issuer.agent.files.copies import check_copy, copy_file
+from issuer.agent.files.generations import GenerationFolder
 from issuer.agent.files.owners import owner_of
 from issuer.agent.files.regular import read_regular
-from issuer.agent.files.writing import NewFile
+from issuer.agent.files.writing import FileOwner, NewFile
 
 SOURCE: Final = SOURCE_NAME
+_MAX_PASSWORD: Final = 1024
+"""Bytes of the longest password: PKCS#12's readers take less."""
 _ROOTS: Final = b"# roots\n"
 _KEY: Final = re.compile(rb"-----BEGIN PRIVATE KEY-----[^-]+-----END PRIVATE KEY-----\n")
 
@@ -108,14 +112,14 @@ def write_copies(spec: CertificateSpec | CAChainSpec, made: CertificateSet) -> t
     return tuple(warnings)
 
 
-def check_files(spec: CertificateSpec | CAChainSpec) -> tuple[str, ...]:
-    """Try owners, password files, and the places of copies, and write nothing; returns warnings.
+def check_files(spec: CertificateSpec | CAChainSpec, folder: GenerationFolder) -> tuple[str, ...]:
+    """Try owners, password files, the set's folder, and the places of copies; returns warnings.
 
-    Raises AgentError.
+    Nothing is left written. Raises AgentError.
     """
-    check_own_files(spec)
-    for one in spec.copies:
-        _check_file(one)
+    check_own_files(spec, folder)
+    # In the set's folder: what this process may give away there it may elsewhere.
+    folder.prove_writable([NewFile(b"", one.final_mode, _check_file(one)) for one in spec.copies])
     found = (
         check_copy(one.path, one.final_mode, owner_of(one.owner, one.group, keep_id=one.keep_id))
         for one in spec.copies
@@ -123,10 +127,12 @@ def check_files(spec: CertificateSpec | CAChainSpec) -> tuple[str, ...]:
     return tuple(filter(None, found))
 
 
-def check_own_files(spec: CertificateSpec | CAChainSpec) -> None:
-    """Try owners and password files of what lies in the set's folder. Raises AgentError."""
-    for one in spec.files:
-        _check_file(one)
+def check_own_files(spec: CertificateSpec | CAChainSpec, folder: GenerationFolder) -> None:
+    """Try owners and password files of what lies in the set's folder, and to write there.
+
+    Raises AgentError.
+    """
+    folder.prove_writable([NewFile(b"", one.final_mode, _check_file(one)) for one in spec.files])
 
 
 def exposed_keys(spec: CertificateSpec | CAChainSpec) -> tuple[str, ...]:
@@ -140,10 +146,11 @@ def exposed_keys(spec: CertificateSpec | CAChainSpec) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _check_file(one: SetFile | CopiedFile) -> None:
-    owner_of(one.owner, one.group, keep_id=one.keep_id)
+def _check_file(one: SetFile | CopiedFile) -> FileOwner:
+    """Return the owner of a file. Raises AgentError if there is none, or no password that can be used."""
     if one.password_file is not None:
         _password(one.password_file)
+    return owner_of(one.owner, one.group, keep_id=one.keep_id)
 
 
 def _same_store(one: CopiedFile, wanted: bytes) -> bytes | None:
@@ -175,10 +182,32 @@ def _digest(value: Sequence[Any] | Mapping[str, Any]) -> str:
 
 
 def _password(path: Path) -> bytes:
+    """Return the password in a file. Raises AgentError if it can't be read, or is none."""
     try:
-        return path.read_bytes().rstrip(b"\r\n")
+        # Nobody may ever write to a FIFO.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            data = file.read(_MAX_PASSWORD + 1)
     except OSError as error:
         raise AgentError(f'The password file "{path}" can\'t be read: {error.strerror}') from error
+    password = data.rstrip(b"\r\n")
+    if not password:
+        # PKCS#12 files would be written without one, and the key with them.
+        raise AgentError(f'The password file "{path}" is empty: write the password into it')
+    if len(data) > _MAX_PASSWORD or not _is_plain(data):
+        raise AgentError(
+            f'The password file "{path}" is not a password in UTF-8 of at most {_MAX_PASSWORD} bytes, '
+            "without a byte order mark: save it as plain UTF-8, as printf does"
+        )
+    return password
+
+
+def _is_plain(data: bytes) -> bool:
+    """Return True for text in UTF-8 without a byte order mark and NUL, as every reader takes it."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return False
+    return not text.startswith("\ufeff") and "\0" not in text
 
 
 def _pem(certificates: Sequence[x509.Certificate]) -> bytes:

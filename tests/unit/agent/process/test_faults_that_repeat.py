@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -82,31 +85,81 @@ def _delivered(folder: Path, name: str, **more: Any) -> dict[str, Any]:
     return {"name": name, "folder": str(folder / name), "delivered": True, **more}
 
 
-@pytest.mark.parametrize("lack", ["password", "owner", "room"])
+@pytest.mark.parametrize(
+    ("lack", "told"),
+    [
+        ("password", "can't be read"),
+        ("empty", 'pw" is empty: write the password into it'),
+        ("encoding", "not a password in UTF-8"),
+        ("mark", "without a byte order mark"),
+        ("owner", 'no user "nobody-here"'),
+        ("room", "no space left"),
+        ("symlinks", "the file system takes no symlinks: name a folder on another one"),
+        ("modes", "the file system doesn't take mode 0600"),
+    ],
+)
 async def test_what_can_not_be_written_is_not_signed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lack: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lack: str, told: str
 ) -> None:
     """Under cron each run would sign one, and revoke it."""
     machine = Machine(tmp_path)
+    passwords = {
+        "empty": b"\n",
+        "encoding": "päss".encode("latin-1"),
+        "mark": b"\xef\xbb\xbfpw",
+        "password": None,
+    }
     one: dict[str, Any] = {"name": "a.p12", "kind": "pkcs12"}
-    if lack == "password":
-        one["passwordFile"] = str(tmp_path / "none")
+    if lack in passwords:
+        one["passwordFile"] = str(tmp_path / "pw")
+        if (password := passwords[lack]) is not None:
+            (tmp_path / "pw").write_bytes(password)
     elif lack == "owner":
         one["owner"] = "nobody-here"
-    else:
-
-        def full(_: GenerationFolder) -> None:
-            raise DiskRefused("no space left")
-
-        monkeypatch.setattr(GenerationFolder, "prove_room", full)
+    elif lack == "room":
+        monkeypatch.setattr(GenerationFolder, "prove_writable", _raising(DiskRefused("no space left")))
+    else:  # as SMB shares and FAT do, which no test can mount
+        call = {"symlinks": "symlink", "modes": "fchmod"}[lack]
+        (tmp_path / "web").mkdir()
+        (tmp_path / "web" / ".generations").mkdir()
+        monkeypatch.setattr(f"issuer.agent.files.writing.os.{call}", _raising(OSError(95, "Not supported")))
     files = type(machine.keeper.spec).model_validate(
         {**FILE["certificates"][0], "folder": str(tmp_path / "web"), "files": [one]}  # type: ignore[index]
     )
     machine.keeper.spec = files
     for _ in range(3):
-        with pytest.raises(AgentError):
+        with pytest.raises(AgentError, match=told):
             await machine.keeper.step()
     assert machine.signing.signed == machine.signing.revoked == []
+
+
+def _raising(error: Exception) -> Callable[..., None]:
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    return refuse
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("given", [{"owner": "0"}, {"group": "0"}])
+async def test_owner_that_can_not_be_given_is_told_before_the_signing(given: dict[str, str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own is closed to other users
+        machine = Machine(Path(folder))
+        spec = {**FILE["certificates"][0], "folder": f"{folder}/web"}  # type: ignore[index]
+        machine.keeper.spec = type(machine.keeper.spec).model_validate(
+            {**spec, "files": [{"name": "a.pem", "kind": "combined", **given}]}
+        )
+        os.chown(folder, 65534, 65534)
+        os.setegid(65534)
+        os.seteuid(65534)
+        try:
+            for call in (machine.keeper.step, machine.keeper.check):
+                with pytest.raises(DiskRefused, match=r"can't be given to .*: only root may give files away"):
+                    await call()
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+        assert machine.signing.signed == []
 
 
 async def test_full_disk_is_noticed_before_the_signing(
