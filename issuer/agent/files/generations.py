@@ -71,9 +71,10 @@ class GenerationFolder:
         """Return the set that readers see, or None if there is none yet. Raises DiskRefused."""
         try:
             target = os.readlink(CURRENT, dir_fd=self._generations)
-        except FileNotFoundError:
-            return None
         except OSError as error:
+            # EINVAL: no symlink, as after a backup that followed it; `mend` makes it one again.
+            if error.errno in (errno.ENOENT, errno.EINVAL):
+                return None
             raise DiskRefused(f'"{self.path}": {error.strerror}') from error
         return self._read(target)
 
@@ -233,6 +234,8 @@ class GenerationFolder:
         with suppress(FileNotFoundError):
             os.unlink(temporary, dir_fd=self._generations)
         make_symlink(written.folder, temporary, self._generations)
+        with suppress(OSError):  # a folder only after a backup that followed the symlink
+            shutil.rmtree(CURRENT, dir_fd=self._generations)
         os.rename(temporary, CURRENT, src_dir_fd=self._generations, dst_dir_fd=self._generations)
         os.fsync(self._generations)
 
@@ -262,11 +265,20 @@ class GenerationFolder:
             return
         if not (stat.S_ISREG(found.st_mode) or stat.S_ISLNK(found.st_mode)):
             raise UnsafePath(f'"{self.path / name}" is neither a file nor a symlink: move it away')
+        if stat.S_ISREG(found.st_mode) and self._is_copied(name):
+            return
         with suppress(FileExistsError):  # kept by an earlier run
             # A second name, so that readers find a file under the first at every moment.
             os.link(
                 name, f"{name}.before-agent", src_dir_fd=self._fd, dst_dir_fd=self._fd, follow_symlinks=False
             )
+
+    def _is_copied(self, name: str) -> bool:
+        """Return True if a file is what the current set has of that name, as a backup may restore it."""
+        mine = self.read(name)
+        with suppress(OSError), os.fdopen(open_regular(name, self._fd), "rb") as file:
+            return mine is not None and file.read(MAX_FILE) == mine
+        return False
 
     def _numbers(self) -> list[int]:
         """Return the numbers of all generations, whole or not, oldest first."""

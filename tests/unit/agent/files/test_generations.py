@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -322,3 +323,20 @@ def test_root_refuses_a_set_that_another_user_may_write(tmp_path: Path, of: str)
     for opening in (opened_set, seen_set):
         with pytest.raises(UnsafePath, match=f"Group {NOBODY} may write"), opening(path):
             pass
+
+
+def test_set_restored_without_symlinks_is_made_whole(tmp_path: Path) -> None:
+    """As a backup, or a copy to another machine, that followed them."""
+    with opened_set(tmp_path / "old") as folder:
+        folder.write(files_of("one"), {"serial": "01"})
+        folder.write(files_of("two"), {"serial": "02"})
+    shutil.copytree(tmp_path / "old", tmp_path / "web")
+    with seen_set(tmp_path / "web") as looked:
+        assert looked is not None
+        assert looked.current() is None
+    with opened_set(tmp_path / "web") as folder:
+        assert folder.changed() == []
+        assert seen(tmp_path / "web") == {"two"}
+        folder.write(files_of("three"), {"serial": "03"})
+    assert seen(tmp_path / "web") == {"three"}
+    assert not list((tmp_path / "web").glob("*.before-agent"))  # else the key lay there for good
