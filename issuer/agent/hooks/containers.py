@@ -1,12 +1,14 @@
 """A program or a signal in containers, by the socket of Podman or Docker.
 
-Source: https://docs.docker.com/reference/api/engine/version/v1.40/ (Podman has the same paths).
+The version of the API is the engine's own: Docker 29 takes none before 1.44, older ones none after theirs.
+Source: https://docs.docker.com/reference/api/engine/ (Podman has the same paths).
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -19,7 +21,10 @@ from issuer.text import one_line
 
 LABEL: Final = "tls=true"
 OWNER_LABEL: Final = "owner"
-_BASE: Final = "http://containers/v1.40"
+_BASE: Final = "http://containers"
+_VERSION: Final = re.compile(r"\d{1,3}\.\d{1,3}")
+_USUAL_VERSION: Final = "1.40"
+"""The version that is spoken to an engine which tells none."""
 _MOST: Final = 8 << 20
 """Bytes of the longest answer that is read: a list of some thousand containers."""
 _OUTPUT: Final = 1 << 20
@@ -94,14 +99,22 @@ def _described(hook: ContainerHook) -> str:
 async def _connected(hook: ContainerHook) -> AsyncIterator[_Engine]:
     connector = aiohttp.UnixConnector(path=str(hook.socket))
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout()) as session:
-        yield _Engine(session)
+        yield _Engine(session, await _version(session))
+
+
+async def _version(session: aiohttp.ClientSession) -> str:
+    """Return the newest version of the API that the engine speaks, as its header `Api-Version` tells."""
+    async with session.get(f"{_BASE}/_ping") as answer:
+        told = answer.headers.get("Api-Version", "")
+    return told if _VERSION.fullmatch(told) else _USUAL_VERSION
 
 
 class _Engine:
     """The few calls of the engine's API that are made."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(self, session: aiohttp.ClientSession, version: str) -> None:
         self._session = session
+        self._base = f"{_BASE}/v{version}"
 
     async def running(self, hook: ContainerHook) -> dict[str, str]:
         """Return the names of the running containers that the hook means, by ID."""
@@ -154,7 +167,7 @@ class _Engine:
         gone: str = "",
         most: int = _MOST,
     ) -> bytes:
-        async with self._session.request(method, f"{_BASE}{path}", params=params, json=body) as answer:
+        async with self._session.request(method, f"{self._base}{path}", params=params, json=body) as answer:
             data = b""
             while len(data) < most and (more := await answer.content.read(65536)):
                 data += more

@@ -19,15 +19,22 @@ class Engine:
     exit_code: int = 0
     gone: bool = False
     said: list[str] = field(default_factory=list)
+    version: str = "1.41"
+    tells_version: bool = True
 
     def answers(self) -> web.Application:
         made = web.Application()
-        made.router.add_get("/v1.40/containers/json", self._list)
-        made.router.add_post("/v1.40/containers/{name}/exec", self._exec)
-        made.router.add_post("/v1.40/exec/{name}/start", self._start)
-        made.router.add_get("/v1.40/exec/{name}/json", self._ended)
-        made.router.add_post("/v1.40/containers/{name}/kill", self._kill)
+        made.router.add_get("/_ping", self._ping)
+        made.router.add_get(f"/v{self.version}/containers/json", self._list)
+        made.router.add_post(f"/v{self.version}/containers/{{name}}/exec", self._exec)
+        made.router.add_post(f"/v{self.version}/exec/{{name}}/start", self._start)
+        made.router.add_get(f"/v{self.version}/exec/{{name}}/json", self._ended)
+        made.router.add_post(f"/v{self.version}/containers/{{name}}/kill", self._kill)
         return made
+
+    async def _ping(self, _: web.Request) -> web.Response:
+        headers = {"Api-Version": self.version} if self.tells_version else {}
+        return web.Response(text="OK", headers=headers)
 
     async def _list(self, request: web.Request) -> web.Response:
         assert "tls=true" in json.loads(request.query["filters"])["label"]

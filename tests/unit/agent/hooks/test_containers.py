@@ -43,6 +43,22 @@ async def test_only_named_containers_are_told(tmp_path: Path, user: HookUser) ->
     assert engine.said == ["mine: nginx -s reload", "theirs: SIGHUP"]
 
 
+@pytest.mark.parametrize("version", ["1.39", "1.41", "1.52"])
+async def test_version_of_the_engine_is_spoken(tmp_path: Path, user: HookUser, version: str) -> None:
+    """Docker 29 refuses versions before 1.44, and an older one those after its own."""
+    engine = Engine(CONTAINERS, version=version)
+    async with listening(engine, tmp_path) as socket:
+        await tell_containers(hook(socket, owner="proxy", signal="HUP"), user, 20)
+    assert engine.said == ["mine: SIGHUP"]
+
+
+async def test_engine_that_tells_no_version_is_spoken_to(tmp_path: Path, user: HookUser) -> None:
+    engine = Engine(CONTAINERS, version="1.40", tells_version=False)
+    async with listening(engine, tmp_path) as socket:
+        await tell_containers(hook(socket, owner="proxy", signal="HUP"), user, 20)
+    assert engine.said == ["mine: SIGHUP"]
+
+
 async def test_failed_program_is_told_with_its_words(tmp_path: Path, user: HookUser) -> None:
     async with listening(Engine(CONTAINERS, exit_code=3), tmp_path) as socket:
         with pytest.raises(ConsumerRefused, match=r'"nginx" in container "mine" ended with 3: .*oops'):
