@@ -25,11 +25,12 @@ _OCTAL: Final = re.compile(r"\\([0-7]{3})")
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """One mount: the device's number, the path within its file system, and where it is seen."""
+    """One mount: the device's number, the path within its file system, where it is seen, and its kind."""
 
     device: str
     root: str
     point: str
+    kind: str = ""
 
 
 def mounts_of(text: str) -> tuple[Mount, ...]:
@@ -38,7 +39,8 @@ def mounts_of(text: str) -> tuple[Mount, ...]:
     for line in text.splitlines():
         fields = line.split(" ")
         if len(fields) > 4:
-            found.append(Mount(fields[2], _plain(fields[3]), _plain(fields[4])))
+            kind = line.partition(" - ")[2].partition(" ")[0]
+            found.append(Mount(fields[2], _plain(fields[3]), _plain(fields[4]), kind))
     return tuple(found)
 
 
@@ -68,6 +70,12 @@ def is_pinned(path: Path, owner: int | None = None, proc: Path = PROC) -> str | 
         if mount := pinned_by(path, here, mounts):
             return f'it is mounted alone as "{mount.point}" (seen by process {pid})'
     return None
+
+
+def lies_in_memory(path: Path, proc: Path = PROC) -> bool:
+    """Return True if a file is in a file system that is empty after each boot, as /run is."""
+    found = _mount_of(Path(os.path.realpath(path)), _read(proc / "self" / "mountinfo"))
+    return found is not None and found.kind in ("tmpfs", "ramfs")
 
 
 def sees_all(proc: Path = PROC) -> bool:
@@ -123,13 +131,17 @@ def _maker(namespace: Path, proc: Path) -> int:
         os.close(fd)
 
 
-def _place(path: Path, here: Iterable[Mount]) -> tuple[str, str] | None:
+def _mount_of(path: Path, here: Iterable[Mount]) -> Mount | None:
     best: Mount | None = None
     for mount in here:
         # The last of several mounts at one place is on top.
         if path.is_relative_to(mount.point) and (best is None or len(mount.point) >= len(best.point)):
             best = mount
-    if best is None:
+    return best
+
+
+def _place(path: Path, here: Iterable[Mount]) -> tuple[str, str] | None:
+    if (best := _mount_of(path, here)) is None:
         return None
     below = path.relative_to(best.point).as_posix()
     return best.device, best.root if below == "." else f"{best.root.rstrip('/')}/{below}"

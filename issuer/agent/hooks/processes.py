@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from issuer.agent.config.consumers import PidFileHook
+from issuer.agent.files.mounts import lies_in_memory
 from issuer.agent.hooks.errors import HookFailed, HookUnsafe, NotRunning
 from issuer.agent.hooks.users import HookUser, need_trusted
 
@@ -24,7 +24,8 @@ def signal_process(hook: PidFileHook, user: HookUser) -> None:
     """Send the signal. The pid file is read anew each time.
 
     The process has to run `hook.exe` as `user`, and to be older than the pid file: else its number was given
-    to another one. Raises NotRunning, HookUnsafe, HookFailed.
+    to another one. The file may be the user's own, as PostgreSQL's is: whatever number is in it, a process of
+    that user and program alone is reached. Raises NotRunning, HookUnsafe, HookFailed.
     """
     _send(hook, user, getattr(signal, f"SIG{hook.signal}"))
 
@@ -40,7 +41,7 @@ def check_process(hook: PidFileHook, user: HookUser) -> None:
 def _send(hook: PidFileHook, user: HookUser, number: int) -> None:
     if not hasattr(os, "pidfd_open"):
         raise HookFailed("Signals by pid file need Linux (pidfd_open): use command instead")
-    need_trusted(hook.pid_file, "pid file")
+    need_trusted(hook.pid_file, "pid file", user)
     pid, written = _read(hook.pid_file)
     try:
         pidfd = os.pidfd_open(pid)
@@ -95,16 +96,21 @@ def _check(hook: PidFileHook, user: HookUser, pid: int, written: float) -> None:
         )
     if exe != os.path.realpath(hook.exe):
         raise HookUnsafe(f'{whose} runs "{exe}", not "{hook.exe}": nothing was sent; correct exe, or pidFile')
-    if started > written + _SLACK:
+    # A file in memory that is older than this boot was written before the clock was set, as on machines that
+    # keep no time while they are off: then nothing can be told by times.
+    if started > written + _SLACK and not (written < _booted() and lies_in_memory(hook.pid_file)):
         raise HookUnsafe(
-            f"{whose} is younger than the file: the number was given to another process. Restart the server"
+            f"{whose} is younger than the file: the number was given to another process, or this machine's "
+            "clock was set forward since the server started. Restart the server"
         )
 
 
 def _started(stat: str) -> float:
     """Return when a process started, in seconds since 1970: field 22 of /proc/PID/stat, see proc(5)."""
     ticks = int(stat.rpartition(")")[2].split()[19])
-    since_boot = ticks / os.sysconf("SC_CLK_TCK")
-    with suppress(AttributeError):
-        return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + since_boot
-    return since_boot
+    return _booted() + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _booted() -> float:
+    """Return when this machine started, in seconds since 1970, by the clock as it is now."""
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)

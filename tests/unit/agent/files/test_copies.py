@@ -13,7 +13,7 @@ import pytest
 
 from issuer.agent.errors import AgentError, DiskRefused, UnsafePath
 from issuer.agent.files.copies import check_copy, copy_file
-from issuer.agent.files.mounts import mounts_of, pinned_by
+from issuer.agent.files.mounts import lies_in_memory, mounts_of, pinned_by
 from issuer.agent.files.writing import FileOwner, NewFile
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="makes files of other users: needs root")
@@ -183,3 +183,11 @@ def test_mounts_that_can_not_be_seen_are_told_by_the_check(
     owner = FileOwner(os.geteuid(), os.getegid())
     monkeypatch.setattr("issuer.agent.files.copies.os.geteuid", lambda: uid)
     assert told in str(check_copy(path, 0o600, owner))
+
+
+def test_file_in_memory_is_known(tmp_path: Path) -> None:
+    (tmp_path / "self").mkdir()
+    lines = "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n22 21 0:5 / /run rw shared:5 - tmpfs tmpfs rw\n"
+    (tmp_path / "self" / "mountinfo").write_text(lines)
+    assert lies_in_memory(Path("/run/nginx.pid"), tmp_path)
+    assert not lies_in_memory(Path("/srv/nginx.pid"), tmp_path)

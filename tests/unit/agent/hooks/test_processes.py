@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from issuer.agent.config.consumers import PidFileHook, SignalName
+from issuer.agent.hooks import processes
 from issuer.agent.hooks.errors import HookFailed, HookUnsafe, NotRunning
 from issuer.agent.hooks.processes import signal_process
 from issuer.agent.hooks.users import HookUser, hook_user
@@ -73,6 +75,37 @@ def test_number_that_was_given_to_another_process_is_refused(
     with pytest.raises(HookUnsafe, match="younger than the file"):
         signal_process(hook(tmp_path), user)
     assert server.poll() is None
+
+
+def test_clock_that_was_set_after_the_boot_is_no_other_process(
+    tmp_path: Path, user: HookUser, server: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that keeps no time while it is off writes pid files in /run before it knows the time."""
+    before_boot = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) - 86400
+    os.utime(tmp_path / "pid", (before_boot, before_boot))
+    monkeypatch.setattr(processes, "lies_in_memory", lambda _: False)
+    with pytest.raises(HookUnsafe, match="or this machine's clock was set forward"):
+        signal_process(hook(tmp_path), user)
+    monkeypatch.setattr(processes, "lies_in_memory", lambda _: True)
+    signal_process(hook(tmp_path), user)
+    assert server.wait() == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="acts as other users: needs root")
+def test_pid_file_may_be_the_consumers_own() -> None:
+    """PostgreSQL's is; a process of another user or program isn't reached by it."""
+    nobody = hook_user("nobody")
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own is closed to other users
+        process = subprocess.Popen(["/bin/sleep", "60"], user=nobody.uid, group=nobody.gid)
+        pid = Path(folder, "pid")
+        pid.write_text(f"{process.pid}\n")
+        os.chown(pid, nobody.uid, nobody.gid)
+        os.chown(folder, nobody.uid, nobody.gid)
+        signal_process(hook(Path(folder), "/bin/sleep", SignalName.TERM), nobody)
+        assert process.wait() == -signal.SIGTERM
+        pid.write_text(f"{os.getpid()}\n")
+        with pytest.raises(HookUnsafe, match="runs as user 0, not as nobody"):
+            signal_process(hook(Path(folder), EXE), nobody)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="acts as other users: needs root")
