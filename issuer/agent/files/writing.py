@@ -18,7 +18,8 @@ WHILE_WRITTEN: Final = 0o600
 _DISK: Final = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the quota is used up",
-    errno.EROFS: "the file system is read-only",
+    errno.EROFS: "the file system is read-only, or the service may not write there (after another folder "
+    "run vault-issuer agent install again)",
     errno.EACCES: "permission denied",
     errno.EPERM: "not permitted",
     errno.EIO: "the disk has an error",

@@ -23,6 +23,8 @@ MAX_OUTPUT: Final = 16 << 20
 _INTERPRETER: Final = re.compile(
     r"(ba|da|k|z|a)?sh|busybox|(python|perl|ruby|node|php)[0-9.]*|env|nice|ionice|nohup|setsid|timeout|flock"
 )
+_UMASK: Final = 0o077
+"""The service's; by hand, too, so that a hook does the same. What a script makes of a key is closed."""
 _SHOWN: Final = 4096
 _CHUNK: Final = 64 << 10
 _PIPE_GRACE: Final = 0.5
@@ -54,6 +56,7 @@ async def run_program(
                 cwd="/",
                 env=_environment(user, variables or {}),
                 start_new_session=True,
+                umask=_UMASK,
                 **_as(user),
             )
         except OSError as error:

@@ -57,6 +57,11 @@ class Running:
         self._hurry = asyncio.Event()
         self._news: dict[str, asyncio.Event] = {}
         self._to_report = asyncio.Event()
+        self._to_reread = asyncio.Event()
+
+    def reread(self) -> None:
+        """Look at the configuration at once, and not at its next turn."""
+        self._to_reread.set()
 
     def stop(self) -> None:
         """End after the steps that are under way."""
@@ -166,7 +171,8 @@ class Running:
         read_at = asyncio.get_running_loop().time()
         while not self._over():
             await agent.keep_login()
-            await self._wait(LOOK_EVERY / 4)
+            await self._wait(LOOK_EVERY / 4, self._to_reread)
+            self._to_reread.clear()
             if (file := self._changed()) is not None:
                 log.info("the configuration was changed and is read anew")
                 self._file = file
@@ -187,6 +193,7 @@ class Running:
         """End the agent that is at work."""
         self._hurry.set()
         self._to_report.set()
+        self._to_reread.set()
         self._wake(self._news)
 
     def _tell(self, agent: Agent) -> None:

@@ -18,6 +18,7 @@ WATCHDOG_SECONDS: Final = 300
 _STOP_SECONDS: Final = 120
 """For the calls that are under way, and for revocations of what was signed and not written."""
 _PAGE: Final = "man:systemd.service(5)"
+_RUN: Final = Path("/run")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./@:+,=-]+")
 
 
@@ -37,18 +38,36 @@ class AgentService:
         return (*self.program, "agent", "run", "-c", str(self.config))
 
 
+@dataclass(frozen=True, slots=True)
+class WrittenFolders:
+    """Folders that an agent writes: those of its sets, and others, as of copies and of its state."""
+
+    of_sets: tuple[Path, ...]
+    others: tuple[Path, ...] = ()
+
+    @property
+    def every(self) -> tuple[Path, ...]:
+        """All of them, each once."""
+        return tuple(dict.fromkeys((*self.of_sets, *self.others)))
+
+
 def user_unit(service: AgentService) -> str:
     """Return a minimal unit of a user's own manager: hardening needs rights that such a manager lacks."""
     return _unit(service, (), (), "default.target")
 
 
 def system_unit(
-    service: AgentService, user: str, folders: Sequence[Path], *, looks_into_processes: bool = False
+    service: AgentService, user: str, folders: WrittenFolders, *, looks_into_processes: bool = False
 ) -> str:
-    """Return a hardened unit of the system. `folders` are those that the agent writes, its state among them.
+    """Return a hardened unit of the system.
 
+    A folder of `folders` that isn't there at a start is left to its set, which says so: it keeps no other set
+    from being renewed. Those of sets in /run are made at each start, as nothing of /run outlives a boot.
     With `looks_into_processes` root may see what other processes run and mount.
     """
+    made = [one for one in folders.of_sets if _RUN in one.parents]
+    # A private one would hide the files from everybody else.
+    has_tmp = any(one.is_relative_to(tmp) for one in folders.every for tmp in ("/tmp", "/var/tmp"))  # noqa: S108
     # Owners of files, consumers of other users, and commands run as them.
     rights = "CAP_CHOWN CAP_FOWNER CAP_DAC_OVERRIDE CAP_KILL CAP_SETUID CAP_SETGID" if user == "root" else ""
     if rights and looks_into_processes:
@@ -59,8 +78,10 @@ def system_unit(
         f"CapabilityBoundingSet={rights}",
         "NoNewPrivileges=yes",
         "ProtectSystem=strict",
-        *(f"ReadWritePaths={_quoted(str(folder))}" for folder in folders),
-        "PrivateTmp=yes",
+        *(f"ReadWritePaths={_setting(f'-{folder}')}" for folder in folders.every if folder not in made),
+        *(f"RuntimeDirectory={_setting(str(folder.relative_to(_RUN)))}" for folder in made),
+        *(("RuntimeDirectoryMode=0755", "RuntimeDirectoryPreserve=yes") if made else ()),
+        f"PrivateTmp={'no' if has_tmp else 'yes'}",
         "PrivateDevices=yes",
         "ProtectClock=yes",
         "ProtectControlGroups=yes",
@@ -77,7 +98,10 @@ def system_unit(
         "SystemCallArchitectures=native",
         "SystemCallFilter=@system-service",
     )
-    ordering = ("Wants=network-online.target", "After=network-online.target time-sync.target")
+    ordering = (
+        "Wants=network-online.target",
+        "After=network-online.target time-sync.target remote-fs.target",
+    )
     return _unit(service, ordering, lines, "multi-user.target")
 
 
@@ -96,7 +120,8 @@ def _unit(service: AgentService, ordering: Sequence[str], more: Sequence[str], t
         "TimeoutStartSec=infinity",
         # What is under way is ended; killed within, it could leave a consumer with the old files.
         f"TimeoutStopSec={_STOP_SECONDS + ceil(service.longest_hook)}",
-        "Restart=on-failure",
+        # Also after a signal that somebody sent: nobody else renews.
+        "Restart=always",
         "RestartSec=10",
         *more,
         "",
@@ -106,13 +131,18 @@ def _unit(service: AgentService, ordering: Sequence[str], more: Sequence[str], t
     return "\n".join(lines) + "\n"
 
 
-def written_folders(file: AgentFile) -> tuple[Path, ...]:
-    """Return the folders that an agent writes, each once."""
+def written_folders(file: AgentFile, state: Path | None = None) -> WrittenFolders:
+    """Return the folders that an agent writes. `state` is its state folder where the file names none."""
     sets = (*file.certificates, *file.ca_chains)
-    found = [one.folder for one in sets] + [copy.path.parent for one in sets for copy in one.copies]
-    if file.state_folder is not None:
-        found.append(file.state_folder)
-    return tuple(dict.fromkeys(found))
+    others = [copy.path.parent for one in sets for copy in one.copies]
+    if (folder := file.state_folder or state) is not None:
+        others.append(folder)
+    return WrittenFolders(tuple(map(_real_run, (one.folder for one in sets))), tuple(map(_real_run, others)))
+
+
+def _real_run(folder: Path) -> Path:
+    """Return a folder of /var/run, which is a symlink, as one of /run."""
+    return _RUN / folder.relative_to("/var/run") if folder.is_relative_to("/var/run") else folder
 
 
 def looks_into_processes(file: AgentFile) -> bool:
@@ -133,8 +163,8 @@ def cron_line(service: AgentService) -> str:
     return f"*/10 * * * * {shlex.join(words).replace('%', chr(92) + '%')} > /dev/null\n"
 
 
-def launchd_plist(service: AgentService) -> str:
-    """Return a property list for launchd, as of launchd.plist(5) of macOS."""
+def launchd_plist(service: AgentService, log: Path) -> str:
+    """Return a property list for launchd, as of launchd.plist(5) of macOS, which keeps what `log` takes."""
     words = "".join(f"    <string>{escape(word)}</string>\n" for word in service.words)
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -142,14 +172,24 @@ def launchd_plist(service: AgentService) -> str:
         '<plist version="1.0">\n<dict>\n'
         f"  <key>Label</key>\n  <string>io.vault-issuer.{escape(service.name)}</string>\n"
         f"  <key>ProgramArguments</key>\n  <array>\n{words}  </array>\n"
+        f"  <key>StandardErrorPath</key>\n  <string>{escape(str(log))}</string>\n"
         "  <key>RunAtLoad</key>\n  <true/>\n  <key>KeepAlive</key>\n  <true/>\n"
         "</dict>\n</plist>\n"
     )
 
 
 def _quoted(word: str) -> str:
-    """Return a word as a unit has it: specifiers and variables taken literally."""
-    text = word.replace("%", "%%").replace("$", "$$")
+    """Return a word of a command as a unit has it: specifiers and variables taken literally."""
+    return _in_quotes(word, word.replace("$", "$$"))
+
+
+def _setting(word: str) -> str:
+    """Return a word of a setting other than a command: specifiers are there, variables aren't."""
+    return _in_quotes(word, word)
+
+
+def _in_quotes(word: str, text: str) -> str:
+    text = text.replace("%", "%%")
     if _PLAIN.fullmatch(word):
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

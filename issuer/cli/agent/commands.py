@@ -61,7 +61,8 @@ Metrics = Annotated[
 def run(config: Config = "", textfile: Textfile = None, metrics: Metrics = None) -> None:
     """Keep all sets fresh until told to stop: renew in time, look at the files each minute.
 
-    A changed configuration is read again. SIGTERM and SIGINT end the agent after what is under way.
+    A changed configuration is read again within seconds, or at SIGHUP. SIGTERM and SIGINT end the agent after
+    what is under way.
 
     Exit codes: 0 told to stop, 1 it can't begin.
 
@@ -98,7 +99,7 @@ def run(config: Config = "", textfile: Textfile = None, metrics: Metrics = None)
             running.stop()
 
         work = running.run(lambda: service.send(READY))
-        asyncio.run(_until_told(_measured(work, metrics, seen), stop))
+        asyncio.run(_until_told(_measured(work, metrics, seen), stop, running.reread))
 
 
 @app.command("once")
@@ -347,8 +348,12 @@ async def _measured(work: Coroutine[None, None, None], address: str | None, seen
         work.close()
 
 
-async def _until_told(work: Coroutine[None, None, None], stop: Callable[[], None]) -> None:
+async def _until_told(
+    work: Coroutine[None, None, None], stop: Callable[[], None], reread: Callable[[], None]
+) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
+    if not os.isatty(0):  # of a terminal that was closed it means the end
+        loop.add_signal_handler(signal.SIGHUP, reread)
     await work

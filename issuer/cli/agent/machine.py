@@ -11,11 +11,14 @@ import sys
 import zipfile
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from issuer.cli.agent.options import FAILED, found_file, reported, state_of, usual_file
+
+if TYPE_CHECKING:
+    from issuer.agent.process.units import AgentService
 
 
 def join(
@@ -95,21 +98,20 @@ def _install(config: Path, user: str, text: ServiceKind | None) -> int:
     own = "" if str(config) == usual_file(os.environ) else f"-{config.stem}"
     slowest = units.longest_hook(file)
     service = units.AgentService(_program(), config, f"vault-issuer-agent{own}", slowest)
-    folders = units.written_folders(file)
     runs_as = service_user(user) if is_root or user else None
     if runs_as is None:
         unit = units.user_unit(service)
     else:
         state = runs_as.state_of(file, config)
         looks = units.looks_into_processes(file)
-        unit = units.system_unit(service, runs_as.name, (*folders, state), looks_into_processes=looks)
+        folders = units.written_folders(file, state)
+        unit = units.system_unit(service, runs_as.name, folders, looks_into_processes=looks)
     if text is not None:
-        made = {ServiceKind.CRON: units.cron_line, ServiceKind.LAUNCHD: units.launchd_plist}
-        typer.echo(made[text](service) if text in made else unit, nl=False)
+        typer.echo(_definition(service, text, unit), nl=False)
         return 0
     problems: tuple[str, ...] = ()
     if runs_as is not None:
-        problems = (*runs_as.prepare(folders, state), *runs_as.unreadable(file, config))
+        problems = (*runs_as.prepare(folders.every, state), *runs_as.unreadable(file, config))
     place = _unit_folder() / f"{service.name}.service"
     with opened_folder(place.parent, create=True) as opened, disk_errors(f'"{place}"'):
         replace(opened, place.name, NewFile(unit.encode(), 0o644))
@@ -129,6 +131,17 @@ def _install(config: Path, user: str, text: ServiceKind | None) -> int:
     if not is_root and not Path("/var/lib/systemd/linger", _user_name()).exists():
         typer.echo(f"To keep it running when you log out:  sudo loginctl enable-linger {_user_name()}")
     return 0
+
+
+def _definition(service: AgentService, kind: ServiceKind, unit: str) -> str:
+    from issuer.agent.process import units
+
+    if kind is ServiceKind.CRON:
+        return units.cron_line(service)
+    if kind is ServiceKind.LAUNCHD:
+        logs = Path("/var/log") if os.geteuid() == 0 else Path.home() / "Library" / "Logs"
+        return units.launchd_plist(service, logs / f"{service.name}.log")
+    return unit
 
 
 def _verify(unit: Path, is_root: bool) -> str:

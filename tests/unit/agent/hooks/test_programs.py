@@ -35,6 +35,15 @@ async def test_arguments_reach_the_program_as_they_are(tmp_path: Path, user: Hoo
     assert (tmp_path / "out").read_text() == "a b|$(id)|;|"
 
 
+async def test_files_of_a_hook_are_closed_by_hand_and_in_the_service(tmp_path: Path, user: HookUser) -> None:
+    before = os.umask(0o022)
+    try:
+        await run_program((script(tmp_path, f"umask > {tmp_path}/out"),), user, 20)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "out").read_text() == "0077\n"
+
+
 @AS_ROOT
 @pytest.mark.parametrize("before", [("/bin/sh",), ("/usr/bin/env", "A=/b", "/bin/sh", "-e")])
 def test_script_of_an_interpreter_is_judged_too(tmp_path: Path, before: tuple[str, ...]) -> None:

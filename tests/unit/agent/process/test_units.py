@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from issuer.agent.config.model import AgentFile
 from issuer.agent.config.state import state_folder
 from issuer.agent.process.notify import READY, ServiceNotifier
 from issuer.agent.process.units import (
     AgentService,
+    WrittenFolders,
     cron_line,
     launchd_plist,
     system_unit,
     user_unit,
+    written_folders,
 )
+from issuer.cli.agent import commands
 from issuer.cli.main import app
 from tests.unit.agent.config.test_reading import GOOD
 
@@ -49,7 +55,7 @@ def test_words_are_taken_literally() -> None:
 @needs_systemd
 @pytest.mark.parametrize("scope", ["--user", "--system"])
 def test_systemd_accepts_the_units(tmp_path: Path, scope: str) -> None:
-    folders = [Path("/etc/tls/web"), Path("/srv/with space")]
+    folders = WrittenFolders(tuple(map(Path, ("/etc/tls/web", "/srv/with space", "/run/tls/web", "/tmp/$x"))))
     unit = user_unit(SERVICE) if scope == "--user" else system_unit(SERVICE, "root", folders)
     path = tmp_path / "vault-issuer-agent.service"
     path.write_text(unit)
@@ -61,7 +67,9 @@ def test_systemd_accepts_the_units(tmp_path: Path, scope: str) -> None:
 @pytest.mark.parametrize(("user", "most"), [("root", 40), ("nobody", 25)])
 def test_system_unit_is_hardened(tmp_path: Path, user: str, most: int) -> None:
     path = tmp_path / "vault-issuer-agent.service"
-    path.write_text(system_unit(SERVICE, user, [Path("/etc/tls/web")], looks_into_processes=True))
+    path.write_text(
+        system_unit(SERVICE, user, WrittenFolders((Path("/etc/tls/web"),)), looks_into_processes=True)
+    )
     ran = analyze(tmp_path, "security", "--offline=true", f"--threshold={most}", str(path))
     assert ran.returncode == 0, ran.stdout[-600:] + ran.stderr
 
@@ -70,8 +78,55 @@ def test_cron_and_launchd_have_the_whole_command() -> None:
     assert cron_line(SERVICE) == (
         f"*/10 * * * * {TRUE} agent once -c '/etc/vault-issuer/my agent\\%1.yaml' > /dev/null\n"
     )
-    words = ET.fromstring(launchd_plist(SERVICE)).findall("./dict/array/string")
+    words = ET.fromstring(launchd_plist(SERVICE, Path("/var/log/a.log"))).findall("./dict/array/string")
     assert [one.text for one in words] == list(SERVICE.words)
+    assert "<string>/var/log/a.log</string>" in launchd_plist(SERVICE, Path("/var/log/a.log"))
+
+
+def test_folders_that_a_boot_empties_or_hides_are_cared_for() -> None:
+    """One that isn't there would keep the whole agent from starting (226/NAMESPACE)."""
+    copy = {"path": "/run/haproxy/web.pem", "kind": "combined"}
+    certificate = {"path": "pki/sign/web", "dnsNames": ["a.example.com"]}
+    file = AgentFile.model_validate(
+        {
+            "vault": {"server": "https://vault.example.com"},
+            "certificates": [
+                {"name": "web", "folder": "/var/run/tls/web", "copies": [copy], **certificate},
+                {"name": "data", "folder": "/srv/$1 50%", **certificate},
+            ],
+        }
+    )
+    lines = system_unit(SERVICE, "root", written_folders(file)).splitlines()
+    assert {"RuntimeDirectory=tls/web", "RuntimeDirectoryPreserve=yes"} <= {*lines}
+    # Not RuntimeDirectory, by which systemd would take the folder away from HAProxy.
+    assert {"ReadWritePaths=-/run/haproxy", 'ReadWritePaths="-/srv/$1 50%%"', "PrivateTmp=yes"} <= {*lines}
+    assert not any("ReadWritePaths=-/run/tls" in line for line in lines)
+    assert "PrivateTmp=no" in system_unit(SERVICE, "root", WrittenFolders((Path("/var/tmp/tls"),)))
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+async def test_hangup_ends_no_service(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
+    """systemd takes that for a clean end, and a service that ends so was not started again."""
+    monkeypatch.setattr("issuer.cli.agent.commands.os.isatty", lambda _: terminal)
+    had = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    told = asyncio.Event()
+    try:
+        work = asyncio.wait_for(told.wait(), 0.05 if terminal else 30)
+        awaited = commands._until_told(_as_none(work), lambda: None, told.set)
+        asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGHUP)
+        if terminal:
+            with pytest.raises(TimeoutError):
+                await awaited
+        else:
+            await awaited
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            asyncio.get_running_loop().remove_signal_handler(number)
+        signal.signal(signal.SIGHUP, had)
+
+
+async def _as_none(work: Coroutine[None, None, object]) -> None:
+    await work
 
 
 @pytest.mark.parametrize("abstract", [True, False])
@@ -136,7 +191,7 @@ def test_install_makes_the_folders_for_the_service_s_user(
     text, environment = unit.read_text(), {"HOME": NOBODY.pw_dir}
     state = state_folder(None, environment, str(tmp_path / "agent.yaml"), NOBODY.pw_uid)
     assert state.parent == tmp_path / "lib" / f"agent-{NOBODY.pw_uid}"  # it has no home of its own
-    assert f"ReadWritePaths={state}\n" in text
+    assert f"ReadWritePaths=-{state}\n" in text
     assert "StateDirectory" not in text
     for folder in (tmp_path / "tls", state):
         assert folder.stat().st_uid == NOBODY.pw_uid
@@ -227,7 +282,7 @@ def test_root_with_the_unit_s_rights_signals_and_sees_mounts(tmp_path: Path) -> 
             (tmp_path / str(server.pid)).write_text(str(server.pid))
         exe = os.path.realpath(shutil.which("sleep") or "")
         for looks in (True, False):
-            unit = system_unit(SERVICE, "root", [], looks_into_processes=looks)
+            unit = system_unit(SERVICE, "root", WrittenFolders(()), looks_into_processes=looks)
             [bounds] = re.findall("^CapabilityBoundingSet=(.*)$", unit, re.MULTILINE)
             few = ",".join(["-all", *(f"+{one.removeprefix('CAP_').lower()}" for one in bounds.split())])
             pids = [str(tmp_path / str(one.pid)) for one in servers]
