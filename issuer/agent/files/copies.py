@@ -18,6 +18,7 @@ from issuer.agent.files.writing import (
     attributes_of,
     disk_errors,
     dress,
+    is_dressed,
     replace,
     write_all,
 )
@@ -141,10 +142,4 @@ def _holds(folder: int, name: str, file: NewFile) -> bool:
     except OSError:
         return False
     with os.fdopen(fd, "rb") as found:
-        now = os.fstat(fd)
-        is_dressed = (
-            stat.S_IMODE(now.st_mode) == file.mode
-            and file.owner.uid in (None, now.st_uid)
-            and file.owner.gid in (None, now.st_gid)
-        )
-        return is_dressed and found.read(MAX_FILE) == file.data
+        return is_dressed(os.fstat(fd), file) and found.read(MAX_FILE) == file.data

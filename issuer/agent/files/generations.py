@@ -25,16 +25,17 @@ from issuer.agent.errors import AgentError, DiskRefused, UnsafePath
 from issuer.agent.files.contents import FILE_NAME, SOURCE_NAME
 from issuer.agent.files.regular import MAX_FILE, open_regular
 from issuer.agent.files.writing import (
-    WHILE_WRITTEN,
     NewFile,
     attributes_of,
     create,
     disk_errors,
+    dress,
+    is_dressed,
     make_symlink,
     replace,
+    try_writing,
 )
 
-_TRIAL: Final = "room"
 _LEAST_ROOM: Final = 32 << 10
 """Bytes of a first set, with some CAs."""
 GENERATIONS: Final = ".generations"
@@ -163,6 +164,20 @@ class GenerationFolder:
                 found.append(name)
         return found
 
+    def set_back(self, files: Mapping[str, NewFile]) -> dict[str, int]:
+        """Give the set's files mode and owner of `files` again; returns what modes those changed had."""
+        current = self.current()
+        if current is None:
+            return {}
+        found: dict[str, int] = {}
+        for name, file in files.items():
+            with suppress(OSError), os.fdopen(self._open(f"{current.folder}/{name}"), "rb") as opened:
+                now = os.fstat(opened.fileno())
+                if not is_dressed(now, file):
+                    dress(opened.fileno(), NewFile(b"", file.mode, file.owner))
+                    found[name] = stat.S_IMODE(now.st_mode)
+        return found
+
     def prove_writable(self, files: Iterable[NewFile] = ()) -> None:
         """Prove that another set can be written before one is signed: room, owners and modes, a symlink.
 
@@ -172,17 +187,8 @@ class GenerationFolder:
         current = self.current()
         names = [] if current is None else [f"{current.folder}/{name}" for name in current.sha256]
         size = sum(len(self._bytes(name) or b"") for name in names)
-        tried = dict.fromkeys((one.mode, one.owner) for one in files)
         with disk_errors(f'The files in "{self.path}"'):
-            try:
-                replace(self._generations, _TRIAL, NewFile(bytes(max(size, _LEAST_ROOM)), WHILE_WRITTEN))
-                for mode, owner in tried:
-                    replace(self._generations, _TRIAL, NewFile(b"", mode, owner))
-                os.unlink(_TRIAL, dir_fd=self._generations)
-                make_symlink(CURRENT, _TRIAL, self._generations)
-            finally:
-                with suppress(FileNotFoundError):
-                    os.unlink(_TRIAL, dir_fd=self._generations)
+            try_writing(self._generations, max(size, _LEAST_ROOM), files)
 
     def note(self, name: str, data: bytes) -> None:
         """Keep a note about the whole folder, beside the generations; no secret. Raises DiskRefused."""
@@ -354,13 +360,8 @@ class GenerationFolder:
         return WrittenSet(int(folder), notes, {str(name): str(value) for name, value in files.items()})
 
     def _bytes(self, path: str) -> bytes | None:
-        folder, _, name = path.partition("/")
         try:
-            parent = _open_folder(folder, self._generations)
-            try:
-                fd = open_regular(name, parent)
-            finally:
-                os.close(parent)
+            fd = self._open(path)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -369,6 +370,15 @@ class GenerationFolder:
             raise DiskRefused(f'"{self.path}/{GENERATIONS}/{path}": {error.strerror}') from error
         with os.fdopen(fd, "rb") as file:
             return file.read(MAX_FILE)
+
+    def _open(self, path: str) -> int:
+        """Return a descriptor of a file below `.generations`. Raises OSError."""
+        folder, _, name = path.partition("/")
+        parent = _open_folder(folder, self._generations)
+        try:
+            return open_regular(name, parent)
+        finally:
+            os.close(parent)
 
 
 def _open_folder(name: str, parent: int) -> int:

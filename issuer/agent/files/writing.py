@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Mapping
+import stat
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,6 +14,7 @@ from issuer.agent.errors import DiskRefused
 from issuer.agent.files.regular import open_regular
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_TRIAL: Final = "room"
 WHILE_WRITTEN: Final = 0o600
 """The mode of each file until it has its owner: a key is never readable by others on the way."""
 _DISK: Final = {
@@ -78,6 +80,19 @@ def replace(folder: int, name: str, file: NewFile) -> None:
     os.fsync(folder)
 
 
+def try_writing(folder: int, size: int, files: Iterable[NewFile]) -> None:
+    """Write `size` bytes, each mode and owner of `files`, and a symlink; remove all. Raises OSError."""
+    try:
+        replace(folder, _TRIAL, NewFile(bytes(size), WHILE_WRITTEN))
+        for mode, owner in dict.fromkeys((one.mode, one.owner) for one in files):
+            replace(folder, _TRIAL, NewFile(b"", mode, owner))
+        os.unlink(_TRIAL, dir_fd=folder)
+        make_symlink(_TRIAL, _TRIAL, folder)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(_TRIAL, dir_fd=folder)
+
+
 def write_all(fd: int, data: bytes) -> None:
     """Write all of `data`; a disk takes less than a file's whole when it is nearly full."""
     view = memoryview(data)
@@ -99,6 +114,15 @@ def dress(fd: int, file: NewFile) -> None:
             os.fchown(fd, _or_same(file.owner.uid), _or_same(file.owner.gid))
     with _refused_as(f"the file system doesn't take mode {file.mode:04o}: {_OTHER_FOLDER}"):
         os.fchmod(fd, file.mode)
+
+
+def is_dressed(now: os.stat_result, file: NewFile) -> bool:
+    """Return True if a file has the mode and the owner that are wanted."""
+    return (
+        stat.S_IMODE(now.st_mode) == file.mode
+        and file.owner.uid in (None, now.st_uid)
+        and file.owner.gid in (None, now.st_gid)
+    )
 
 
 def make_symlink(target: str, name: str, folder: int) -> None:

@@ -28,13 +28,16 @@ from issuer.agent.renewal.source import (
     SOURCE,
     check_files,
     check_own_files,
+    closed_again,
     exposed_keys,
     files_of,
     layout_digest,
     left_behind,
     owners_of,
+    password_problems,
     read_source,
     request_digest,
+    stale_stores,
     write_copies,
 )
 from issuer.text import parse_rfc3339, rfc3339
@@ -92,7 +95,11 @@ class CertificateKeeper:
             if reason is None and made is not None and current is not None and kept is not None:
                 rewritten = self._mend(folder, current, made)
                 left = left_behind(self.spec, current.sha256) if rewritten else ()
-                warnings = (*left, *self._copy(made), *self._held_text(held), *exposed_keys(self.spec))
+                closed = closed_again(self.spec, folder, kept.serial)
+                warnings = (
+                    *(*left, *self._copy(made), *self._held_text(held)),
+                    *(*closed, *exposed_keys(self.spec), *password_problems(self.spec)),
+                )
                 kept = replace(kept, renew_at=held or kept.renew_at)
                 return KeepReport(kept, rewritten=rewritten, warnings=warnings)
             return await self._renew(folder, made, reason or RenewalReason.FIRST)
@@ -241,7 +248,8 @@ class CertificateKeeper:
     async def _asked_of_vault(self, current: WrittenSet, kept: KeptCertificate) -> RenewalReason | None:
         """Return whether Vault gives a reason: the certificate is revoked, or another CA signs now."""
         now = self._clock.now()
-        if self._checked_at is not None and now - self._checked_at < CHECK_EVERY:
+        # Of a moment that is still to come the server's clock was wrong, and has been set since.
+        if self._checked_at is not None and self._checked_at <= now < self._checked_at + CHECK_EVERY:
             return None
         if await self._calls.is_revoked(kept.serial):
             return RenewalReason.REVOKED
@@ -310,7 +318,7 @@ class CertificateKeeper:
         """Return the names of files that were changed, or of all if the layout is to be another."""
         if current.notes.get("layout") != layout_digest(self.spec.files):
             return tuple(one.name for one in self.spec.files)
-        return tuple(folder.changed())
+        return tuple(dict.fromkeys((*folder.changed(), *stale_stores(self.spec, folder))))
 
     def _copy(self, made: CertificateSet) -> tuple[str, ...]:
         return write_copies(self.spec, made)

@@ -37,6 +37,9 @@ from issuer.agent.files.regular import read_regular
 from issuer.agent.files.writing import FileOwner, NewFile
 
 SOURCE: Final = SOURCE_NAME
+_OTHERS: Final = 0o007
+_OPENED: Final = "opened-key"
+"""The note of a key that everybody could open: its certificate's serial number."""
 _MAX_PASSWORD: Final = 1024
 """Bytes of the longest password: PKCS#12's readers take less."""
 _ROOTS: Final = b"# roots\n"
@@ -135,13 +138,73 @@ def check_own_files(spec: CertificateSpec | CAChainSpec, folder: GenerationFolde
     folder.prove_writable([NewFile(b"", one.final_mode, _check_file(one)) for one in spec.files])
 
 
+def stale_stores(spec: CertificateSpec | CAChainSpec, folder: GenerationFolder) -> tuple[str, ...]:
+    """Return the names of the set's PKCS#12 files that their password doesn't open, as it was changed."""
+    return tuple(
+        one.name
+        for one in spec.files
+        if one.kind is FileKind.PKCS12 and one.password_file is not None and not _opens(one, folder)
+    )
+
+
+def _opens(one: SetFile, folder: GenerationFolder) -> bool:
+    data = folder.read(one.name)
+    try:
+        if data is not None and one.password_file is not None:
+            pkcs12.load_pkcs12(data, _password(one.password_file))
+    except AgentError:  # `password_problems` tells
+        return True
+    except ValueError:
+        return False
+    return True
+
+
+def password_problems(spec: CertificateSpec | CAChainSpec) -> tuple[str, ...]:
+    """Return why password files of the set can't be used now: the next renewal would fail."""
+    found = []
+    for one in spec.files:
+        try:
+            if one.password_file is not None:
+                _password(one.password_file)
+        except AgentError as error:
+            found.append(f"{error}. Without it nothing is renewed")
+    return tuple(found)
+
+
+def closed_again(spec: CertificateSpec, folder: GenerationFolder, serial: str) -> tuple[str, ...]:
+    """Give files of the set the mode and owner of `agent.yaml` again; returns warnings.
+
+    That a key was open to everybody is told until another certificate is there, as it may be known.
+    """
+    files = {one.name: one for one in spec.files}
+    wanted = {name: _dressed(one) for name, one in files.items()}
+    found = folder.set_back(wanted)
+    if any(mode & _OTHERS and files[name].kind.is_secret for name, mode in found.items()):
+        folder.note(_OPENED, serial.encode())
+    told = [
+        f'"{spec.folder / name}" had mode {mode:04o} or another owner, and has mode {wanted[name].mode:04o} '
+        "again: write mode, owner or group into agent.yaml if it is to be another"
+        for name, mode in found.items()
+    ]
+    if folder.noted(_OPENED) == serial.encode():
+        told.append(
+            f"Everybody could open the key of its certificate {serial}, so it may be known. For another one: "
+            f"vault-issuer agent renew {spec.name}"
+        )
+    return tuple(told)
+
+
+def _dressed(one: SetFile) -> NewFile:
+    return NewFile(b"", one.final_mode, owner_of(one.owner, one.group, keep_id=one.keep_id))
+
+
 def exposed_keys(spec: CertificateSpec | CAChainSpec) -> tuple[str, ...]:
-    """Return warnings about files with a key that somebody made readable for everybody."""
+    """Return warnings about files with a key that everybody may open, and that couldn't be closed."""
     found = []
     for one in spec.files:
         path = spec.folder / one.name
         with suppress(OSError):
-            if one.kind.is_secret and path.stat().st_mode & 0o007:
+            if one.kind.is_secret and path.stat().st_mode & _OTHERS:
                 found.append(f'Everybody may open "{path}", which holds the key: run "chmod o= {path}"')
     return tuple(found)
 

@@ -322,12 +322,3 @@ async def test_set_that_is_too_old_once_the_disk_has_room_is_not_written(
     report = await machine.keeper.step()
     assert report.kept.serial == machine.signing.signed[2]
     assert machine.signing.revoked == [machine.signing.signed[1]]
-
-
-async def test_key_that_everybody_may_read_is_warned_of(tmp_path: Path) -> None:
-    machine = Machine(tmp_path)
-    await machine.keeper.step()
-    key = tmp_path / "web" / "tls.key"
-    key.chmod(0o644)
-    [warning] = (await machine.keeper.step()).warnings
-    assert warning == f'Everybody may open "{key}", which holds the key: run "chmod o= {key}"'

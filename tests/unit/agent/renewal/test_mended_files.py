@@ -1,0 +1,83 @@
+"""Files of a set that somebody opened, closed or encrypted otherwise: mended without another signing."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import pkcs12
+
+from issuer.agent.files.generations import GENERATIONS
+from tests.unit.agent.process.test_telling import Machine
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+async def test_opened_key_is_closed_and_told_until_there_is_another(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    await machine.keeper.step()
+    key = tmp_path / "web" / "tls.key"
+    key.chmod(0o644)
+    closed, known = (await machine.keeper.step()).warnings
+    assert mode_of(key) == 0o600
+    assert f'"{key}" had mode 0644 or another owner, and has mode 0600 again' in closed
+    assert "Everybody could open the key of its certificate" in known
+    assert "vault-issuer agent renew web" in known
+    machine.restarted()
+    assert (await machine.keeper.step()).warnings == (known,)
+    assert machine.signing.signed == [machine.kept()]  # a key that is in use is not taken away unasked
+    await machine.keeper.step(force=True)
+    assert (await machine.keeper.step()).warnings == ()
+
+
+async def test_closed_certificate_is_opened_again(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    await machine.keeper.step()
+    certificate = tmp_path / "web" / "tls.crt"
+    certificate.chmod(0o600)
+    source = tmp_path / "web" / GENERATIONS / "current" / ".source.pem"
+    [warning] = (await machine.keeper.step()).warnings
+    assert mode_of(certificate) == 0o644
+    assert str(certificate) in warning
+    assert mode_of(source) == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files away: needs root")
+async def test_owner_that_somebody_changed_is_set_back(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.keeper.spec = with_files(machine, {"name": "tls.key", "kind": "key", "owner": "65534"})
+    await machine.keeper.step()
+    key = tmp_path / "web" / "tls.key"
+    os.chown(key, 0, 0)
+    await machine.keeper.step()
+    assert key.stat().st_uid == 65534
+
+
+def with_files(machine: Machine, *files: dict[str, Any]) -> Any:
+    spec = machine.keeper.spec
+    return type(spec).model_validate({**spec.model_dump(by_alias=True, mode="json"), "files": files})
+
+
+async def test_changed_password_is_in_the_file_at_the_next_look(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    password, store = tmp_path / "pw", tmp_path / "web" / "a.p12"
+    password.write_text("old\n")
+    machine.keeper.spec = with_files(
+        machine, {"name": "a.p12", "kind": "pkcs12", "passwordFile": str(password)}
+    )
+    await machine.keeper.step()
+    assert (await machine.keeper.step()).rewritten == ()
+    password.write_text("new\n")
+    assert machine.keeper.look().rewritten == ("a.p12",)
+    assert (await machine.keeper.step()).rewritten == ("a.p12",)
+    assert pkcs12.load_pkcs12(store.read_bytes(), b"new").key is not None
+    assert len(machine.signing.signed) == 1
+    password.unlink()
+    report = await machine.keeper.step()
+    assert report.rewritten == ()
+    assert "can't be read: No such file or directory. Without it nothing is renewed" in report.warnings[0]
