@@ -20,7 +20,7 @@ from issuer.agent.renewal.looks import KeepReport, KeptCertificate, RenewalReaso
 from issuer.agent.renewal.signing import set_of
 from issuer.agent.renewal.source import check_files, files_of, owners_of
 from issuer.text import rfc3339
-from issuer.x509.certificates import alternative_names, public_key
+from issuer.x509.certificates import Certificate, alternative_names, basic_constraints, public_key
 from issuer.x509.chains.bundle import read_bundle, read_leaf
 from issuer.x509.chains.chain import build_chain
 from issuer.x509.errors import ChainError, InvalidCertificate
@@ -160,6 +160,7 @@ class DeliveredKeeper(CertificateKeeper):
         key = key_of_pem(answer.key)
         try:
             leaf = read_leaf(answer.leaf)
+            _need_no_ca(leaf)
             chain = build_chain(leaf, read_bundle(answer.cas).certificates, self._clock.now())
         except (InvalidCertificate, ChainError) as error:
             raise NotDelivered(f"What came can't be used: {error}") from error
@@ -176,3 +177,12 @@ class DeliveredKeeper(CertificateKeeper):
             names = ", ".join(sorted(map(str, lacks)))
             raise NotDelivered(f"The certificate that came doesn't have all names of the set: {names}")
         return set_of(chain, key), f"{leaf.serial_number:x}"
+
+
+def _need_no_ca(leaf: Certificate) -> None:
+    constraints = basic_constraints(leaf)
+    if constraints is not None and constraints.ca:
+        raise NotDelivered(
+            "The certificate that came is a CA's, whose key belongs on no server: hand over a machine's own. "
+            "CAs alone, without private_key, belong to caChains"
+        )

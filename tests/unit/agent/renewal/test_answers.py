@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import random
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from issuer.agent.renewal.delivered import DeliveredAnswer, NotDelivered, read_answer
+from issuer.agent.renewal.delivered import DeliveredAnswer, DeliveredKeeper, NotDelivered, read_answer
+from issuer.agent.renewal.keys import key_pem
+from tests.unit.agent.process.test_telling import Machine, made_at
 
 FIELDS = ("ca_chain", "issuing_ca", "private_key", "certificate", "data")
 ODD: tuple[Any, ...] = (5, True, 1.5, {"a": 1}, [5], [None, {}], "\ud800", ["\ud800"], [[["x"]]])
@@ -40,3 +44,13 @@ def test_any_json_is_read_or_refused() -> None:
             text = text[: chosen.randrange(len(text) + 1)]
         with suppress(NotDelivered):
             assert isinstance(read_answer(text), DeliveredAnswer)
+
+
+def test_certificate_of_a_ca_is_delivered_to_no_server(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, delivered=True)
+    made = made_at(machine.time)
+    pem = made.leaf.public_bytes(Encoding.PEM).decode()
+    assert isinstance(machine.keeper, DeliveredKeeper)
+    with pytest.raises(NotDelivered, match=r"is a CA's.* belong to caChains"):
+        machine.keeper.deliver(DeliveredAnswer(key_pem(made.key_der or b""), pem, pem))
+    assert machine.keeper.look().kept is None
