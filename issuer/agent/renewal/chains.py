@@ -44,6 +44,7 @@ log = structlog.get_logger(__name__)
 
 _MAX_ROOTS: Final = 20
 _WARNED: Final = "unpinned-root"
+_PIN: Final = "give it: rootFingerprint in agent.yaml, or --root-fingerprint with --out"
 
 
 class UntrustedRoot(AgentError):
@@ -66,7 +67,8 @@ class CAChainKeeper:
         with opened_set(self.spec.folder, owners_of(self.spec)) as folder:
             kept = self._read(folder)
             now = self._clock.now()
-            due = self._asked_at is None or now - self._asked_at >= self.spec.every
+            # Of a moment that is still to come the server's clock was wrong, and has been set since.
+            due = self._asked_at is None or not self._asked_at <= now < self._asked_at + self.spec.every
             if self.spec.delivered and kept is None:
                 raise NotDelivered(f'No CAs were delivered to "{self.spec.name}" yet')
             if kept is not None and (self.spec.delivered or (not due and not force)):
@@ -166,7 +168,7 @@ class CAChainKeeper:
             return
         raise UntrustedRoot(
             f'The CAs of "{self._from}" now end in another root, with the SHA-256 {_shown(top)}; the '
-            "kept ones are not changed. If the CA's owner says that it is new, write this as rootFingerprint"
+            f"kept ones are not changed. If the CA's owner says that it is new, {_PIN}"
         )
 
     def _write_if(
@@ -193,8 +195,8 @@ class CAChainKeeper:
             return (), False
         root = _shown((*made.roots, *made.chain)[0])
         told = (
-            f"Its root, of SHA-256 {root}, was trusted when it came, as there is no rootFingerprint. "
-            "Compare it with the one that the CA's owner gives, and write it there"
+            f"Its root, of SHA-256 {root}, was trusted when it came, as no fingerprint was given. Compare it "
+            f"with the one that the CA's owner gives, and {_PIN}"
         )
         is_new = folder.noted(_WARNED) != root.encode()
         if is_new:

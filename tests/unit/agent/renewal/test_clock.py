@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from issuer.agent.renewal.keys import new_key
 from issuer.agent.renewal.signing import CertificateCalls, UnusableAnswer
 from issuer.vault.paths import Mode, SignPath
 from issuer.vault.pki import Signed
+from tests.unit.agent.process.test_telling import LIFE, Machine
 
 NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -106,3 +108,26 @@ async def test_answer_is_judged_by_the_servers_time_before_it_is_refused(
         with pytest.raises(UnusableAnswer):
             await calls.sign(spec, new_key(spec.key), NOW - HOUR)
     assert vault.revoked == (not answers)
+
+
+async def test_clock_of_the_server_that_was_ahead_puts_off_no_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next look at revocation seemed to be years away."""
+    machine = Machine(tmp_path)
+    await machine.keeper.step()
+    asked: list[str] = []
+
+    async def is_revoked(serial: str) -> bool:
+        asked.append(serial)
+        return False
+
+    async def signer() -> str:
+        return "a"
+
+    monkeypatch.setattr(machine.signing, "is_revoked", is_revoked)
+    monkeypatch.setattr(machine.keeper, "_default_signer", signer)
+    machine.keeper._checked_at = machine.time + LIFE * 1000
+    await machine.keeper.step()
+    await machine.keeper.step()
+    assert len(asked) == 1
