@@ -152,16 +152,32 @@ def check_names(record: HostRecord) -> None:
         if not name.isascii() or not plain.isalnum() or name != name.lower():
             raise PkiError(f'"{name}" is no DNS name; write it in small letters and A-labels')
     for address in record.ip_addresses:
-        try:
-            ipaddress.ip_address(address)
-        except ValueError as error:
-            raise PkiError(f'"{address}" is no IP address') from error
+        if not _is_address(address):
+            raise PkiError(f'"{address}" is no IP address')
     if record.cert_mount and (not _login_name(record) or "*" in _login_name(record)):
         # Without a name Vault lets any certificate of the CA log in as this machine.
         raise PkiError(
             f"{record.host} has no DNS name for a certificate login, which knows it by its common name: give "
             f"--dns-name with one of at most {MAX_COMMON_NAME} characters and without *, or leave --cert out"
         )
+
+
+def need_found_names(record: HostRecord) -> None:
+    """Raise PkiError for a DNS name that no client finds; a machine that has one can be removed."""
+    for name in record.dns_names:
+        if _is_address(name):
+            raise PkiError(
+                f'"{name}" is an IP address, which no client looks for among DNS names: give the machine\'s '
+                "name as HOST or --dns-name, and the address as --ip-address"
+            )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _login_name(record: HostRecord) -> str:

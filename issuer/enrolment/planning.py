@@ -8,7 +8,14 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from issuer.enrolment.host import HostBounds, HostRecord, HostWish, WantedObject, check_names
+from issuer.enrolment.host import (
+    HostBounds,
+    HostRecord,
+    HostWish,
+    WantedObject,
+    check_names,
+    need_found_names,
+)
 from issuer.pki.errors import PkiError
 from issuer.pki.server.calls import VaultCalls
 from issuer.pki.server.reading import PathRead
@@ -58,6 +65,7 @@ async def wished_record(calls: VaultCalls, wish: HostWish) -> HostRecord:
         raise PkiError(f"The token may not read {path}: {read.refused}")
     record = wish.record(HostRecord.of_policy(str((read.data or {}).get("policy", ""))))
     check_names(record)
+    need_found_names(record)
     return record
 
 

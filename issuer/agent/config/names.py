@@ -11,7 +11,7 @@ from issuer.agent.config.model import CertificateSpec
 from issuer.manifests.positions import ValuePath
 
 _LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_HOST: Final = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?")
+_HOST: Final = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-+\--~]+")
 """A scheme and what follows it (RFC 3986), without the comma at which Vault splits lists of names."""
 _MAILBOX: Final = re.compile(r"[!-+\--?A-~]{1,64}")
@@ -30,8 +30,17 @@ def name_problems(spec: CertificateSpec) -> Iterator[tuple[ValuePath, str]]:
         yield ("commonName",), "must be a name of printable characters without commas"
     for field, names, is_one, needed in kinds:
         for number, name in enumerate(names):
-            if not is_one(name):
+            if field == "dnsNames" and (why := _no_dns_name(name)):
+                yield (field, number), f'"{name}" {why}'
+            elif not is_one(name):
                 yield (field, number), f'"{name}" is not {needed}'
+
+
+def _no_dns_name(name: str) -> str:
+    """Return why no client finds what looks like a DNS name in a certificate, empty if it may."""
+    if _is_ip(name):
+        return "is an IP address, which clients look for as such alone: write it in ipAddresses"
+    return "ends with a dot, as no name in a certificate does: leave the dot out" if name[-1:] == "." else ""
 
 
 def _is_dns(name: str) -> bool:

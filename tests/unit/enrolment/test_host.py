@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from issuer.enrolment.host import HostBounds, HostRecord, check_names, wanted_objects
+from issuer.enrolment.host import HostBounds, HostRecord, check_names, need_found_names, wanted_objects
 from issuer.pki.errors import PkiError
 
 WILDCARD, LONG = "*.example.com", "a" * 60 + ".example.com"
@@ -36,6 +36,13 @@ def test_certificate_login_is_by_the_first_name_that_can_be_a_common_name() -> N
 def test_name_that_a_role_does_not_hold_exactly_is_refused(name: str) -> None:
     with pytest.raises(PkiError, match="is no DNS name"):
         check_names(record(name))
+
+
+def test_address_among_dns_names_is_refused_and_can_be_removed() -> None:
+    machine = record("192.0.2.5", cert="")
+    check_names(machine)  # as --remove does
+    with pytest.raises(PkiError, match="is an IP address, which no client looks for among DNS names"):
+        need_found_names(machine)
 
 
 def test_wildcard_name_is_no_glob() -> None:

@@ -27,6 +27,19 @@ def test_each_bad_name_is_told_with_its_field(tmp_path: Path, field: str, names:
         assert f'agent.yaml:9 certificates.0.{field}.{number}: "{name}" is not ' in found
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("192.0.2.1", "is an IP address, which clients look for as such alone: write it in ipAddresses"),
+        ("2001:db8::1", "is an IP address"),
+        ("web.example.com.", "ends with a dot, as no name in a certificate does"),
+    ],
+)
+def test_name_that_no_client_finds_is_refused(tmp_path: Path, name: str, told: str) -> None:
+    found = refused(tmp_path, GOOD.replace(NAMES, f"dnsNames: ['{name}']"))
+    assert f'certificates.0.dnsNames.0: "{name}" {told}' in found
+
+
 def test_usual_names_are_taken(tmp_path: Path) -> None:
     path = tmp_path / "agent.yaml"
     given = """dnsNames: [localhost, "*.example.com", xn--bcher-kva.example.com, _sip.example.com]
