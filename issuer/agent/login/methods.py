@@ -235,7 +235,19 @@ def _readable(path: Path) -> bytes:
 
 
 def _credential(path: Path, method: str) -> str:
-    return _bytes(path, method).decode("utf-8", "replace").strip()
+    """Return a credential in a file: one line of text. Raises LoginRefused."""
+    data = _bytes(path, method).strip()
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        text = ""
+    if not text.isprintable() or not text or text.startswith("\ufeff"):
+        raise LoginRefused(
+            f'"{path}", which the login needs, holds more than one line, or is not plain text: save the '
+            "credential alone in it, in UTF-8 without a byte order mark, as -field=secret_id prints it",
+            method=method,
+        )
+    return text
 
 
 def _bytes(path: Path, method: str) -> bytes:

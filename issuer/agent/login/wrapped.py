@@ -53,7 +53,7 @@ class WrappedSecretId:
         Raises LoginRefused.
         """
         text = data.decode("utf-8", "replace").strip()
-        if not text.startswith("{"):
+        if not text.startswith("{") and text.isascii() and text.isprintable():
             return cls(text)
         try:
             found: Any = json.loads(text)

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from issuer.agent.config.login import VaultServer
 from issuer.agent.login import kept
 from issuer.agent.login.kept import KeptLogin
-from issuer.agent.login.methods import LoginFromFiles
+from issuer.agent.login.methods import LoginFromFiles, login_of
 from issuer.agent.login.secretids import OwnSecretId, SecretIdFile, SecretIdRenewal
 from issuer.agent.login.statefile import StateFile
 from issuer.agent.login.ways import LoginWays, Refusals
+from issuer.agent.login.wrapped import WrappedSecretId
 from issuer.vault.connection import Connection
 from issuer.vault.errors import LoginRefused, Unreachable, VaultError, VaultForbidden
 from issuer.vault.login.methods import Token
@@ -131,3 +133,25 @@ async def test_refused_token_is_tried_once(
     login = KeptLogin(other, file)
     assert [(await login.login(client)).value for _ in range(2)] == ["hvs.new"] * 2
     assert (vault.asked, other.asked) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "data", ["s-1\r\n".encode("utf-16"), b"\xef\xbb\xbfs-1", b"Key  Value\nsecret_id  s-1\n", b"s\0"]
+)
+async def test_credential_that_is_not_one_line_of_text_is_told(tmp_path: Path, data: bytes) -> None:
+    """As PowerShell's > writes it, or without -field. Vault said that the secret ID is invalid."""
+    file = tmp_path / "secret-id"
+    file.write_bytes(data)
+    vault = VaultServer.model_validate(
+        {
+            "server": "https://vault.example.com",
+            "login": {"appRole": {"roleId": "r", "secretIdFile": str(file)}},
+        }
+    )
+    assert vault.login is not None
+    method = login_of(vault, vault.login, tmp_path / "state", lambda: BEGIN).method
+    nobody: Any = None  # is asked
+    with pytest.raises(LoginRefused, match=r'secret-id", which the login needs, holds more than one line'):
+        await method.login(nobody)
+    with pytest.raises(LoginRefused, match="is damaged"):
+        WrappedSecretId.parse(data)
