@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from issuer.agent.files.contents import FILE_NAME, FileKind
+from issuer.agent.files.contents import FILE_NAME, FileKind, StoreProfile
 from issuer.agent.files.owners import MAX_ID
 from issuer.manifests.checked import StrictModel, TextLike
 
@@ -80,6 +80,20 @@ class _Written(StrictModel):
     password_file: AbsolutePath | None = Field(
         default=None, description="File with the password of a PKCS#12 file; without it, it has none."
     )
+    profile: StoreProfile = Field(
+        default=StoreProfile.MODERN,
+        description="Algorithms of a PKCS#12 file; LegacyDES for Windows Server 2016, old macOS and Java 8.",
+    )
+
+    @model_validator(mode="after")
+    def _of_a_store(self) -> Self:
+        for name in ("password_file", "profile"):
+            if self.kind is not FileKind.PKCS12 and name in self.model_fields_set:
+                field = type(self).model_fields[name].alias or name
+                raise ValueError(f"{field} is for files of kind pkcs12: others are not encrypted")
+        if self.profile is StoreProfile.LEGACY and self.password_file is None:
+            raise ValueError("profile LegacyDES needs passwordFile: without it nothing is encrypted")
+        return self
 
     @property
     def final_mode(self) -> int:

@@ -8,9 +8,11 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
+    KeySerializationEncryption,
     NoEncryption,
     PrivateFormat,
     load_der_private_key,
@@ -19,6 +21,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 FILE_NAME: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,127}$"
 """The names that a file of a set may have: none is a path, or begins with a dot."""
+_TRIPLE_DES: Final = bytes.fromhex("060a2a864886f70d010c0103")
+"""The object identifier pbeWithSHAAnd3-KeyTripleDES-CBC (RFC 7292, appendix C), as DER."""
+_LEGACY_ROUNDS: Final = 2048  # as of OpenSSL
 SOURCE_NAME: Final = ".source.pem"
 """The file beside them from which the agent writes them again."""
 
@@ -48,6 +53,18 @@ class FileKind(StrEnum):
         return self in _SECRET
 
 
+class StoreProfile(StrEnum):
+    """Algorithms of a PKCS#12 file with a password, in cert-manager's words."""
+
+    MODERN = "Modern2023"
+    """AES-256, PBKDF2 and SHA-256."""
+    LEGACY = "LegacyDES"
+    """Triple DES and SHA-1, for readers that take nothing else, as Windows Server 2016 and the first Java 8.
+
+    Who has the file finds out a weak password soon.
+    """
+
+
 _SECRET: Final = frozenset({FileKind.COMBINED, FileKind.KEY, FileKind.PKCS12, FileKind.KEY_DER})
 CHAIN_ONLY: Final = frozenset({FileKind.CHAIN, FileKind.CA, FileKind.CA_DER})
 """The kinds that need no certificate of one's own."""
@@ -66,14 +83,21 @@ class CertificateSet:
     certificate: x509.Certificate | None = None
     key_der: bytes | None = field(default=None, repr=False)
 
-    def render(self, kind: FileKind, *, name: str = "", password: bytes | None = None) -> bytes:
+    def render(
+        self,
+        kind: FileKind,
+        *,
+        name: str = "",
+        password: bytes | None = None,
+        profile: StoreProfile = StoreProfile.MODERN,
+    ) -> bytes:
         """Return the bytes of a file of `kind`; raises ValueError if the set doesn't have what it holds.
 
-        `name` is the friendly name of a PKCS#12 file and `password` encrypts it; without one it is written
-        unencrypted, as servers that read it unattended want it.
+        `name` is the friendly name of a PKCS#12 file, `password` encrypts it as `profile` says; without one
+        it is written unencrypted, as servers that read it unattended want it.
         """
         if kind is FileKind.PKCS12:
-            return self._pkcs12(name, password)
+            return self._pkcs12(name, _encryption(password, profile))
         if kind in (FileKind.KEY, FileKind.KEY_DER):
             return self._key(Encoding.PEM if kind is FileKind.KEY else Encoding.DER)
         if kind in (FileKind.CERTIFICATE_DER, FileKind.CA_DER):
@@ -116,8 +140,7 @@ class CertificateSet:
             return self.key_der
         return self._private().private_bytes(encoding, PrivateFormat.PKCS8, NoEncryption())
 
-    def _pkcs12(self, name: str, password: bytes | None) -> bytes:
-        encryption = BestAvailableEncryption(password) if password else NoEncryption()
+    def _pkcs12(self, name: str, encryption: KeySerializationEncryption) -> bytes:
         cas = [*self.chain, *self.roots]
         return pkcs12.serialize_key_and_certificates(
             name.encode() or None,
@@ -126,3 +149,22 @@ class CertificateSet:
             cas or None,
             encryption,
         )
+
+
+def is_legacy(store: bytes) -> bool:
+    """Return True if a PKCS#12 file with a password is one of `StoreProfile.LEGACY`."""
+    return _TRIPLE_DES in store
+
+
+def _encryption(password: bytes | None, profile: StoreProfile) -> KeySerializationEncryption:
+    if not password:
+        return NoEncryption()
+    if profile is StoreProfile.MODERN:
+        return BestAvailableEncryption(password)
+    return (
+        PrivateFormat.PKCS12.encryption_builder()
+        .kdf_rounds(_LEGACY_ROUNDS)
+        .key_cert_algorithm(pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC)
+        .hmac_hash(SHA1())  # noqa: S303  # that is what these readers take
+        .build(password)
+    )

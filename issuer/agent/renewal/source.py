@@ -29,7 +29,13 @@ from cryptography.hazmat.primitives.serialization import (
 from issuer.agent.config.files import CopiedFile, SetFile
 from issuer.agent.config.model import CAChainSpec, CertificateSpec
 from issuer.agent.errors import AgentError
-from issuer.agent.files.contents import SOURCE_NAME, CertificateSet, FileKind
+from issuer.agent.files.contents import (
+    SOURCE_NAME,
+    CertificateSet,
+    FileKind,
+    StoreProfile,
+    is_legacy,
+)
 from issuer.agent.files.copies import check_copy, copy_file
 from issuer.agent.files.generations import GenerationFolder
 from issuer.agent.files.owners import owner_of
@@ -96,7 +102,7 @@ def new_file(one: SetFile | CopiedFile, made: CertificateSet, name: str) -> NewF
     """Return one file as it is written. Raises AgentError: no such owner, no root, no password."""
     password = None if one.password_file is None else _password(one.password_file)
     try:
-        data = made.render(one.kind, name=name, password=password)
+        data = made.render(one.kind, name=name, password=password, profile=one.profile)
     except ValueError as error:
         raise AgentError(f'"{name}": a file of kind {one.kind} can\'t be written: {error}') from error
     return NewFile(data, one.final_mode, owner_of(one.owner, one.group, keep_id=one.keep_id))
@@ -226,12 +232,14 @@ def _same_store(one: CopiedFile, wanted: bytes) -> bytes | None:
     except (AgentError, OSError, ValueError):
         return None
     same = stores[0].cert == stores[1].cert and stores[0].additional_certs == stores[1].additional_certs
-    return there if same else None
+    return there if same and is_legacy(there) == is_legacy(wanted) else None
 
 
 def layout_digest(files: Sequence[SetFile]) -> str:
     """Return a digest of which files there are and how; another one means that they are written again."""
-    return _digest([one.model_dump(mode="json") for one in files])
+    # Left out as long as it is the usual one: files that were written before there was a choice stay.
+    usual = {StoreProfile.MODERN: {"profile"}}
+    return _digest([one.model_dump(mode="json", exclude=usual.get(one.profile)) for one in files])
 
 
 def request_digest(spec: CertificateSpec) -> str:

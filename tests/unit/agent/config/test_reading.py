@@ -145,3 +145,17 @@ def test_two_sets_share_no_path_and_no_name(tmp_path: Path) -> None:
 
 def test_empty_file_says_what_it_needs(tmp_path: Path) -> None:
     assert "vault: is required" in refused(tmp_path, "")
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("{name: a, kind: key, passwordFile: /etc/pw}", "passwordFile is for files of kind pkcs12"),
+        ("{name: a, kind: key, profile: Modern2023}", "profile is for files of kind pkcs12"),
+        ("{name: a, kind: pkcs12, profile: LegacyDES}", "profile LegacyDES needs passwordFile"),
+        ("{name: a, kind: pkcs12, passwordFile: /etc/pw, profile: LegacyRC2}", "files.0.profile"),
+    ],
+)
+def test_password_of_what_is_not_encrypted_is_refused(tmp_path: Path, file: str, told: str) -> None:
+    """A key with a passwordFile was written without any, in silence."""
+    assert told in refused(tmp_path, GOOD.replace("  dnsNames", f"  files: [{file}]\n  dnsNames"))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+from pathlib import Path
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -14,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
-from issuer.agent.files.contents import CHAIN_ONLY, CertificateSet, FileKind
+from issuer.agent.files.contents import CHAIN_ONLY, CertificateSet, FileKind, StoreProfile, is_legacy
 from tests.ca import TestCA
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -58,6 +62,26 @@ def test_chain_leaves_the_root_to_clients(made: CertificateSet) -> None:
 def test_key_is_pkcs8(made: CertificateSet) -> None:
     assert load_der_private_key(made.render(FileKind.KEY_DER), None).public_key() == KEY.public_key()
     assert load_pem_private_key(made.render(FileKind.KEY), None).public_key() == KEY.public_key()
+
+
+def test_old_readers_get_triple_des(made: CertificateSet) -> None:
+    store = made.render(FileKind.PKCS12, name="web", password=b"secret", profile=StoreProfile.LEGACY)
+    assert is_legacy(store)
+    assert pkcs12.load_pkcs12(store, b"secret").key is not None
+    for profile, password in ((StoreProfile.MODERN, b"secret"), (StoreProfile.LEGACY, None)):
+        assert not is_legacy(made.render(FileKind.PKCS12, name="web", password=password, profile=profile))
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl")
+def test_openssl_names_the_algorithms_of_old_readers(tmp_path: Path, made: CertificateSet) -> None:
+    store = tmp_path / "web.p12"
+    store.write_bytes(
+        made.render(FileKind.PKCS12, name="web", password=b"secret", profile=StoreProfile.LEGACY)
+    )
+    words = ("openssl", "pkcs12", "-info", "-in", str(store), "-passin", "pass:secret", "-nokeys", "-nocerts")
+    told = subprocess.run(words, capture_output=True, text=True, check=True).stderr
+    assert "MAC: sha1" in told
+    assert told.count("pbeWithSHA1And3-KeyTripleDES-CBC") == 2  # certificates and key
 
 
 @pytest.mark.parametrize("password", [None, b"changeit"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import stat
 from pathlib import Path
@@ -10,7 +12,10 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import pkcs12
 
+from issuer.agent.config.files import DEFAULT_FILES
+from issuer.agent.files.contents import is_legacy
 from issuer.agent.files.generations import GENERATIONS
+from issuer.agent.renewal.source import layout_digest
 from tests.unit.agent.process.test_telling import Machine
 
 
@@ -60,7 +65,8 @@ async def test_owner_that_somebody_changed_is_set_back(tmp_path: Path) -> None:
 
 def with_files(machine: Machine, *files: dict[str, Any]) -> Any:
     spec = machine.keeper.spec
-    return type(spec).model_validate({**spec.model_dump(by_alias=True, mode="json"), "files": files})
+    given = spec.model_dump(by_alias=True, mode="json", exclude_unset=True)
+    return type(spec).model_validate({**given, "files": files})
 
 
 async def test_changed_password_is_in_the_file_at_the_next_look(tmp_path: Path) -> None:
@@ -81,3 +87,28 @@ async def test_changed_password_is_in_the_file_at_the_next_look(tmp_path: Path) 
     report = await machine.keeper.step()
     assert report.rewritten == ()
     assert "can't be read: No such file or directory. Without it nothing is renewed" in report.warnings[0]
+
+
+@pytest.mark.parametrize("copied", [False, True])
+async def test_profile_that_was_changed_is_written(tmp_path: Path, copied: bool) -> None:
+    machine = Machine(tmp_path)
+    (tmp_path / "pw").write_text("pw")
+    store: dict[str, Any] = {"kind": "pkcs12", "passwordFile": str(tmp_path / "pw")}
+    path = tmp_path / "copies" / "b.p12" if copied else tmp_path / "web" / "a.p12"
+    for profile in ("Modern2023", "LegacyDES", "Modern2023"):
+        spec = with_files(machine, {**store, "name": "a.p12", "profile": profile})
+        copies = [{**store, "path": str(tmp_path / "copies" / "b.p12"), "profile": profile}]
+        machine.keeper.spec = type(spec).model_validate(
+            {**spec.model_dump(by_alias=True, mode="json", exclude_unset=True), "copies": copies}
+        )
+        await machine.keeper.step()
+        assert is_legacy(path.read_bytes()) is (profile == "LegacyDES")
+    assert len(machine.signing.signed) == 1
+
+
+def test_digest_of_files_is_the_one_before_there_were_profiles() -> None:
+    """Else each set would be written again, and each server told, at an upgrade."""
+    [key] = [one for one in DEFAULT_FILES if one.name == "tls.key"]
+    fields = {"kind": "key", "mode": None, "owner": None, "group": None, "keep_id": False}
+    old = [{**fields, "password_file": None, "name": "tls.key"}]
+    assert layout_digest([key]) == hashlib.sha256(json.dumps(old, sort_keys=True).encode()).hexdigest()
