@@ -28,6 +28,7 @@ from issuer.agent.renewal.source import (
     layout_digest,
     owners_of,
     read_source,
+    without_root,
     write_copies,
 )
 from issuer.text import rfc3339
@@ -180,11 +181,17 @@ class CAChainKeeper:
         changed = folder.changed()
         if reason is not None or changed or current is None or current.notes.get("layout") != layout:
             folder.write(files_of(self.spec, made), {"layout": layout, "readAt": rfc3339(self._clock.now())})
-        warnings = write_copies(self.spec, made)
+        warnings, standing = write_copies(self.spec, made), without_root(made)
+        if reason is not None:
+            warnings, standing = (*warnings, *standing), ()
         unpinned, is_new = self._unpinned(folder, made)
         if is_new:
-            return KeepReport(self._report(made), reason, tuple(changed), (*warnings, *unpinned))
-        return KeepReport(self._report(made), reason, tuple(changed), warnings, standing=unpinned)
+            return KeepReport(
+                self._report(made), reason, tuple(changed), (*warnings, *unpinned), standing=standing
+            )
+        return KeepReport(
+            self._report(made), reason, tuple(changed), warnings, standing=(*standing, *unpinned)
+        )
 
     def _unpinned(self, folder: GenerationFolder, made: CertificateSet) -> tuple[tuple[str, ...], bool]:
         """Return a warning if the root was compared with nothing when it came, and True if it is the first.

@@ -38,6 +38,7 @@ from issuer.agent.renewal.source import (
     read_source,
     request_digest,
     stale_stores,
+    without_root,
     write_copies,
 )
 from issuer.text import parse_rfc3339, rfc3339
@@ -95,13 +96,14 @@ class CertificateKeeper:
             if reason is None and made is not None and current is not None and kept is not None:
                 rewritten = self._mend(folder, current, made)
                 left = left_behind(self.spec, current.sha256) if rewritten else ()
-                closed = closed_again(self.spec, folder, kept.serial)
+                closed, known = closed_again(self.spec, folder, kept.serial)
                 warnings = (
                     *(*left, *self._copy(made), *self._held_text(held)),
                     *(*closed, *exposed_keys(self.spec), *password_problems(self.spec)),
                 )
                 kept = replace(kept, renew_at=held or kept.renew_at)
-                return KeepReport(kept, rewritten=rewritten, warnings=warnings)
+                standing = (*known, *without_root(made))
+                return KeepReport(kept, rewritten=rewritten, warnings=warnings, standing=standing)
             return await self._renew(folder, made, reason or RenewalReason.FIRST)
 
     def _is_still_wanted(self, fresh: FreshCertificate, kept: KeptCertificate | None) -> bool:
@@ -303,7 +305,7 @@ class CertificateKeeper:
         return KeepReport(
             self._life(written, fresh.made.leaf),
             renewed=reason,
-            warnings=(*fresh.remarks, *self._copy(fresh.made)),
+            warnings=(*fresh.remarks, *without_root(fresh.made), *self._copy(fresh.made)),
         )
 
     def _mend(self, folder: GenerationFolder, current: WrittenSet, made: CertificateSet) -> tuple[str, ...]:

@@ -41,6 +41,7 @@ from issuer.agent.files.generations import GenerationFolder
 from issuer.agent.files.owners import owner_of
 from issuer.agent.files.regular import read_regular
 from issuer.agent.files.writing import FileOwner, NewFile
+from issuer.text import clip
 
 SOURCE: Final = SOURCE_NAME
 _OTHERS: Final = 0o007
@@ -177,27 +178,41 @@ def password_problems(spec: CertificateSpec | CAChainSpec) -> tuple[str, ...]:
     return tuple(found)
 
 
-def closed_again(spec: CertificateSpec, folder: GenerationFolder, serial: str) -> tuple[str, ...]:
-    """Give files of the set the mode and owner of `agent.yaml` again; returns warnings.
+def closed_again(
+    spec: CertificateSpec, folder: GenerationFolder, serial: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Give files of the set the mode and owner of `agent.yaml` again; returns new and standing warnings.
 
     That a key was open to everybody is told until another certificate is there, as it may be known.
     """
     files = {one.name: one for one in spec.files}
     wanted = {name: _dressed(one) for name, one in files.items()}
     found = folder.set_back(wanted)
-    if any(mode & _OTHERS and files[name].kind.is_secret for name, mode in found.items()):
-        folder.note(_OPENED, serial.encode())
-    told = [
+    told = tuple(
         f'"{spec.folder / name}" had mode {mode:04o} or another owner, and has mode {wanted[name].mode:04o} '
         "again: write mode, owner or group into agent.yaml if it is to be another"
         for name, mode in found.items()
-    ]
-    if folder.noted(_OPENED) == serial.encode():
-        told.append(
-            f"Everybody could open the key of its certificate {serial}, so it may be known. For another one: "
-            f"vault-issuer agent renew {spec.name}"
-        )
-    return tuple(told)
+    )
+    known = (
+        f"Everybody could open the key of its certificate {serial}, so it may be known. For another one: "
+        f"vault-issuer agent renew {spec.name}"
+    )
+    if any(mode & _OTHERS and files[name].kind.is_secret for name, mode in found.items()):
+        folder.note(_OPENED, serial.encode())
+        return (*told, known), ()
+    return told, (known,) if folder.noted(_OPENED) == serial.encode() else ()
+
+
+def without_root(made: CertificateSet) -> tuple[str, ...]:
+    """Return a warning if the CA that clients are given is no root, as the mount has none behind it."""
+    top = made.roots[0] if made.roots else None
+    if top is None or top.issuer == top.subject:
+        return ()
+    told = (
+        f"The CA for clients ({clip(top.subject.rfc4514_string(), 200)}) is no root; many trust no other: "
+        "import its root into the mount, by <mount>/issuers/import/cert"
+    )
+    return (told,)
 
 
 def _dressed(one: SetFile) -> NewFile:

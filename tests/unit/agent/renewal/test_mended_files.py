@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from issuer.agent.config.files import DEFAULT_FILES
 from issuer.agent.files.contents import is_legacy
 from issuer.agent.files.generations import GENERATIONS
+from issuer.agent.renewal.signing import FreshCertificate
 from issuer.agent.renewal.source import layout_digest
-from tests.unit.agent.process.test_telling import Machine
+from tests.ca import TestCA
+from tests.unit.agent.process.test_telling import Machine, made_at
 
 
 def mode_of(path: Path) -> int:
@@ -34,10 +37,11 @@ async def test_opened_key_is_closed_and_told_until_there_is_another(tmp_path: Pa
     assert "Everybody could open the key of its certificate" in known
     assert "vault-issuer agent renew web" in known
     machine.restarted()
-    assert (await machine.keeper.step()).warnings == (known,)
+    report = await machine.keeper.step()
+    assert (report.warnings, report.standing) == ((), (known,))  # cron sends no mail about it again and again
     assert machine.signing.signed == [machine.kept()]  # a key that is in use is not taken away unasked
     await machine.keeper.step(force=True)
-    assert (await machine.keeper.step()).warnings == ()
+    assert (await machine.keeper.step()).standing == ()
 
 
 async def test_closed_certificate_is_opened_again(tmp_path: Path) -> None:
@@ -112,3 +116,20 @@ def test_digest_of_files_is_the_one_before_there_were_profiles() -> None:
     fields = {"kind": "key", "mode": None, "owner": None, "group": None, "keep_id": False}
     old = [{**fields, "password_file": None, "name": "tls.key"}]
     assert layout_digest([key]) == hashlib.sha256(json.dumps(old, sort_keys=True).encode()).hexdigest()
+
+
+async def test_ca_for_clients_that_is_no_root_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """openssl refuses an intermediate that is trusted by itself, and nothing said that the file holds one."""
+    machine, ca = Machine(tmp_path), TestCA.make().intermediate
+    made = made_at(machine.time)
+
+    async def sign(*_: object) -> FreshCertificate:
+        return FreshCertificate(replace(made, chain=(ca,), roots=(ca,)), f"{made.leaf.serial_number:x}", ())
+
+    monkeypatch.setattr(machine.signing, "sign", sign)
+    [told] = (await machine.keeper.step()).warnings
+    assert told.startswith(f"The CA for clients ({ca.subject.rfc4514_string()}) is no root")
+    report = await machine.keeper.step()
+    assert (report.warnings, report.standing) == ((), (told,))
