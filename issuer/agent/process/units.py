@@ -18,6 +18,7 @@ WATCHDOG_SECONDS: Final = 300
 _STOP_SECONDS: Final = 120
 """For the calls that are under way, and for revocations of what was signed and not written."""
 _PAGE: Final = "man:systemd.service(5)"
+_CRON_SECONDS: Final = 600
 _RUN: Final = Path("/run")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./@:+,=-]+")
 
@@ -157,10 +158,15 @@ def longest_hook(file: AgentFile) -> float:
     return max(found, default=0.0)
 
 
-def cron_line(service: AgentService) -> str:
-    """Return a line for a crontab: a look each ten minutes, whose errors cron sends by mail."""
-    words = (*service.program, "agent", "once", "-c", str(service.config))
-    return f"*/10 * * * * {shlex.join(words).replace('%', chr(92) + '%')} > /dev/null\n"
+def cron_line(service: AgentService, share: float) -> str:
+    """Return a line for a crontab: a look each ten minutes, whose errors cron sends by mail.
+
+    `share`, from 0 to 1, is this machine's place in the ten minutes: the server must not be asked by all
+    machines in the same second.
+    """
+    minute, second = divmod(int(share * _CRON_SECONDS), 60)
+    command = shlex.join((*service.program, "agent", "once", "-c", str(service.config)))
+    return f"{minute}-59/10 * * * * sleep {second}; {command.replace('%', chr(92) + '%')} > /dev/null\n"
 
 
 def launchd_plist(service: AgentService, log: Path) -> str:

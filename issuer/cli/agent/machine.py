@@ -135,9 +135,11 @@ def _install(config: Path, user: str, text: ServiceKind | None) -> int:
 
 def _definition(service: AgentService, kind: ServiceKind, unit: str) -> str:
     from issuer.agent.process import units
+    from issuer.agent.process.agent import machine_name
+    from issuer.agent.renewal.schedule import spread
 
     if kind is ServiceKind.CRON:
-        return units.cron_line(service)
+        return units.cron_line(service, spread(machine_name(), service.name))
     if kind is ServiceKind.LAUNCHD:
         logs = Path("/var/log") if os.geteuid() == 0 else Path.home() / "Library" / "Logs"
         return units.launchd_plist(service, logs / f"{service.name}.log")

@@ -75,9 +75,10 @@ def test_system_unit_is_hardened(tmp_path: Path, user: str, most: int) -> None:
 
 
 def test_cron_and_launchd_have_the_whole_command() -> None:
-    assert cron_line(SERVICE) == (
-        f"*/10 * * * * {TRUE} agent once -c '/etc/vault-issuer/my agent\\%1.yaml' > /dev/null\n"
+    assert cron_line(SERVICE, 0.37) == (
+        f"3-59/10 * * * * sleep 42; {TRUE} agent once -c '/etc/vault-issuer/my agent\\%1.yaml' > /dev/null\n"
     )
+    assert cron_line(SERVICE, 0.9999).startswith("9-59/10 * * * * sleep 59; ")
     words = ET.fromstring(launchd_plist(SERVICE, Path("/var/log/a.log"))).findall("./dict/array/string")
     assert [one.text for one in words] == list(SERVICE.words)
     assert "<string>/var/log/a.log</string>" in launchd_plist(SERVICE, Path("/var/log/a.log"))
@@ -300,6 +301,6 @@ def test_root_with_the_unit_s_rights_signals_and_sees_mounts(tmp_path: Path) -> 
 
 
 def test_print_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert install(tmp_path, monkeypatch, "--print", "cron").stdout.startswith("*/10 ")
+    assert "-59/10 * * * * sleep " in install(tmp_path, monkeypatch, "--print", "cron").stdout
     assert "[Service]" in install(tmp_path, monkeypatch, "--print", "systemd").stdout
     assert not (tmp_path / "units").exists()
