@@ -20,6 +20,8 @@ _STOP_SECONDS: Final = 120
 _PAGE: Final = "man:systemd.service(5)"
 _CRON_SECONDS: Final = 600
 _RUN: Final = Path("/run")
+_USERS: Final = _RUN / "user"
+"""Folders of users who are logged in, which systemd-logind makes."""
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./@:+,=-]+")
 
 
@@ -66,7 +68,7 @@ def system_unit(
     from being renewed. Those of sets in /run are made at each start, as nothing of /run outlives a boot.
     With `looks_into_processes` root may see what other processes run and mount.
     """
-    made = [one for one in folders.of_sets if _RUN in one.parents]
+    made = [one for one in folders.of_sets if _RUN in one.parents and not one.is_relative_to(_USERS)]
     # A private one would hide the files from everybody else.
     has_tmp = any(one.is_relative_to(tmp) for one in folders.every for tmp in ("/tmp", "/var/tmp"))  # noqa: S108
     # Owners of files, consumers of other users, and commands run as them.

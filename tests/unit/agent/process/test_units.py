@@ -102,6 +102,9 @@ def test_folders_that_a_boot_empties_or_hides_are_cared_for() -> None:
     # Not RuntimeDirectory, by which systemd would take the folder away from HAProxy.
     assert {"ReadWritePaths=-/run/haproxy", 'ReadWritePaths="-/srv/$1 50%%"', "PrivateTmp=yes"} <= {*lines}
     assert not any("ReadWritePaths=-/run/tls" in line for line in lines)
+    mine = system_unit(SERVICE, "nobody", WrittenFolders((Path("/run/user/1000/tls"),)))
+    assert "ReadWritePaths=-/run/user/1000/tls" in mine  # logind's
+    assert "RuntimeDirectory" not in mine
     assert "PrivateTmp=no" in system_unit(SERVICE, "root", WrittenFolders((Path("/var/tmp/tls"),)))
 
 
