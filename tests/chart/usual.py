@@ -54,6 +54,9 @@ USUAL: Final[Object] = {
     "priorityClassName": "system-cluster-critical",
     "nodeSelector": {"kubernetes.io/os": "linux"},
     "tolerations": [{"operator": "Exists"}],
+    "topologySpreadConstraints": [
+        {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}
+    ],
     "dnsPolicy": "ClusterFirstWithHostNet",
     "dnsConfig": {"options": [{"name": "ndots", "value": "2"}], "searches": ["example.com"]},
     "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["vault.example.com"]}],
