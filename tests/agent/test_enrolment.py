@@ -92,7 +92,7 @@ def test_ticket_is_all_that_a_machine_needs(enrolment: Enrolment) -> None:
     assert names.get_values_for_type(x509.DNSName) == [enrolment.host]
     again = enrolment.join(ticket)
     assert again.exit_code == 1
-    assert "this agent asked for it" in again.stderr
+    assert "was used on this machine already" in again.stderr
     assert enrolment.enroll(enrolment.host, "--dry-run").exit_code == 0  # read back, nothing differs
 
 

@@ -124,7 +124,12 @@ class Unwrapping:
 
     def _gone(self, wrapped: WrappedSecretId, now: datetime, *, noted: bool = True) -> LoginRefused:
         earlier = self._noted(wrapped) if noted else None
-        if earlier is not None:
+        if earlier is not None and earlier.get("over") is True:
+            text = (
+                f"This ticket was used on this machine already, at {earlier.get('at')}, and works once; "
+                f"`vault-issuer agent check` tells if the login works. If it doesn't, run {self._again}"
+            )
+        elif earlier is not None:
             text = (
                 f"The wrapped secret ID is gone: this agent asked for it at {earlier.get('at')} and got no "
                 f"answer, or lost it. Run {self._again}"

@@ -65,3 +65,12 @@ async def test_loss_after_a_failed_call(error: VaultError, told: str, tmp_path: 
     vault.gone = True
     with pytest.raises(LoginRefused, match=told):
         await unwrapping.unwrap(vault, WRAPPED, NOW)
+
+
+async def test_a_ticket_that_was_used_here_is_no_loss(tmp_path: Path) -> None:
+    unwrapping = Unwrapping(StateFile(tmp_path, "wrapped", "of"), "enroll")
+    vault: Any = Vault(ServerError("never asked"))
+    vault.gone = True
+    unwrapping.spent(WRAPPED, NOW)
+    with pytest.raises(LoginRefused, match="was used on this machine already, at 2026-11-02T12:00:00Z"):
+        await unwrapping.unwrap(vault, WRAPPED, NOW)
