@@ -38,6 +38,8 @@ UNUSED = (
     "kubernetes/aio/client/api",
 )
 """Folders of generated modules that nothing here imports (tests/unit/kube/test_image.py): 70 MB."""
+PROJECT = ("--no-deps", "--no-build-isolation", "--config-settings", "editable_mode=compat", "--editable")
+"""Options that install this project: by its folder's path, as setuptools' finder doubles each start of Python."""
 TRANSLATED = {
     "index-url": "UV_DEFAULT_INDEX",
     "extra-index-url": "UV_INDEX",
@@ -78,7 +80,7 @@ def furnish() -> int:
         subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
     if not install(["--require-hashes", "-r", str(LOCK)], packages):
         return 1
-    if not install(["--no-deps", "--no-build-isolation", "--editable", str(ROOT)], 0):
+    if not install([*PROJECT, str(ROOT)], 0):
         return 1
     remove_unused(VENV)
     STAMP.write_text(wanted, encoding="utf-8")

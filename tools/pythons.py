@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.examples import FEWER
-from tools.bootstrap import LOCK, OLDEST, fingerprint
+from tools.bootstrap import LOCK, OLDEST, PROJECT, fingerprint
 from tools.tiers import ROOT, Ran, ended_with_us, finished
 
 VENVS = ROOT / "build" / "pythons"
@@ -164,7 +164,7 @@ def furnish(python: Python) -> str:
     for words in (
         ["venv", "--quiet", "--clear", "--python", str(python.path), str(venv)],
         ["pip", "install", *inside, "--only-binary", ":all:", "--require-hashes", "-r", str(LOCK)],
-        ["pip", "install", *inside, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)],
+        ["pip", "install", *inside, *PROJECT, str(ROOT)],
     ):
         done = subprocess.run([UV, *words], cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode:
