@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from issuer.cluster import SERVICE_ACCOUNT_VARIABLE
+from testbed import forking
 from testbed.certs import ServerFiles
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
 from testbed.errors import TestbedError
@@ -91,6 +92,8 @@ class ControllerProcess:
         self._log_format = log_format
         self._wanted_port = metrics_port
         self._command = tuple(command) if command else (vault_issuer(),)
+        # Variables for Python are read as it starts.
+        self._forks = command is None and not any(name.startswith("PYTHON") for name in env or {})
         self._install = install
         self._allowed_servers = tuple(allowed_servers)
         self._metrics_tls = metrics_tls
@@ -140,20 +143,21 @@ class ControllerProcess:
 
     def _launch(self, pod: dict[str, str], install: Install, wait: bool) -> None:
         self.metrics_port = self._wanted_port or free_port()
-        self.process.start(
-            [
-                *self._command,
-                *install.arguments,
-                f"--namespace={install.namespace}",
-                f"--metrics-address={LOOPBACK}:{self.metrics_port}",
-                f"--log-format={self._log_format}",
-                "--leader-elect" if self._leader_elect else "--no-leader-elect",
-                *(f"--allowed-servers={one}" for one in self._allowed_servers),
-                *self._tls_arguments(),
-                *self._args,
-            ],
-            {**pod, **self._env},
-        )
+        words = [
+            *install.arguments,
+            f"--namespace={install.namespace}",
+            f"--metrics-address={LOOPBACK}:{self.metrics_port}",
+            f"--log-format={self._log_format}",
+            "--leader-elect" if self._leader_elect else "--no-leader-elect",
+            *(f"--allowed-servers={one}" for one in self._allowed_servers),
+            *self._tls_arguments(),
+            *self._args,
+        ]
+        environment = {**pod, **self._env}
+        if self._forks and forking.SERVER is not None:
+            self.process.start(words, environment, forking.SERVER.start)
+        else:
+            self.process.start([*self._command, *words], environment)
         if wait:
             self.wait_ready()
 

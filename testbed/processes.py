@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
+from typing import IO, Protocol
 
 from testbed.errors import PortTakenError, TestbedError
 
@@ -67,6 +68,42 @@ class _Spawner:
 
 
 _spawner = _Spawner()
+
+
+class Child(Protocol):
+    """What is asked of a started process; `subprocess.Popen` has it."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+
+Start = Callable[[Sequence[str], Mapping[str, str], IO[bytes]], Child]
+"""Starts a command with an environment, and its output to a file."""
+
+
+def spawn(
+    words: Sequence[str], environment: Mapping[str, str], output: IO[bytes], kept: Sequence[int] = ()
+) -> subprocess.Popen[bytes]:
+    """Start a command in a process group of its own that dies with this process, with `kept` open files."""
+
+    def launch() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid()), *words],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            process_group=0,
+            pass_fds=kept,
+        )
+
+    return _spawner.spawn(launch)
+
+
 _reserved: set[int] = set()
 _reserved_lock = threading.Lock()
 
@@ -114,7 +151,7 @@ class Process:
     def __init__(self, name: str, log: Path) -> None:
         self.name = name
         self.log = log
-        self._popen: subprocess.Popen[bytes] | None = None
+        self._popen: Child | None = None
         self._log_start = 0
 
     @property
@@ -134,7 +171,9 @@ class Process:
         """Exit code (negative: the signal), None while it runs or before it was started."""
         return None if self._popen is None else self._popen.poll()
 
-    def start(self, command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> None:
+    def start(
+        self, command: Sequence[str | Path], env: Mapping[str, str] | None = None, start: Start = spawn
+    ) -> None:
         """Start the command; returns as soon as it was forked.
 
         The child gets only PATH, HOME, TMPDIR, GOGC and `env`, so that nobody's proxy or VAULT_* variables
@@ -146,19 +185,9 @@ class Process:
         inherited = {key: os.environ[key] for key in _INHERITED if key in os.environ}
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
 
-        def launch() -> subprocess.Popen[bytes]:
-            with self.log.open("ab") as output:
-                return subprocess.Popen(
-                    [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid()), *words],
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    env={**inherited, **(env or {})},
-                    process_group=0,
-                )
-
         try:
-            self._popen = _spawner.spawn(launch)
+            with self.log.open("ab") as output:
+                self._popen = start(words, {**inherited, **(env or {})}, output)
         except OSError as error:
             raise TestbedError(f"{self.name} could not be started: {error}") from error
 

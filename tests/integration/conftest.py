@@ -9,6 +9,7 @@ from itertools import count
 import pytest
 
 from testbed.cluster import Options, Testbed
+from testbed.forking import forked_controllers
 from testbed.labca import setup_pki
 from testbed.samples import EVERYBODY, everything_policy, use_binding
 from testbed.stepca import StepCA
@@ -20,6 +21,13 @@ from tests.integration.support.scope import Scope
 pytest.register_assert_rewrite("tests.integration.support.as_asked")  # its asserts tell what they compared
 
 _numbers = count(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _forked_controllers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Some two hundred controllers are started: what they import is imported once."""
+    with forked_controllers(tmp_path_factory.mktemp("forks") / "forkserver.log"):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from testbed.cache import memory_directory
 from testbed.cluster import REPOSITORY, Options, Testbed
 from testbed.errors import HTTPError, TestbedError
+from testbed.forking import ForkServer
 from testbed.kube import Kube, Object
 from testbed.openbao import MEMORY_MB, OpenBao
-from testbed.processes import PATIENCE
+from testbed.processes import PATIENCE, Process, free_port
 from testbed.running import current, down, furnish, up
 from testbed.vaultpki import PkiLayout, setup_approle, setup_kubernetes_role, setup_policy, setup_token
 from tests.unit.docs.pages import documents
@@ -407,3 +409,39 @@ def test_background_testbed_says_how_to_reach_it_and_goes_wholly(
     assert current(state) is None
     assert [path.name for path in state.iterdir()] == ["lock"]
     assert not down(state)
+
+
+def test_forked_controllers_end_as_started_ones_do_and_with_the_process_that_forks(
+    bed: Testbed, tmp_path: Path
+) -> None:
+    """Each has its own arguments, environment and output; a killed server leaves none behind."""
+    server = ForkServer(tmp_path / "forkserver.log")
+    environment = {"PATH": os.environ["PATH"], "KUBECONFIG": str(bed.kubeconfig)}
+
+    def controller(name: str, *words: str) -> Process:
+        port = f"--metrics-address=127.0.0.1:{free_port()}"
+        process = Process(name, tmp_path / f"{name}.log")
+        process.start(["controller", "--no-leader-elect", port, *words], environment, server.start)
+        return process
+
+    def leads(process: Process) -> bool:
+        return '"leading"' in process.output()
+
+    wrong, told, killed, left = (
+        controller("wrong", "--workers=0"),
+        *map(controller, ("told", "killed", "left")),
+    )
+    for process in (told, killed, left):
+        process.wait_ready(partial(leads, process))
+    assert wrong.stop() == 2
+    assert "--workers" in wrong.output()
+    assert Path(f"/proc/{told.pid}/stat").read_text().split()[4] == str(told.pid)  # its own group
+    assert told.stop(PATIENCE) == 0
+    assert killed.stop(grace=0) == -signal.SIGKILL
+    assert left.running
+    os.kill(server.pid, signal.SIGKILL)
+    assert gone([left.pid])
+    assert left.returncode == -signal.SIGKILL
+    with pytest.raises(TestbedError, match="has ended"):
+        controller("late")
+    server.close()

@@ -1,0 +1,115 @@
+"""Controllers forked from a process that has imported the product, which is most of what a start costs.
+
+What is forked runs the command's own entry point with arguments, environment and log of its own. Tests that
+start hundreds of controllers use it; who measures a process, or starts it by another command, does not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from testbed.errors import TestbedError
+from testbed.processes import spawn
+
+_SERVER = Path(__file__).with_name("forkserver.py")
+
+
+class Forked:
+    """A forked process, with what Process needs of `subprocess.Popen`.
+
+    Attributes:
+        pid: process id; it leads a process group of its own.
+        returncode: exit code (negative: the signal), None while it runs or nobody has looked.
+    """
+
+    def __init__(self, told: socket.socket) -> None:
+        self._told = told
+        self._lock = threading.Lock()
+        self.pid = int(told.recv(64) or 0)
+        self.returncode: int | None = None
+        if not self.pid:
+            told.close()
+            raise TestbedError("the process that forks controllers has ended: its log has the reason")
+
+    def poll(self) -> int | None:
+        """Exit code, None while it runs."""
+        return self._ended(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Exit code when it has ended; subprocess.TimeoutExpired after `timeout` seconds."""
+        code = self._ended(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired("vault-issuer", timeout or 0.0)
+        return code
+
+    def _ended(self, timeout: float | None) -> int | None:
+        with self._lock:
+            if self.returncode is None and select.select([self._told], [], [], timeout)[0]:
+                last = self._told.recv(64)
+                self._told.close()
+                # Without its end the server was killed, and the kernel killed this one with it.
+                self.returncode = os.waitstatus_to_exitcode(int(last)) if last else -signal.SIGKILL
+        return self.returncode
+
+
+class ForkServer:
+    """Starts `vault-issuer` by forking; safe to use from several threads.
+
+    Args:
+        log: file for what the server itself says.
+    """
+
+    def __init__(self, log: Path) -> None:
+        self._asked, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs, log.open("ab") as output:
+            words = [sys.executable, "-P", "-u", str(_SERVER), str(theirs.fileno())]
+            self._process = spawn(words, dict(os.environ), output, (theirs.fileno(),))
+
+    @property
+    def pid(self) -> int:
+        """Process id of what forks."""
+        return self._process.pid
+
+    def start(self, words: Sequence[str], environment: Mapping[str, str], output: IO[bytes]) -> Forked:
+        """Fork a `vault-issuer` with these arguments, this environment and no more, and its output there."""
+        message = json.dumps([list(words), dict(environment)]).encode()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                socket.send_fds(self._asked, [message], [output.fileno(), theirs.fileno()])
+            except OSError as error:
+                ours.close()
+                raise TestbedError(f"the process that forks controllers has ended: {error}") from error
+        return Forked(ours)
+
+    def close(self) -> None:
+        """End it; what it forked and still runs is killed with it."""
+        self._asked.close()
+        self._process.wait()
+
+
+SERVER: ForkServer | None = None
+"""The one that ControllerProcess uses, where there is one."""
+
+
+@contextmanager
+def forked_controllers(log: Path) -> Iterator[None]:
+    """Fork each controller that is started in this block by `vault-issuer` alone."""
+    global SERVER  # noqa: PLW0603  # one for the process, as its tests share it
+    SERVER = ForkServer(log)
+    try:
+        yield
+    finally:
+        SERVER.close()
+        SERVER = None
