@@ -6,7 +6,6 @@ import itertools
 import os
 import signal
 import ssl
-import sys
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -19,6 +18,7 @@ from testbed import forking
 from testbed.certs import ServerFiles
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
 from testbed.errors import TestbedError
+from testbed.forking import vault_issuer
 from testbed.kube import load
 from testbed.processes import LOOPBACK, PATIENCE, Process, free_port, retry_ports
 from testbed.unexpected import LOGS
@@ -269,14 +269,6 @@ def shipped_arguments() -> list[str]:
     (deployment,) = load(DEPLOYMENT)
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     return [str(word) for word in container["args"]]
-
-
-def vault_issuer() -> Path:
-    """The ``vault-issuer`` command of this environment."""
-    program = Path(sys.executable).with_name("vault-issuer")
-    if not program.is_file():
-        raise TestbedError(f"{program} is missing: install the project there (`make .venv`)")
-    return program
 
 
 def grant_issuer_access(

@@ -1,7 +1,7 @@
-"""Controllers forked from a process that has imported the product, which is most of what a start costs.
+"""`vault-issuer` forked from a process that has imported it, which is most of what a start costs.
 
-What is forked runs the command's own entry point with arguments, environment and log of its own. Tests that
-start hundreds of controllers use it; who measures a process, or starts it by another command, does not.
+What is forked runs the command's own entry point with arguments, environment and files of its own. Tests that
+start hundreds of them use it; who measures a process, or starts it by another command, does not.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO
 
 from testbed.errors import TestbedError
-from testbed.processes import spawn
+from testbed.processes import PATIENCE, spawn
 
 _SERVER = Path(__file__).with_name("forkserver.py")
 
@@ -40,7 +41,7 @@ class Forked:
         self.returncode: int | None = None
         if not self.pid:
             told.close()
-            raise TestbedError("the process that forks controllers has ended: its log has the reason")
+            raise TestbedError("the process that forks vault-issuer has ended: its log has the reason")
 
     def poll(self) -> int | None:
         """Exit code, None while it runs."""
@@ -83,15 +84,40 @@ class ForkServer:
 
     def start(self, words: Sequence[str], environment: Mapping[str, str], output: IO[bytes]) -> Forked:
         """Fork a `vault-issuer` with these arguments, this environment and no more, and its output there."""
+        with Path(os.devnull).open("rb") as nothing:
+            return self._fork(words, environment, [nothing, output, output])
+
+    def _fork(
+        self, words: Sequence[str], environment: Mapping[str, str], files: Sequence[IO[bytes]]
+    ) -> Forked:
         message = json.dumps([list(words), dict(environment)]).encode()
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                socket.send_fds(self._asked, [message], [output.fileno(), theirs.fileno()])
+                socket.send_fds(self._asked, [message], [*(one.fileno() for one in files), theirs.fileno()])
             except OSError as error:
                 ours.close()
-                raise TestbedError(f"the process that forks controllers has ended: {error}") from error
+                raise TestbedError(f"the process that forks vault-issuer has ended: {error}") from error
         return Forked(ours)
+
+    def run(self, words: Sequence[str], answer: str, timeout: float) -> subprocess.CompletedProcess[str]:
+        """Fork a `vault-issuer` with this environment, let it read `answer`, and wait for its end."""
+        with (
+            TemporaryFile() as given,
+            TemporaryFile() as out,
+            TemporaryFile() as err,
+        ):
+            given.write(answer.encode())
+            given.seek(0)
+            forked = self._fork(words, os.environ, [given, out, err])
+            try:
+                code = forked.wait(timeout)
+            except BaseException:
+                os.killpg(forked.pid, signal.SIGKILL)
+                raise
+            out.seek(0)
+            err.seek(0)
+            return subprocess.CompletedProcess(words, code, out.read().decode(), err.read().decode())
 
     def close(self) -> None:
         """End it; what it forked and still runs is killed with it."""
@@ -100,12 +126,12 @@ class ForkServer:
 
 
 SERVER: ForkServer | None = None
-"""The one that ControllerProcess uses, where there is one."""
+"""The one that is used, where there is one."""
 
 
 @contextmanager
-def forked_controllers(log: Path) -> Iterator[None]:
-    """Fork each controller that is started in this block by `vault-issuer` alone."""
+def forked_commands(log: Path) -> Iterator[None]:
+    """In this block, fork what `run_command` runs, and controllers that are started by no other command."""
     global SERVER  # noqa: PLW0603  # one for the process, as its tests share it
     SERVER = ForkServer(log)
     try:
@@ -113,3 +139,22 @@ def forked_controllers(log: Path) -> Iterator[None]:
     finally:
         SERVER.close()
         SERVER = None
+
+
+def run_command(
+    *words: str | Path, answer: str = "", timeout: float = PATIENCE
+) -> subprocess.CompletedProcess[str]:
+    """Run `vault-issuer` with these words to its end; `answer` is what it reads."""
+    told = [str(word) for word in words]
+    if SERVER is not None:
+        return SERVER.run(told, answer, timeout)
+    command = [str(vault_issuer()), *told]
+    return subprocess.run(command, input=answer, capture_output=True, text=True, check=False, timeout=timeout)
+
+
+def vault_issuer() -> Path:
+    """The ``vault-issuer`` command of this environment."""
+    program = Path(sys.executable).with_name("vault-issuer")
+    if not program.is_file():
+        raise TestbedError(f"{program} is missing: install the project there (`make .venv`)")
+    return program

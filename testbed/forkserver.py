@@ -1,8 +1,8 @@
 """Imports the product once and forks for each `vault-issuer` it is asked for; testbed/forking.py asks.
 
 Run as ``python -P -u forkserver.py FD``: FD is a socket, and each message on it has the arguments and the
-environment of one process, with two open files: where its output goes, and a socket that is told its pid and,
-when it has ended, its wait status. The standard library and the product alone are imported.
+environment of one process, with four open files: its standard input, output and error, and a socket that is
+told its pid and, when it has ended, its wait status. The standard library and the product alone are imported.
 """
 
 import contextlib
@@ -35,20 +35,22 @@ class ForkServer:
                 if ready in self._running:
                     self._tell_end(ready)
                     continue
-                message, handles, _, _ = socket.recv_fds(self._asked, LARGEST_MESSAGE, 2)
+                message, handles, _, _ = socket.recv_fds(self._asked, LARGEST_MESSAGE, 4)
                 if not message:
                     return False  # whatever still runs is killed with us
                 if self._fork(message, handles):
                     return True
 
     def _fork(self, message: bytes, handles: list[int]) -> bool:
-        output, who = handles[0], socket.socket(fileno=handles[1])
+        *standard, last = handles
+        who = socket.socket(fileno=last)
         pid = os.fork()
         if pid == 0:
             who.close()
-            self._become(message, output)
+            self._become(message, standard)
             return True
-        os.close(output)
+        for one in standard:
+            os.close(one)
         with contextlib.suppress(OSError):  # the child does it too, and may have ended
             os.setpgid(pid, pid)
         handle = os.pidfd_open(pid)
@@ -65,17 +67,17 @@ class ForkServer:
         with contextlib.suppress(OSError), who:
             who.sendall(str(status).encode())
 
-    def _become(self, message: bytes, output: int) -> None:
-        """Be the command: a group of its own, death with the server, its output, environment, arguments."""
+    def _become(self, message: bytes, standard: list[int]) -> None:
+        """Be the command: a group of its own, death with the server, its files, environment, arguments."""
         os.setpgid(0, 0)
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         self._asked.close()
         for handle, (_, who) in self._running.items():
             os.close(handle)
             who.close()
-        for standard in (1, 2):
-            os.dup2(output, standard)
-        os.close(output)
+        for number, one in enumerate(standard):
+            os.dup2(one, number)
+            os.close(one)
         words, environment = json.loads(message)
         os.environ.clear()
         os.environ.update(environment)

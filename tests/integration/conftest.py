@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 
 from testbed.cluster import Options, Testbed
-from testbed.forking import forked_controllers
+from testbed.forking import forked_commands
 from testbed.labca import setup_pki
 from testbed.samples import EVERYBODY, everything_policy, use_binding
 from testbed.stepca import StepCA
@@ -24,9 +24,9 @@ _numbers = count(1)
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _forked_controllers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Some two hundred controllers are started: what they import is imported once."""
-    with forked_controllers(tmp_path_factory.mktemp("forks") / "forkserver.log"):
+def _forked_commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Some two hundred controllers and commands are started: what they import is imported once."""
+    with forked_commands(tmp_path_factory.mktemp("forks") / "forkserver.log"):
         yield
 
 

@@ -17,7 +17,8 @@ from cryptography import x509
 from issuer.controller.state.bad_answers import RETRY_ANNOTATION
 from testbed.builds import STEP_ISSUER, crds_of
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
-from testbed.controller import ControllerProcess, vault_issuer
+from testbed.controller import ControllerProcess
+from testbed.forking import run_command
 from testbed.gitops import flux_health
 from testbed.kube import Object, load
 from testbed.samples import certificate
@@ -181,12 +182,7 @@ def test_the_commands_show_the_issuer_and_its_requests(adopted: Adopted, namespa
 
 def run(bed: Testbed, *words: str) -> subprocess.CompletedProcess[str]:
     """What a command says to an administrator of the cluster."""
-    return subprocess.run(
-        [str(vault_issuer()), *words, f"--kubeconfig={bed.kubeconfig}"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_command(*words, f"--kubeconfig={bed.kubeconfig}")
 
 
 def told(bed: Testbed, *words: str) -> Any:
@@ -300,12 +296,7 @@ def test_what_was_adopted_is_moved_to_our_kinds_and_back(
     bed.kube.wait(CERT_MANAGER, "Certificate", "moved", namespace)
     folder = str(tmp_path / "moved")
     arguments = ["--namespace", namespace, "--apply", "--yes", "--output-dir", folder]
-    done = subprocess.run(
-        [str(vault_issuer()), "migrate", "--from-cluster", f"--kubeconfig={bed.kubeconfig}", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run(bed, "migrate", "--from-cluster", *arguments)
     assert "changed: Certificate" in done.stdout, done.stdout + done.stderr
     bed.kube.wait("vault-issuer.io/v1alpha1", KIND, "step-ca")
     wait_until(lambda: issued_by(bed, namespace, "vault-issuer.io"))

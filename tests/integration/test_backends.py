@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from testbed.chart import render
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
-from testbed.controller import ControllerProcess, Install, vault_issuer
+from testbed.controller import ControllerProcess, Install
+from testbed.forking import vault_issuer
 from testbed.kube import Object, load
 from testbed.processes import free_port
 from testbed.samples import EVERYBODY, certificate, policy, use_binding

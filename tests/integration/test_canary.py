@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from testbed.certs import private_key_pem
 from testbed.cluster import Testbed
-from testbed.controller import RBAC, ControllerProcess, vault_issuer
+from testbed.controller import RBAC, ControllerProcess
+from testbed.forking import run_command, vault_issuer
 from testbed.kube import load
 from testbed.samples import EVERYBODY, certificate, policy, use_binding
 from testbed.vaultpki import PkiLayout, setup_policy, setup_role, setup_token
@@ -30,10 +31,9 @@ from tests.integration.support.canaries import (
     Probed,
     TLSServer,
     arguments,
-    command,
+    probing,
     requests,
     rights,
-    run,
     wait_until,
 )
 from tests.integration.support.common import (
@@ -275,8 +275,7 @@ def test_status_names_a_canary_that_fails(canary: Canary) -> None:
 
 def failing(bed: Testbed) -> list[str]:
     """What `vault-issuer status` says needs attention about the canary."""
-    words = [str(vault_issuer()), "status", f"--kubeconfig={bed.kubeconfig}", "-o", "json"]
-    done = run(words)
+    done = run_command("status", f"--kubeconfig={bed.kubeconfig}", "-o", "json")
     assert done.stdout, done.stderr
     attention = json.loads(done.stdout)["attention"]
     return [one for one in attention if one.startswith("the canary of ") and "RoleNotFound" in one]
@@ -286,7 +285,7 @@ def test_the_command_passes_every_stage(canary: Canary, tmp_path: Path, layout: 
     root = tmp_path / "root.pem"
     root.write_text(layout.root_pem)
     more = (f"--endpoint={canary.server.address}", f"--ca-file={root}")
-    done = run(command(canary.bed, ISSUER, ISSUER, *more))
+    done = run_command(*probing(canary.bed, ISSUER, ISSUER, *more))
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [line.split() for line in done.stdout.splitlines()]
     assert [line[:2] for line in lines[: len(STAGES)]] == [[stage, "ok"] for stage in STAGES]
@@ -295,7 +294,7 @@ def test_the_command_passes_every_stage(canary: Canary, tmp_path: Path, layout: 
 
 
 def test_the_command_prints_json(canary: Canary) -> None:
-    done = run(command(canary.bed, ISSUER, ISSUER, "-o", "json"))
+    done = run_command(*probing(canary.bed, ISSUER, ISSUER, "-o", "json"))
     found = json.loads(done.stdout)
     assert done.returncode == 0
     assert (found["ok"], found["stage"], found["issuer"]) == (True, None, f"VaultClusterIssuer/{ISSUER}")
@@ -305,13 +304,14 @@ def test_the_command_prints_json(canary: Canary) -> None:
 
 def test_the_command_says_which_stage_broke_and_what_to_do(canary: Canary) -> None:
     with no_policy(canary):
-        done = run(command(canary.bed, ISSUER, ISSUER, "--timeout=3"))
+        done = run_command(*probing(canary.bed, ISSUER, ISSUER, "--timeout=3"))
     assert done.returncode == 1
     assert "stage policy broke" in done.stdout
     assert "must be bound to its use" in done.stdout
     assert "waiting: No CertificateRequestPolicy exists" in done.stderr
     with other_certificate(canary):
-        done = run(command(canary.bed, ISSUER, ISSUER, f"--endpoint={canary.server.address}", "-o", "json"))
+        words = probing(canary.bed, ISSUER, ISSUER, f"--endpoint={canary.server.address}", "-o", "json")
+        done = run_command(*words)
     assert (done.returncode, json.loads(done.stdout)["stage"]) == (1, "endpoint")
     assert requests(canary.bed, ISSUER, "cli") == []
     canary.probed.wait_success()
@@ -321,7 +321,12 @@ def test_ctrl_c_deletes_the_commands_request(canary: Canary) -> None:
     with sealed(canary):
         # A shell's background job, which CI may be, ignores SIGINT, and so would its children.
         running = subprocess.Popen(
-            ["env", "--default-signal=INT", *command(canary.bed, ISSUER, ISSUER, "--timeout=600")],
+            [
+                "env",
+                "--default-signal=INT",
+                vault_issuer(),
+                *probing(canary.bed, ISSUER, ISSUER, "--timeout=600"),
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

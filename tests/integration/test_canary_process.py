@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
-from testbed.controller import ControllerProcess, grant_issuer_access, vault_issuer
+from testbed.controller import ControllerProcess, grant_issuer_access
+from testbed.forking import run_command, vault_issuer
 from testbed.samples import API_VERSION
 from testbed.vaultpki import PkiLayout, setup_token
 from tests.ca import TestCA, pem
@@ -20,10 +21,9 @@ from tests.integration.support.canaries import (
     QUICK,
     Probed,
     arguments,
-    command,
+    probing,
     requests,
     rights,
-    run,
     wait_until,
 )
 from tests.integration.support.common import (
@@ -72,8 +72,7 @@ def test_a_namespaced_issuer_is_asked_in_its_own_namespace(
     which = f"VaultIssuer/{namespace}/own"
     with ControllerProcess(bed, [f"--canary={which}", f"--canary-dns-name={which}={NAME}", *QUICK]) as one:
         Probed(one, "own", namespace).wait_success()
-        words = [str(vault_issuer()), "canary", which, f"--dns-name={NAME}", f"--kubeconfig={bed.kubeconfig}"]
-        done = run(words)
+        done = run_command("canary", which, f"--dns-name={NAME}", f"--kubeconfig={bed.kubeconfig}")
     assert done.returncode == 0, done.stdout + done.stderr
     assert f'CertificateRequest "{namespace}/canary-own-' in done.stdout
     delete_issuer(bed, "own", namespace)
@@ -115,7 +114,7 @@ def test_a_stop_in_the_middle_of_a_run_leaves_nothing(bed: Testbed, issuer: str)
 
 
 def test_the_command_finds_that_no_controller_runs(bed: Testbed, issuer: str) -> None:
-    done = run(command(bed, issuer, issuer, "--timeout=2"))
+    done = run_command(*probing(bed, issuer, issuer, "--timeout=2"))
     assert done.returncode == 1
     assert "stage controller broke" in done.stdout
     assert "no controller answered in 2 seconds" in done.stdout
@@ -128,7 +127,9 @@ def test_an_answer_under_another_ca_is_seen_by_who_names_the_right_one(
     root = tmp_path / "root.pem"
     root.write_text(layout.root_pem)
     running = subprocess.Popen(
-        command(bed, issuer, issuer, "--timeout=60", f"--ca-file={root}"), stdout=subprocess.PIPE, text=True
+        [vault_issuer(), *probing(bed, issuer, issuer, "--timeout=60", f"--ca-file={root}")],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     wait_until(lambda: requests(bed, issuer), "the command made no request")
     answer(bed, issuer, requests(bed, issuer)[0])
@@ -175,5 +176,5 @@ def test_a_users_rights_are_enough_for_the_command(bed: Testbed, issuer: str) ->
     )
     with ControllerProcess(bed, ["--issuer-check-period=1"]):
         bed.kube.wait(API_VERSION, "VaultClusterIssuer", issuer)
-        done = run([*command(bed, issuer, issuer), f"--kubeconfig={kubeconfig}"])
+        done = run_command(*probing(bed, issuer, issuer), f"--kubeconfig={kubeconfig}")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -18,9 +18,10 @@ from issuer.requests.finalizer import FINALIZER
 from testbed.builds import HELM, HELM_3, PROMETHEUS_OPERATOR, Build, crds_of
 from testbed.chart import CHART, REGISTRY, is_hook, render, run_helm
 from testbed.cluster import Options, Testbed
-from testbed.controller import ControllerProcess, deployed, vault_issuer
+from testbed.controller import ControllerProcess, deployed
 from testbed.delivered import Delivered
 from testbed.errors import HTTPError
+from testbed.forking import run_command
 from testbed.kube import Object, load
 from testbed.labca import setup_pki
 from testbed.samples import API_VERSION, certificate, kubernetes_auth, policy, vault_spec
@@ -211,8 +212,7 @@ class Hook:
     def run(self, arguments: Sequence[str] | None = None) -> subprocess.CompletedProcess[str]:
         """Run what its pod runs, or these arguments, as its account."""
         kubeconfig = self._bed.service_account_kubeconfig(NAMESPACE, self._account)
-        words = [str(vault_issuer()), *(arguments or self.arguments), f"--kubeconfig={kubeconfig}"]
-        return subprocess.run(words, capture_output=True, text=True, check=False)
+        return run_command(*(arguments or self.arguments), f"--kubeconfig={kubeconfig}")
 
 
 def crds_there(bed: Testbed) -> list[Object]:
@@ -247,8 +247,7 @@ def test_the_hook_brings_crds_to_this_version_and_touches_no_others(bed: Testbed
 def test_without_rights_the_hook_says_what_is_missing(bed: Testbed) -> None:
     crds_there(bed)
     kubeconfig = bed.service_account_kubeconfig("shop", "nobody")
-    words = [str(vault_issuer()), "crds", "--apply", f"--kubeconfig={kubeconfig}"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    done = run_command("crds", "--apply", f"--kubeconfig={kubeconfig}")
     assert done.returncode == 1
     assert "patch on customresourcedefinitions" in done.stderr
 

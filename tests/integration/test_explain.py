@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from testbed.cluster import Testbed
-from testbed.controller import ControllerProcess, vault_issuer
+from testbed.controller import ControllerProcess
+from testbed.forking import run_command
 from testbed.samples import CERT_MANAGER_ACCOUNT, certificate, policy, use_binding
 from testbed.vaultpki import PkiLayout, setup_token
 from tests.integration.support.common import (
@@ -43,10 +44,8 @@ def controller(bed: Testbed, layout: PkiLayout) -> Iterator[ControllerProcess]:
 
 def explain(bed: Testbed, file: Path, *more: str) -> subprocess.CompletedProcess[str]:
     """Run the command as an administrator of the cluster."""
-    command = [str(vault_issuer()), "policy", "explain", "--cluster", f"--kubeconfig={bed.kubeconfig}", "-f"]
-    return subprocess.run(
-        [*command, str(file), *more], capture_output=True, text=True, check=False, timeout=60
-    )
+    words = ("policy", "explain", "--cluster", f"--kubeconfig={bed.kubeconfig}", "-f")
+    return run_command(*words, file, *more)
 
 
 def decided(bed: Testbed, file: Path) -> tuple[int, dict[str, Any]]:
@@ -110,10 +109,7 @@ def test_the_policies_of_a_cluster_are_linted_beside_what_it_has(bed: Testbed, n
 
     bound = use_binding("fits", [CERT_MANAGER_ACCOUNT])
     with only_policies(bed, selecting("fits", ISSUER), selecting("typo", namespace), *bound):
-        command = [str(vault_issuer()), "policy", "lint", "--cluster", f"--kubeconfig={bed.kubeconfig}"]
-        done = subprocess.run(
-            [*command, "-o", "json"], capture_output=True, text=True, check=False, timeout=60
-        )
+        done = run_command("policy", "lint", "--cluster", f"--kubeconfig={bed.kubeconfig}", "-o", "json")
     findings = json.loads(done.stdout)["findings"]
     found = [(one["policy"], one["message"]) for one in findings if one["level"] == "warning"]
     assert done.returncode == 0

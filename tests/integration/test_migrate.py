@@ -15,7 +15,8 @@ import pytest
 import yaml
 
 from testbed.cluster import REPOSITORY, Options, Testbed
-from testbed.controller import RBAC, ControllerProcess, vault_issuer
+from testbed.controller import RBAC, ControllerProcess
+from testbed.forking import run_command
 from testbed.kube import Object
 from testbed.labca import setup_pki
 from testbed.samples import API_VERSION
@@ -59,14 +60,7 @@ def old(bed: Testbed, namespace: str, request: pytest.FixtureRequest) -> Old:
 
 def migrate(bed: Testbed, *arguments: str, answer: str = "n\n") -> subprocess.CompletedProcess[str]:
     """Run the command; to what it asks the answer is no, or this."""
-    return subprocess.run(
-        [str(vault_issuer()), "migrate", *arguments],
-        input=answer,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    return run_command("migrate", *arguments, answer=answer)
 
 
 def migrate_cluster(bed: Testbed, *arguments: str, answer: str = "n\n") -> subprocess.CompletedProcess[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +13,8 @@ import pytest
 from issuer.controller.revocation.plan import GRACE
 from issuer.kube.wire import Object as Json
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Options, Testbed
-from testbed.controller import SERVICE_ACCOUNT, ControllerProcess, vault_issuer
+from testbed.controller import SERVICE_ACCOUNT, ControllerProcess
+from testbed.forking import run_command
 from testbed.kube import Object
 from testbed.labca import setup_pki
 from testbed.samples import EVERYBODY, certificate, everything_policy, use_binding
@@ -406,8 +406,8 @@ def test_the_finalizers_can_be_released_without_a_controller(
 
 def release(bed: Testbed, *more: str) -> tuple[int, dict[str, Any]]:
     """Run the command as an administrator; exit code and JSON."""
-    command = [str(vault_issuer()), "revocation", "release", f"--kubeconfig={bed.kubeconfig}", "-o", "json"]
-    done = subprocess.run([*command, *more], capture_output=True, text=True, check=False, timeout=60)
+    words = ("revocation", "release", f"--kubeconfig={bed.kubeconfig}", "-o", "json")
+    done = run_command(*words, *more)
     assert done.returncode in (0, 1), done.stderr
     return done.returncode, json.loads(done.stdout)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
-from testbed.controller import RBAC, grant_issuer_access, vault_issuer
+from testbed.controller import RBAC, grant_issuer_access
+from testbed.forking import run_command
 from testbed.kube import Object, load
 from testbed.samples import API_VERSION, certificate, policy, secret
 from testbed.stepca import PROVISIONER, StepCA
@@ -392,12 +392,7 @@ def is_revoked(ca: StepCA, serial: int) -> bool:
 
 def test_status_inspect_and_explain_know_the_issuer(issuers: Issuers, namespace: str) -> None:
     def told(*words: str) -> Any:
-        done = subprocess.run(
-            [vault_issuer(), *words, f"--kubeconfig={issuers.bed.kubeconfig}", "-o", "json"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = run_command(*words, f"--kubeconfig={issuers.bed.kubeconfig}", "-o", "json")
         assert done.returncode in (0, 1), done.stderr
         return json.loads(done.stdout)
 
@@ -410,12 +405,7 @@ def test_status_inspect_and_explain_know_the_issuer(issuers: Issuers, namespace:
 
 def test_a_canary_asks_the_issuer_as_a_client_would(issuers: Issuers, namespace: str) -> None:
     words = ("canary", f"{CLUSTER}/step", f"--dns-name=canary.{DOMAIN}", f"--namespace={namespace}")
-    done = subprocess.run(
-        [vault_issuer(), *words, f"--kubeconfig={issuers.bed.kubeconfig}"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_command(*words, f"--kubeconfig={issuers.bed.kubeconfig}")
     assert done.returncode == 0, done.stdout + done.stderr
 
 

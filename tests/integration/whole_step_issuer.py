@@ -19,8 +19,9 @@ import pytest
 
 from testbed import approverpolicy, stepissuer
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Options, Testbed
-from testbed.controller import ControllerProcess, grant_issuer_access, vault_issuer
+from testbed.controller import ControllerProcess, grant_issuer_access
 from testbed.errors import TestbedError
+from testbed.forking import vault_issuer
 from testbed.kube import Object, load
 from testbed.samples import API_VERSION, EVERYBODY, GROUP, everything_policy, secret, use_binding
 from testbed.stepca import StepCA

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import socket
 import ssl
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from issuer.controller.canary.history import Stage
 from issuer.controller.canary.request import LABEL
 from testbed.cluster import REPOSITORY, Testbed
-from testbed.controller import ControllerProcess, vault_issuer
+from testbed.controller import ControllerProcess
 from testbed.kube import Object, load
 from testbed.processes import PATIENCE
 from testbed.vaultpki import DOMAIN
@@ -117,10 +116,9 @@ class Probed:
         return [one for one in lines if one.get("event") == "canary" and self.issuer in one["issuer"]]
 
 
-def command(bed: Testbed, issuer: str, namespace: str, *more: str) -> list[str]:
-    """`vault-issuer canary` as an administrator of the cluster."""
+def probing(bed: Testbed, issuer: str, namespace: str, *more: str) -> list[str]:
+    """The words behind `vault-issuer` by which an administrator of the cluster runs a canary."""
     return [
-        str(vault_issuer()),
         "canary",
         f"VaultClusterIssuer/{issuer}",
         f"--namespace={namespace}",
@@ -128,11 +126,6 @@ def command(bed: Testbed, issuer: str, namespace: str, *more: str) -> list[str]:
         f"--kubeconfig={bed.kubeconfig}",
         *more,
     ]
-
-
-def run(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """Run it to its end."""
-    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
 
 
 class TLSServer:
