@@ -49,11 +49,13 @@ PARALLEL = {
     "agent": (),
     "oldest": ("-n", "2", "--dist", "loadfile"),
 }
-# Each of these lines of tiers runs beside the tier it is listed for, and is shown when that has ended.
+# Each of these lines of tiers runs beside the tier it is listed for, and is shown when that has ended. pythons
+# waits for nothing and is nice to all others: it takes what they leave of the processors.
 BESIDE = {
     "integration": (
         ("pki", "agent", "rights", "docs", "browser", "chart", "replay"),
-        ("zipapp", "e2e", "pythons"),
+        ("zipapp", "e2e"),
+        ("pythons",),
     )
 }
 # Taking each right away leaves requests behind that nobody could answer: that has a cluster of its own.
