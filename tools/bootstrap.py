@@ -39,7 +39,7 @@ UNUSED = (
 )
 """Folders of generated modules that nothing here imports (tests/unit/kube/test_image.py): 70 MB."""
 PROJECT = ("--no-deps", "--no-build-isolation", "--config-settings", "editable_mode=compat", "--editable")
-"""Options that install this project: by its folder's path, as setuptools' finder doubles each start of Python."""
+"""Options that install this project by its folder's path: setuptools' finder doubles each start of Python."""
 TRANSLATED = {
     "index-url": "UV_DEFAULT_INDEX",
     "extra-index-url": "UV_INDEX",

@@ -49,8 +49,8 @@ PARALLEL = {
     "agent": (),
     "oldest": ("-n", "2", "--dist", "loadfile"),
 }
-# Each of these lines of tiers runs beside the tier it is listed for, and is shown when that has ended. pythons
-# waits for nothing and is nice to all others: it takes what they leave of the processors.
+# Each of these lines of tiers runs beside the tier it is listed for, and is shown when that has ended.
+# pythons waits for nothing and is nice to all others: it takes what they leave of the processors.
 BESIDE = {
     "integration": (
         ("pki", "agent", "rights", "docs", "browser", "chart", "replay"),
