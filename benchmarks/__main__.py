@@ -1,4 +1,4 @@
-"""``python -m benchmarks quick|full|growth|pki|pages``: what the ``bench`` targets of the Makefile run."""
+"""`python -m benchmarks quick|full|growth|pki|pages`: what the `bench` targets of the Makefile run."""
 
 from __future__ import annotations
 

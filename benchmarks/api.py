@@ -81,7 +81,7 @@ class Api:
                 return found, str(page["metadata"]["resourceVersion"])
 
     async def watch(self, path: str, version: str, ready: Callable[[], None]) -> AsyncIterator[Object]:
-        """Watch events (``type``, ``object``) after a version; ``ready`` is called once it is open."""
+        """Watch events (`type`, `object`) after a version; `ready` is called once it is open."""
         query = urlencode({"watch": "1", "resourceVersion": version, "timeoutSeconds": "3600"})
         timeout = aiohttp.ClientTimeout(total=None)
         async with self._session.get(f"{path}?{query}", timeout=timeout) as answer:

@@ -28,7 +28,7 @@ SELECTOR = "fieldSelector=spec.issuerRef.group%3Dvault-issuer.io"
 
 
 class Loop:
-    """One run of the loop; ``at_once`` requests are signed and written at a time."""
+    """One run of the loop; `at_once` requests are signed and written at a time."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options

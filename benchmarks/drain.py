@@ -1,4 +1,4 @@
-"""Opens many watches of our requests and throws away what comes: ``drain SERVER CA TOKEN_FILE COUNT``."""
+"""Opens many watches of our requests and throws away what comes: `drain SERVER CA TOKEN_FILE COUNT`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.bareloop import PATH, SELECTOR
 
 
 async def drain(server: str, ca: str, token: str, count: int) -> None:
-    """Read ``count`` watches until they end; says when all are open."""
+    """Read `count` watches until they end; says when all are open."""
     tls = ssl.create_default_context(cafile=ca)
     opened = 0
 

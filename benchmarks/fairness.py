@@ -4,7 +4,7 @@
 
 The backlog is made while the controller is stopped. Then single requests come in another namespace, one
 after the other with a pause: first at an idle controller, then while it works the backlog off. Prints p50 and
-p99 of both and their ratios; ``--record`` keeps them in ``benchmarks/results/``.
+p99 of both and their ratios; `--record` keeps them in `benchmarks/results/`.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def our_issuer(bed: Testbed, name: str) -> list[Object]:
 
 
 def our_issuer_like(bed: Testbed, first: str, name: str, **spec: Any) -> Object:
-    """Another issuer with the login of one that ``our_issuer`` made; ``spec`` beside ``spec.vault``."""
+    """Another issuer with the login of one that `our_issuer` made; `spec` beside `spec.vault`."""
     role_id = bed.vault.read(f"auth/approle/role/ours-{first}/role-id")["role_id"]
     made = vault_cluster_issuer(bed, name, approle_auth(str(role_id), f"ours-{first}"))
     made["spec"] |= spec
@@ -56,7 +56,7 @@ def our_issuer_like(bed: Testbed, first: str, name: str, **spec: Any) -> Object:
 
 
 def cert_manager_issuer(bed: Testbed, name: str, login: str) -> list[Object]:
-    """A ClusterIssuer of cert-manager's own with a login, ``approle`` or ``token``, and its Secret."""
+    """A ClusterIssuer of cert-manager's own with a login, `approle` or `token`, and its Secret."""
     if login == "approle":
         role = setup_approle(bed.vault, VAULT_POLICY, name=f"peer-{name}")
         auth = approle_auth(role.role_id, f"peer-{name}")
@@ -74,7 +74,7 @@ def cert_manager_issuer(bed: Testbed, name: str, login: str) -> list[Object]:
 
 
 def approle_auth(role_id: str, secret: str) -> dict[str, Any]:
-    """``spec.vault.auth`` for an AppRole whose SecretID is in a Secret."""
+    """`spec.vault.auth` for an AppRole whose SecretID is in a Secret."""
     return {
         "appRole": {
             "path": "approle",

@@ -31,7 +31,7 @@ Grow = Callable[[Bench, Ours, int], Awaitable[None]]
 class Curve:
     """One thing that grows: its name, in words, its sizes in order, and what makes it so large.
 
-    ``csr`` names another kind of CSR for each size instead (see ``load.CSRS``).
+    `csr` names another kind of CSR for each size instead (see `load.CSRS`).
     """
 
     name: str
@@ -74,7 +74,7 @@ CONTENTS[3] = ("100 names", load.many_names_csr)
 
 
 def issuer_names(count: int) -> list[str]:
-    """Names of the issuers of a size of the curve ``issuers``; the first is the usual one."""
+    """Names of the issuers of a size of the curve `issuers`; the first is the usual one."""
     return ["bench", *(f"bench-{number:03d}" for number in range(1, count))]
 
 

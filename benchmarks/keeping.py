@@ -1,4 +1,4 @@
-"""Runs kept in ``results/``: one JSON file a run, named by its kind, day, commit and a number."""
+"""Runs kept in `results/`: one JSON file a run, named by its kind, day, commit and a number."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ON_STEP_CA = "-step-ca"
 
 
 def save(kind: str, document: dict[str, Any], folder: Path = RESULTS) -> Path:
-    """Write a run's document (it has ``machine``); returns the file."""
+    """Write a run's document (it has `machine`); returns the file."""
     about = document["machine"]
     stem = f"{kind}-{about['date']}-{about['commit']}"
     numbers = (f"{stem}{suffix}.json" for suffix in ("", *(f"-{number}" for number in range(2, 1000))))

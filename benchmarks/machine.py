@@ -1,4 +1,4 @@
-"""What a measurement was made on, for the history in ``results/``."""
+"""What a measurement was made on, for the history in `results/`."""
 
 from __future__ import annotations
 

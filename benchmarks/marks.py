@@ -1,6 +1,6 @@
 """Places in a page that are written by the benchmarks.
 
-A page marks one by ``<!-- results: NAME -->`` and ``<!-- end -->``; what stands between is replaced.
+A page marks one by `<!-- results: NAME -->` and `<!-- end -->`; what stands between is replaced.
 """
 
 from __future__ import annotations

@@ -14,11 +14,11 @@ class Plan:
     """One run.
 
     Attributes:
-        systems: names, see ``benchmarks.systems``.
+        systems: names, see `benchmarks.systems`.
         rounds: how often everything is measured.
         start: measure a start with one request there.
         burst: requests in a burst, 0 for none.
-        steady: rates a second of steady streams, each for ``steady_seconds``.
+        steady: rates a second of steady streams, each for `steady_seconds`.
         certificates: Certificates in the mass renewal, 0 for none.
         webhook: cert-manager's admission webhook stands in front, as in life.
         fresh: a testbed of its own for each system in each round, rather than one for the whole run.

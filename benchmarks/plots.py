@@ -1,4 +1,4 @@
-"""Curves as SVG files for the pages, with text as text. Needs matplotlib (the extra ``bench``)."""
+"""Curves as SVG files for the pages, with text as text. Needs matplotlib (the extra `bench`)."""
 
 from __future__ import annotations
 

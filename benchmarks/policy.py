@@ -3,9 +3,9 @@
     python -m benchmarks.policy [--record]
 
 Every policy selects the request, allows eight fields and has two rules in CEL, and only the last by name
-approves: so all are evaluated, which is the worst case. ``few`` is the usual one, where all but two are for
-other issuers. Prints microseconds a decision, and the longest step of the worst inputs; ``--record`` adds the
-decisions, with the machine, to ``benchmarks/results/policy.json``.
+approves: so all are evaluated, which is the worst case. `few` is the usual one, where all but two are for
+other issuers. Prints microseconds a decision, and the longest step of the worst inputs; `--record` adds the
+decisions, with the machine, to `benchmarks/results/policy.json`.
 """
 
 from __future__ import annotations

@@ -11,12 +11,12 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def now() -> float:
-    """Seconds since the machine's start: the clock of ``started``."""
+    """Seconds since the machine's start: the clock of `started`."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def started(pid: int) -> float:
-    """When a process was forked, on the clock of ``now``; good to a hundredth of a second."""
+    """When a process was forked, on the clock of `now`; good to a hundredth of a second."""
     return int(_stat(pid)[19]) / _TICKS
 
 

@@ -38,7 +38,7 @@ class Measurement:
 
 @dataclass(slots=True)
 class Run:
-    """A whole run, as it is kept in ``results/``."""
+    """A whole run, as it is kept in `results/`."""
 
     machine: dict[str, Any]
     plan: dict[str, Any]

@@ -121,7 +121,7 @@ async def steady(bench: Bench, system: System, objects: Sequence[Object], per_se
 
 
 async def renewal(bench: Bench, system: System, count: int) -> Values:
-    """Real Certificates, all issued, are all told to renew at once, as ``cmctl renew`` does."""
+    """Real Certificates, all issued, are all told to renew at once, as `cmctl renew` does."""
     path = load.CERTIFICATES.format(NAMESPACE)
     await asyncio.to_thread(lambda: system.start(bench.bed, certificates=True))
     made = [load.certificate(f"certificate-{n:05d}", NAMESPACE, system.issuer) for n in range(count)]

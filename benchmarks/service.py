@@ -16,7 +16,7 @@ class NotMeasured(ValueError):
 
 
 def service_times(bench: Results, growth: Results) -> Service:
-    """Medians of the burst of ``make bench``, and of what ``make bench-growth`` measures for the model.
+    """Medians of the burst of `make bench`, and of what `make bench-growth` measures for the model.
 
     Raises:
         NotMeasured: something is missing there; the text says what to run.

@@ -17,7 +17,7 @@ class Spread:
     high: float
 
     def text(self, digits: int = 1) -> str:
-        """``12.3 (11.0-14.2)``; the median alone when there is no spread."""
+        """`12.3 (11.0-14.2)`; the median alone when there is no spread."""
         middle, low, high = (f"{one:.{digits}f}" for one in (self.median, self.low, self.high))
         return middle if low == high else f"{middle} ({low}-{high})"
 
@@ -30,7 +30,7 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The nearest-rank percentile: the least value that ``percent`` of all don't exceed."""
+    """The nearest-rank percentile: the least value that `percent` of all don't exceed."""
     if not values:
         raise ValueError("there is no value to take a percentile of")
     ordered = sorted(values)

@@ -35,7 +35,7 @@ class System(Protocol):
     Attributes:
         name: short, for tables and files.
         title: what it is, in words.
-        issuer: the ``issuerRef`` of requests for it.
+        issuer: the `issuerRef` of requests for it.
         uses_approver_policy: whether the testbed must have approver-policy's CRDs and webhook.
     """
 
@@ -58,12 +58,12 @@ class System(Protocol):
 
 
 def start_of(system: System) -> float:
-    """When the first of a running system's processes was started, on the clock of ``procfs.now``."""
+    """When the first of a running system's processes was started, on the clock of `procfs.now`."""
     return min(started(pid) for pid in system.processes().values())
 
 
 class Ours(OurController):
-    """vault-issuer as it ships: Policy mode, ``use`` by RBAC, CEL, verification, Lease; AppRole login."""
+    """vault-issuer as it ships: Policy mode, `use` by RBAC, CEL, verification, Lease; AppRole login."""
 
     name = "vault-issuer"
     title = "vault-issuer (policy with CEL, RBAC `use`, verification; AppRole)"
@@ -81,7 +81,7 @@ class Ours(OurController):
 
 
 class BareLoop:
-    """The ceiling: see ``benchmarks.bareloop``."""
+    """The ceiling: see `benchmarks.bareloop`."""
 
     name = "bare-loop"
     title = "bare asyncio loop: no policy, key check only (static token); the ceiling"

@@ -119,7 +119,7 @@ GROWTH: tuple[Column, ...] = (RATE, FIRST, *COSTS)
 
 
 def growth_rows(run: Results, curve: str, names: Mapping[str, str] | None = None) -> list[list[str]]:
-    """The heading, then a row for each size of a curve; ``names`` replaces sizes by words."""
+    """The heading, then a row for each size of a curve; `names` replaces sizes by words."""
     sizes = run.scenarios(curve)
     columns = [one for one in GROWTH if any(run.by_round(curve, size, one[0]) for size in sizes)]
     table = [["", *(heading for _, heading, _ in columns)]]

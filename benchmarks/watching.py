@@ -24,7 +24,7 @@ class Refused(Exception):
 class Watch:
     """Notes when each object of one collection was first seen to have begun, and to be done.
 
-    ``begun`` and ``done`` (name to seconds on the clock of ``procfs.now``) grow while the block runs.
+    `begun` and `done` (name to seconds on the clock of `procfs.now`) grow while the block runs.
     Objects that were there before count as begun when the watch opened.
     """
 
@@ -122,7 +122,7 @@ def renewing(one: Object) -> bool:
 
 
 def at_revision(number: int) -> Callable[[Object], bool]:
-    """Whether a Certificate's Secret holds its revision ``number``."""
+    """Whether a Certificate's Secret holds its revision `number`."""
 
     def holds(one: Object) -> bool:
         return int((one.get("status") or {}).get("revision") or 0) >= number and not renewing(one)

@@ -1,4 +1,4 @@
-"""Renews the hashed locks in ``locks/`` from ``pyproject.toml``.
+"""Renews the hashed locks in `locks/` from `pyproject.toml`.
 
 The locks hold for every supported Python and name no package index: whoever
 installs decides where packages come from, the hashes decide what they are.

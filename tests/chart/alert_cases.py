@@ -39,7 +39,7 @@ def growing(by: float) -> str:
 
 
 def then(*parts: tuple[int, str]) -> str:
-    """Values for so many minutes each: a number, ``stale``, ``_``, or ``START+STEP``."""
+    """Values for so many minutes each: a number, `stale`, `_`, or `START+STEP`."""
     texts = []
     for minutes, value in parts:
         if value in ("stale", "_"):
@@ -90,7 +90,7 @@ def healthy() -> dict[str, str]:
 
 
 def handed_over(minute: int, dead: int = 2) -> dict[str, str]:
-    """The leader ends at that minute, and c leads from ``dead`` minutes later with all its values anew."""
+    """The leader ends at that minute, and c leads from `dead` minutes later with all its values anew."""
     found = {}
     for name, values in healthy().items():
         if 'instance="a"' not in name:
@@ -144,7 +144,7 @@ UNHONOURED = 'kind="VaultIssuer",name="web",namespace="vault-issuer-system",expo
 class Case:
     """What differs from all being well, and what fires at which minute.
 
-    There is a value each ``scrape`` seconds, and the rules are evaluated each ``evaluation`` seconds.
+    There is a value each `scrape` seconds, and the rules are evaluated each `evaluation` seconds.
     """
 
     name: str

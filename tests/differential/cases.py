@@ -37,7 +37,7 @@ class User:
     parity: int | None = None
 
     def may_use(self, policy: str, namespace: str) -> bool:
-        """Whether the bindings of ``rbac.py`` allow ``use`` of this policy there."""
+        """Whether the bindings of `rbac.py` allow `use` of this policy there."""
         if self.namespaces is not None and namespace not in self.namespaces:
             return False
         return self.parity is None or number(policy) % 2 == self.parity
@@ -57,13 +57,13 @@ USERS = {
 
 
 def number(policy: str) -> int:
-    """A policy's number inside its group, from its name ``g0012-p1``."""
+    """A policy's number inside its group, from its name `g0012-p1`."""
     return int(policy.rpartition("-p")[2])
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A CertificateRequest before it is one; ``reference`` and ``duration`` as in its spec."""
+    """A CertificateRequest before it is one; `reference` and `duration` as in its spec."""
 
     plan: Plan
     namespace: str
@@ -87,7 +87,7 @@ class Group:
 class Case:
     """One request with everything that decides about it.
 
-    ``request`` is the object as sent to the API server; ``may_use`` is what RBAC answers, policy by policy.
+    `request` is the object as sent to the API server; `may_use` is what RBAC answers, policy by policy.
     """
 
     name: str
@@ -121,7 +121,7 @@ def _draw(strategy: SearchStrategy[Group], start: str) -> Group:
 
 
 def _numbered(group: Group, index: int) -> Group:
-    """The group with its placeholder ``gNNNN`` replaced everywhere by a name of its own."""
+    """The group with its placeholder `gNNNN` replaced everywhere by a name of its own."""
 
     def put(value: Any) -> Any:
         return json.loads(json.dumps(value).replace("gNNNN", f"g{index:04d}"))

@@ -1,7 +1,7 @@
 """One cluster with the real approver-policy, asked once about every generated case.
 
-``DIFFERENTIAL_GROUPS`` (default 550) says how many groups of four or five cases are asked, and
-``DIFFERENTIAL_SEED`` chooses others than the usual ones.
+`DIFFERENTIAL_GROUPS` (default 550) says how many groups of four or five cases are asked, and
+`DIFFERENTIAL_SEED` chooses others than the usual ones.
 """
 
 from __future__ import annotations

@@ -34,9 +34,9 @@ ATTRIBUTES = {
 class Plan:
     """What a CSR asks for.
 
-    ``subject`` and ``other_names`` pair a field's name or a dotted OID with text; a text ``hex:…`` is DER.
-    ``extensions`` puts in the key usages and basic constraints that agree with the request, as cert-manager
-    does. ``never`` are names of kinds that no policy can allow.
+    `subject` and `other_names` pair a field's name or a dotted OID with text; a text `hex:…` is DER.
+    `extensions` puts in the key usages and basic constraints that agree with the request, as cert-manager
+    does. `never` are names of kinds that no policy can allow.
     """
 
     key: str = "ecdsa256"
@@ -63,7 +63,7 @@ def private_key(name: str) -> Key:
 
 
 def build(plan: Plan, usages: tuple[str, ...] = (), *, is_ca: bool = False) -> str:
-    """The signed CSR as ``spec.request`` holds it: base64 of PEM."""
+    """The signed CSR as `spec.request` holds it: base64 of PEM."""
     names = [x509.NameAttribute(_oid(field), value) for field, value in plan.subject]
     builder = x509.CertificateSigningRequestBuilder().subject_name(
         x509.Name([x509.RelativeDistinguishedName([name]) for name in names])
@@ -102,7 +102,7 @@ def _general_names(plan: Plan) -> Iterator[x509.GeneralName]:
 
 
 def _der(value: str) -> bytes:
-    """A UTF8String of the text, or what ``hex:`` says."""
+    """A UTF8String of the text, or what `hex:` says."""
     if value.startswith("hex:"):
         return bytes.fromhex(value.removeprefix("hex:"))
     text = value.encode()

@@ -1,7 +1,7 @@
 """One request or more for each deliberate difference (issuer/policy/differences.py), and both sides' answers.
 
-``Error`` is the peer that can't evaluate, tries again and never answers. On our side ``Invalid`` is a policy
-that isn't used, and ``Unreadable`` a CSR that is refused before any policy is asked.
+`Error` is the peer that can't evaluate, tries again and never answers. On our side `Invalid` is a policy
+that isn't used, and `Unreadable` a CSR that is refused before any policy is asked.
 """
 
 from __future__ import annotations

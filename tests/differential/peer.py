@@ -30,9 +30,9 @@ _PATH = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the peer decided; ``Error`` when it could not and says so in an event.
+    """What the peer decided; `Error` when it could not and says so in an event.
 
-    ``fields`` are the paths that its denial names, policy by policy; None where it names none, as it gives up
+    `fields` are the paths that its denial names, policy by policy; None where it names none, as it gives up
     at names that Go can't decode.
     """
 
@@ -55,7 +55,7 @@ class Peer:
 
     Every batch ends with a sentinel that a policy of its own approves. The peer takes requests in order, so
     an approved sentinel says that those before it were looked at: one without a condition was left alone,
-    not overlooked. The peer's event ``Unprocessed`` on the request says the same, and is asked for as well.
+    not overlooked. The peer's event `Unprocessed` on the request says the same, and is asked for as well.
     """
 
     def __init__(self, bed: Testbed, first: int = 0) -> None:
@@ -170,7 +170,7 @@ def _namespace(name: str, labels: Mapping[str, str]) -> Object:
 
 
 def bindings(policies: Sequence[str]) -> Iterator[list[Object]]:
-    """Roles and bindings that give every user of ``cases.USERS`` what its ``may_use`` says."""
+    """Roles and bindings that give every user of `cases.USERS` what its `may_use` says."""
     for index, user in enumerate(USERS.values()):
         if user.namespaces == ():
             continue

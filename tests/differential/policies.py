@@ -38,7 +38,7 @@ LIMITS = (
 
 @st.composite
 def allowing(draw: Draw, request: Request) -> Spec:
-    """``allowed`` and ``constraints`` that this request meets, as far as no rule forbids it."""
+    """`allowed` and `constraints` that this request meets, as far as no rule forbids it."""
     plan = request.plan
     allowed: Spec = {}
     for kind, field in SAN_FIELDS.items():
@@ -355,7 +355,7 @@ _TWISTS: dict[str, Callable[[Spec], st.SearchStrategy[None]]] = {
 
 
 def pruned(spec: Spec) -> Spec:
-    """Without the empty lists and objects that were there to be changed; an empty ``values`` stays."""
+    """Without the empty lists and objects that were there to be changed; an empty `values` stays."""
     allowed = dict(spec["allowed"])
     subject = {
         key: value for key, value in allowed.pop("subject").items() if key != "otherAttributes" or value

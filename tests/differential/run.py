@@ -67,7 +67,7 @@ class Asked:
 
 
 def ask(bed: Testbed, groups: list[Group], more: Sequence[Case] = ()) -> Asked:
-    """The peer's answer to every request of the groups, and to ``more`` (these are not in ``cases``).
+    """The peer's answer to every request of the groups, and to `more` (these are not in `cases`).
 
     All in one go: a policy that is written later has the peer judge every undecided request again.
     """
@@ -151,7 +151,7 @@ def save_differences(examples: Sequence[tuple[Example, Case]], answers: Mapping[
 
 
 def load_differences() -> list[dict[str, Any]]:
-    """What ``save_differences`` wrote."""
+    """What `save_differences` wrote."""
     found: list[dict[str, Any]] = json.loads(DIFFERENCES.read_text(encoding="utf-8"))
     return found
 
@@ -172,7 +172,7 @@ def _entry(case: Case, answer: Answer) -> dict[str, Any]:
 
 
 def load(path: Path = SAMPLE) -> Asked:
-    """What ``save`` wrote."""
+    """What `save` wrote."""
     told = json.loads(path.read_text())
     pairs = list(_entries(told["groups"]))
     return Asked(tuple(case for case, _ in pairs), {case.name: one for case, one in pairs}, told["versions"])

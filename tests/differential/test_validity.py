@@ -120,7 +120,7 @@ def test_a_policy_that_is_refused_there_is_refused_here(name: str, bed: Testbed,
 
 
 def test_our_api_server_takes_every_policy_of_theirs(bed: Testbed, asked: Asked) -> None:
-    """Moving over is changing ``apiVersion``: our schema takes what theirs took."""
+    """Moving over is changing `apiVersion`: our schema takes what theirs took."""
     bed.install_crds()
     path = bed.kube.path("vault-issuer.io/v1alpha1", "CertificateRequestPolicy", dryRun="All")
     specs = {name: spec for case in asked.cases[:200] for name, spec in case.policies.items()}

@@ -1,13 +1,13 @@
-"""The ``console`` blocks of a page: what a reader types, and what the page shows of the answers.
+"""The `console` blocks of a page: what a reader types, and what the page shows of the answers.
 
-With a ``$`` the lines after a command are what it prints; without any ``$`` the whole block is typed. Right
+With a `$` the lines after a command are what it prints; without any `$` the whole block is typed. Right
 before a block a comment may say what is special about it:
 
     <!-- not run: REASON -->           nobody can run it here
     <!-- run by: tests/…::test_… -->   another test runs it
     <!-- exit: 1 -->                   its commands end with this exit code
 
-In what is shown, ``…`` stands for any text, alone on a line for any lines; times, ages and spaces may differ.
+In what is shown, `…` stands for any text, alone on a line for any lines; times, ages and spaces may differ.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ class Block:
     """One block of a page.
 
     Attributes:
-        where: ``page.md:LINE``.
+        where: `page.md:LINE`.
         steps: in their order.
-        prompted: whether commands stand behind ``$``.
+        prompted: whether commands stand behind `$`.
         not_run: why nobody runs it, or an empty text.
         run_by: the test that runs it, or an empty text.
         exit_code: what its commands end with.
@@ -83,7 +83,7 @@ def console(page: Path) -> list[Block]:
 
 
 def blocks(page: str, text: str) -> list[Block]:
-    """The console blocks of a text; ``page`` is its name."""
+    """The console blocks of a text; `page` is its name."""
     return [_block(page, text, found) for found in _BLOCK.finditer(text)]
 
 

@@ -46,7 +46,7 @@ def installed(bed: Testbed, layout: PkiLayout, terminal: MakeShell) -> Iterator[
 
 
 def only_sample(bed: Testbed, *, wanted: bool = True) -> None:
-    """Delete the other pages' policies; with ``wanted`` the one of install.md is there."""
+    """Delete the other pages' policies; with `wanted` the one of install.md is there."""
     for one in bed.kube.list(API_VERSION, POLICY):
         bed.kube.delete(API_VERSION, POLICY, one["metadata"]["name"])
     if wanted:

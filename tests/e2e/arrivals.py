@@ -25,7 +25,7 @@ _numbers = count(1)
 
 
 def new_request(name: str) -> Object:
-    """A CertificateRequest for ``NAME.lab.example.test``."""
+    """A CertificateRequest for `NAME.lab.example.test`."""
     return {
         "apiVersion": API,
         "kind": KIND,
@@ -42,7 +42,7 @@ def new_request(name: str) -> Object:
 class Arrivals:
     """Creates a request every quarter of a second from entering the block to leaving it.
 
-    ``finish`` waits for the last one and checks them all.
+    `finish` waits for the last one and checks them all.
     """
 
     cluster: Cluster

@@ -8,7 +8,7 @@ reach a Vault::
      "image": "vault-issuer:0.1.0", "nextImage": "vault-issuer:next",
      "values": {"image": {"registry": "registry.example.com"}}}
 
-Where the cluster has a release or CRDs of ours already nothing is done, unless ``"disposable": true`` says
+Where the cluster has a release or CRDs of ours already nothing is done, unless `"disposable": true` says
 that they may go.
 """
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Turns:
-    """Counted so far; ``longest`` is the most seconds between two of them."""
+    """Counted so far; `longest` is the most seconds between two of them."""
 
     count: int = 0
     longest: float = 0.0

@@ -191,7 +191,7 @@ class Bench:
         )
 
     def with_ready_issuer(self, *secrets: tuple[str, str]) -> Bench:
-        """A VaultClusterIssuer ``demo`` that was checked and signs; ``secrets`` are names and versions."""
+        """A VaultClusterIssuer `demo` that was checked and signs; `secrets` are names and versions."""
         obj = issuer_object()
         self.issuers["VaultClusterIssuer"].upsert(obj)
         entry = self.registry.entry(CLUSTER_ISSUER)
@@ -203,7 +203,7 @@ class Bench:
         return self
 
     def with_request(self, **more: Any) -> Bench:
-        """An approved request ``team-a/one``."""
+        """An approved request `team-a/one`."""
         more.setdefault("conditions", [approved()])
         self.store.upsert(certificate_request(**more))
         return self

@@ -24,7 +24,7 @@ class ScriptedKube:
         self.replaced: list[Object] = []
 
     def expect(self, verb: str, answer: Answer) -> None:
-        """The next call must be ``verb``; ``answer`` is returned, raised, or made from what was sent."""
+        """The next call must be `verb`; `answer` is returned, raised, or made from what was sent."""
         self.script.append((verb, answer))
 
     def accepts_status(self) -> None:

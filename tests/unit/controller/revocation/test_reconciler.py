@@ -40,7 +40,7 @@ GONE = NotFound("gone", status=404)
 
 
 class Desk:
-    """A revocation reconciler with one deleted, issued request of the Certificate ``web``."""
+    """A revocation reconciler with one deleted, issued request of the Certificate `web`."""
 
     def __init__(self, ca: TestCA) -> None:
         csr = csr_pem("a.lab.example.test")
@@ -90,7 +90,7 @@ class Desk:
         self.store.upsert(self.request)
 
     def with_policy(self, policy: str, *secrets: tuple[str, str]) -> None:
-        """The issuer, Ready, with that policy; ``secrets`` are names and versions."""
+        """The issuer, Ready, with that policy; `secrets` are names and versions."""
         obj = issuer_object(revocation={"policy": policy})
         self.issuers["VaultClusterIssuer"].upsert(obj)
         entry = self.registry.entry(CLUSTER_ISSUER)

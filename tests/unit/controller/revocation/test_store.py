@@ -25,7 +25,7 @@ ISSUED = {"conditions": [condition("Ready", reason="Issued")], "certificate": "e
 
 
 def request_with_finalizer(revision: int = 1, *, issued: bool = True, **meta: Any) -> dict[str, Any]:
-    """A request of the Certificate ``web`` with our finalizer."""
+    """A request of the Certificate `web` with our finalizer."""
     obj = certificate_request(f"web-{revision}")
     obj["metadata"] |= {
         "finalizers": [FINALIZER, "other"],

@@ -22,7 +22,7 @@ from tests.unit.controller.bench import CLUSTER_ISSUER, Bench
 
 @pytest.fixture
 def flows(bench: Bench) -> RequestFlows:
-    """The order of a controller with a cluster issuer ``demo`` and two issuers of ``team-a``."""
+    """The order of a controller with a cluster issuer `demo` and two issuers of `team-a`."""
     bench.with_ready_issuer()
     for name in ("one", "two"):
         bench.issuers["VaultIssuer"].upsert(issuer_object(name, "team-a"))

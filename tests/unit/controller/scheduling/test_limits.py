@@ -26,7 +26,7 @@ class Clock:
 
 
 class Spec:
-    """An issuer's ``spec.rateLimit`` that can change."""
+    """An issuer's `spec.rateLimit` that can change."""
 
     def __init__(self, **limit: int) -> None:
         self.limit: RateLimit | None = None
