@@ -207,12 +207,18 @@ class Kube:
 
 
 def load(items: Object | Iterable[Object] | Path) -> list[Object]:
-    """Objects from a dict, several, a YAML file, or a directory's ``*.yaml`` (no ``kustomization.yaml``)."""
+    """Objects from a dict, several, a YAML file, or a directory, without what kustomize alone reads there."""
     if isinstance(items, Path):
-        files = sorted(items.glob("*.yaml")) if items.is_dir() else [items]
-        files = [file for file in files if file.name != "kustomization.yaml"]
+        files = _object_files(items) if items.is_dir() else [items]
         return [item for file in files for item in _documents(file) if item]
     return [items] if isinstance(items, dict) else list(items)
+
+
+def _object_files(folder: Path) -> list[Path]:
+    kustomization = folder / "kustomization.yaml"
+    settings = _documents(kustomization)[0] if kustomization.is_file() else {}
+    others = {kustomization.name, *settings.get("configurations", ())}
+    return [file for file in sorted(folder.glob("*.yaml")) if file.name not in others]
 
 
 def _documents(file: Path) -> list[Object]:
