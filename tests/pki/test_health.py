@@ -424,3 +424,9 @@ def test_bad_thresholds_are_refused(vault: Vault, tmp_path: Path, text: str, sai
     ran = vault.run("health", "--health-config", written(tmp_path, text, "health.json"))
     assert ran.exit_code == 1
     assert said in ran.output
+
+
+def test_a_mount_that_is_not_there_is_told_in_words(vault: Vault) -> None:
+    ran = vault.run("health", "--mount", f"{vault.name}-none")
+    assert ran.exit_code == 1
+    assert f"There is no mount {vault.name}-none; make it first (pki apply)" in ran.output

@@ -41,7 +41,14 @@ async def gather_mount(calls: VaultCalls, path: str, certificates: int) -> Mount
     first = [f"{path}/{one}/" for one in ("issuers", "roles", "certs")]
     first += [f"{path}/config/{one}" for one in CONFIGS]
     first += [f"sys/mounts/{path}/tune", f"{path}/tidy-status"]
-    reading = VaultReading(await calls.read_all(first))
+    try:
+        reading = VaultReading(await calls.read_all(first))
+    except PkiError as error:  # Vault answers 400, of which its words tell nobody anything
+        tables = (await calls.read(SECRETS)).data
+        if tables is None or f"{path}/" in tables:
+            raise
+        said = f"There is no mount {path}; make it first (pki apply), or name another by --mount"
+        raise PkiError(said) from error
     info = (reading.data(f"{path}/issuers/") or {}).get("key_info") or {}
     roles = [str(one) for one in (reading.data(f"{path}/roles/") or {}).get("keys") or ()]
     wanted = [f"{path}/roles/{one}" for one in roles[:MAX_ROLES]]

@@ -22,14 +22,16 @@ async def refusal_of(calls: VaultCalls, path: str, why: str, remedy: str) -> Not
     """Return the error for a path that a command can't do without, and that the token may not read.
 
     A token that has expired is refused everything, and Vault says the same of it as of one without a policy:
-    so it is asked about itself, which the policy `default` allows. `remedy` is for a token that is good.
+    so it is asked about itself, which the policy `default` allows; one without it can't be told apart.
+    `remedy` is for a token that is good.
     """
     known = await calls.read(_OWN)
     if known.refused is None and known.data is not None:
         return NotPermitted(f"The token may not read {path} ({why}); {remedy}")
     return NotPermitted(
         f"Vault refuses the token everything, {_OWN} too: it has expired, was revoked, or is another "
-        "server's. Log in again, set VAULT_TOKEN, and run the same again"
+        "server's. Log in again, set VAULT_TOKEN, and run the same again. If it is a good one without the "
+        f"policy default, it may not read {path}; {remedy}"
     )
 
 
