@@ -7,8 +7,8 @@ from typing import Any
 
 from issuer.agent.login.ticket import HOST_PREFIX
 from issuer.enrolment.host import HostRecord
-from issuer.pki.errors import PkiError
 from issuer.pki.server.calls import VaultCalls
+from issuer.pki.server.tokens import refusal_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ async def enrolled_hosts(calls: VaultCalls) -> list[EnrolledHost]:
     """Return all machines, by name. Raises PkiError."""
     listed = await calls.read("sys/policies/acl/")
     if listed.refused is not None:
-        raise PkiError(f"The token may not list sys/policies/acl: {listed.refused}")
+        raise await refusal_of(calls, "sys/policies/acl", listed.refused, "it needs list there")
     names = [str(one) for one in (listed.data or {}).get("keys", []) if str(one).startswith(HOST_PREFIX)]
     reads = await calls.read_all([f"sys/policies/acl/{name}" for name in names])
     records = [HostRecord.of_policy(str((read.data or {}).get("policy", ""))) for read in reads.values()]

@@ -19,6 +19,7 @@ from issuer.enrolment.host import (
 from issuer.pki.errors import PkiError
 from issuer.pki.server.calls import VaultCalls
 from issuer.pki.server.reading import PathRead
+from issuer.pki.server.tokens import refusal_of
 
 
 class HostAction(StrEnum):
@@ -62,7 +63,7 @@ async def wished_record(calls: VaultCalls, wish: HostWish) -> HostRecord:
     path = wish.record().policy_path
     read = await calls.read(path)
     if read.refused is not None:
-        raise PkiError(f"The token may not read {path}: {read.refused}")
+        raise await refusal_of(calls, path, read.refused, "that takes an administrator's token")
     record = wish.record(HostRecord.of_policy(str((read.data or {}).get("policy", ""))))
     check_names(record)
     need_found_names(record)

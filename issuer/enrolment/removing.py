@@ -20,6 +20,7 @@ from issuer.enrolment.giving import destroy_secret_ids, secret_id_accessors
 from issuer.enrolment.host import HostRecord, policy_text
 from issuer.pki.errors import NotPermitted, PathNotFound, PkiError
 from issuer.pki.server.calls import VaultCalls
+from issuer.pki.server.tokens import refusal_of
 from issuer.text import rfc3339
 from issuer.vault.errors import VaultBadRequest
 
@@ -91,7 +92,7 @@ async def record_of(calls: VaultCalls, host: HostRecord) -> HostRecord:
     """Return what is noted of an enrolled machine; only `host`'s name is looked at. Raises PkiError."""
     read = await calls.read(host.policy_path)
     if read.refused is not None:
-        raise PkiError(f"The token may not read {host.policy_path}: {read.refused}")
+        raise await refusal_of(calls, host.policy_path, read.refused, "that takes an administrator's token")
     found = None if read.data is None else HostRecord.of_policy(str(read.data.get("policy", "")))
     if found is None:
         raise PkiError(f'"{host.host}" is not enrolled; vault-issuer enroll list shows the machines that are')

@@ -9,6 +9,7 @@ import pytest
 
 from issuer.enrolment.host import HostBounds, HostRecord, HostWish, wanted_objects
 from issuer.enrolment.planning import plan_host, wished_bounds, wished_record
+from issuer.enrolment.removing import record_of
 from issuer.pki.errors import PkiError
 from tests.unit.enrolment.server import MACHINE, ServerInMemory
 
@@ -58,3 +59,17 @@ def test_roles_that_may_not_be_read_are_not_taken_for_empty(server: ServerInMemo
     server.refused = {MACHINE.app_role_path}
     with pytest.raises(PkiError, match="may not read auth/approle/role"):
         wished(server, HostWish(MACHINE.host))
+
+
+@pytest.mark.parametrize(
+    ("own", "told"), [({}, "it has expired, was revoked"), ({"ttl": 1}, "administrator's token")]
+)
+def test_a_token_that_ended_is_told_from_one_without_a_policy(
+    server: ServerInMemory, own: dict[str, int], told: str
+) -> None:
+    server.refused = {MACHINE.policy_path, *([] if own else ["auth/token/lookup-self"])}
+    server.objects["auth/token/lookup-self"] = own
+    with pytest.raises(PkiError, match=told):
+        wished(server, HostWish(MACHINE.host))
+    with pytest.raises(PkiError, match=told):
+        asyncio.run(record_of(server, MACHINE))
