@@ -6,13 +6,13 @@ even by a policy that allows too much (tried on OpenBao 2.7.2). Vault asks the p
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from issuer.pki.errors import NotPermitted, PkiError
-from issuer.pki.server.calls import AT_ONCE, VaultCalls
+from issuer.pki.server.calls import VaultCalls, at_once
 from issuer.pki.verify.matrix import OTHER, ProbedMount
 from issuer.vault.errors import VaultBadRequest
 
@@ -62,15 +62,9 @@ def trials_of(mount: ProbedMount) -> Iterator[Trial]:
 
 async def tried(calls: VaultCalls, trials: Iterable[Trial]) -> list[TrialAnswer]:
     """Make the calls, several at once, and return what they tell, in their order."""
-    slots = asyncio.Semaphore(AT_ONCE)
-
-    async def answer(trial: Trial) -> TrialAnswer:
-        async with slots:
-            return TrialAnswer(trial.path, await _may(calls, trial))
-
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(answer(one)) for one in trials]
-    return [one.result() for one in tasks]
+    wanted = list(trials)
+    may = await at_once({number: partial(_may, calls, one) for number, one in enumerate(wanted)})
+    return [TrialAnswer(one.path, may[number]) for number, one in enumerate(wanted)]
 
 
 async def _may(calls: VaultCalls, trial: Trial) -> bool | None:

@@ -1,14 +1,16 @@
-"""Calls that a rate limit of Vault's holds off are sent again, for a bounded time."""
+"""Calls at once, and those that a rate limit of Vault's holds off: sent again, for a bounded time."""
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from typing import Any, cast
 
 import pytest
 
-from issuer.pki.errors import VaultNotUsable
+from issuer.pki.errors import PkiError, VaultNotUsable
 from issuer.pki.secret import SecretText
-from issuer.pki.server.calls import RATE_PATIENCE, VaultCalls
+from issuer.pki.server.calls import AT_ONCE, RATE_PATIENCE, VaultCalls, at_once
 from issuer.vault.errors import VaultRateLimited
 from issuer.vault.transport import VaultClient
 
@@ -54,3 +56,31 @@ async def test_a_rate_that_does_not_end_is_told_with_what_to_do() -> None:
     with pytest.raises(VaultNotUsable, match="Nothing was changed; raise the quota"):
         await asked.read("pki/roles/web")
     assert sum(waited) <= RATE_PATIENCE
+
+
+async def test_after_a_failure_no_call_begins_and_those_under_way_end_uncancelled() -> None:
+    """A TLS connection that is cancelled as it begins is never closed."""
+    begun: list[int] = []
+    ended: list[int] = []
+
+    async def call(number: int) -> int:
+        begun.append(number)
+        if number == 0:
+            raise PkiError("no such namespace")
+        await asyncio.sleep(0)
+        ended.append(number)
+        return number
+
+    with pytest.raises(PkiError, match="no such namespace"):
+        await at_once({number: partial(call, number) for number in range(3 * AT_ONCE)})
+    assert ended == begun[1:] == list(range(1, AT_ONCE))
+
+
+async def test_answers_of_calls_at_once_keep_their_order() -> None:
+    async def call(number: int) -> int:
+        await asyncio.sleep(0.001 * (number % 3))
+        return number
+
+    answers = await at_once({number: partial(call, number) for number in range(40)})
+    assert list(answers.items()) == [(number, number) for number in range(40)]
+    assert await at_once({}) == {}
