@@ -26,7 +26,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,14 +49,14 @@ PARALLEL = {
     "agent": (),
     "oldest": ("-n", "2", "--dist", "loadfile"),
 }
-# Each of these lines of tiers runs beside the tier it is listed for, and is shown when that has ended.
-# pythons waits for nothing and is nice to all others: it takes what they leave of the processors.
+# Each of these lines of tiers begins with the tier it is listed for, and is shown when all has ended.
+# pythons is nice to all others: it takes what they leave of the processors.
 BESIDE = {
+    "unit": (("pythons",),),
     "integration": (
         ("pki", "agent", "rights", "docs", "browser", "chart", "replay"),
         ("zipapp", "e2e"),
-        ("pythons",),
-    )
+    ),
 }
 # Taking each right away leaves requests behind that nobody could answer: that has a cluster of its own.
 RIGHTS = "tests/integration/test_rights.py"
@@ -120,12 +120,14 @@ def main(arguments: list[str]) -> int:
     lines = {tier: _asked(BESIDE.get(tier, ()), tiers) for tier in tiers}
     aside = {one for of in lines.values() for line in of for one in line}
     ran: list[Ran] = []
+    others: list[Future[list[Ran]]] = []
     stopped = threading.Event()
     with ThreadPoolExecutor() as threads, ended_with_us(stopped):
         for tier in tiers:
             if tier not in aside:
-                others = [threads.submit(_in_turn, line, extra, stopped) for line in lines[tier]]
-                ran += [run(tier, extra), *(shown(one) for other in others for one in other.result())]
+                others += [threads.submit(_in_turn, line, extra, stopped) for line in lines[tier]]
+                ran.append(run(tier, extra))
+        ran += [shown(one) for other in others for one in other.result()]
         ran = [again(one) for one in ran]
     for one in ran:
         print(one)
