@@ -8,7 +8,8 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
@@ -49,6 +50,24 @@ def csr_with(
     key = key or ec.generate_private_key(ec.SECP256R1())
     algorithm = None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
     return builder.sign(key, algorithm).public_bytes(Encoding.PEM)
+
+
+SHA1_WITH_RSA, MD5_WITH_RSA = 5, 4
+"""Last bytes of their object identifiers (RFC 8017 A.2.4)."""
+
+
+def signed_as_once(
+    builder: x509.CertificateSigningRequestBuilder,
+    key: rsa.RSAPrivateKey,
+    algorithm: hashes.HashAlgorithm,
+    identifier: int,
+) -> bytes:
+    """DER of a request that is signed as old devices do; the library signs none by such algorithms."""
+    csr = builder.sign(key, hashes.SHA256())
+    whole = csr.public_bytes(Encoding.DER)
+    head, tail = whole[: -len(csr.signature)], key.sign(csr.tbs_certrequest_bytes, PKCS1v15(), algorithm)
+    before, sha256, after = head.rpartition(bytes.fromhex("2a864886f70d01010b"))
+    return before + sha256[:-1] + bytes([identifier]) + after + tail
 
 
 def certificate_request(

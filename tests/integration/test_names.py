@@ -6,13 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.samples import policy
 from testbed.vaultpki import PkiLayout, setup_role
-from tests.builders import csr_with
+from tests.builders import SHA1_WITH_RSA, csr_with, signed_as_once
 from tests.integration.support.common import (
     CERT_MANAGER,
     REQUEST,
@@ -89,11 +91,21 @@ def token(bed: Testbed, layout: PkiLayout) -> str:
     return vault_token(bed, "names", ["pki_int/sign/*", VERBATIM, "pki_int/revoke"])
 
 
+def signed_by_sha1(name: str) -> bytes:
+    """A request for a host by a key of RSA, as old devices sign it."""
+    names = x509.SubjectAlternativeName([x509.DNSName(name)])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).add_extension(names, False)
+    key = rsa.generate_private_key(65537, 2048)
+    der = signed_as_once(builder, key, hashes.SHA1(), SHA1_WITH_RSA)
+    return x509.load_der_x509_csr(der).public_bytes(Encoding.PEM)
+
+
 ODD = {
     "version": lenient.signed(lenient.information([lenient.WEB], version=b"\x01")),
     "critical": lenient.ODD["critical FALSE on the names"],
     "unsorted": lenient.ODD["attributes out of order"],
     "ca-false": csr(sans(dns("web.lab.test")), extension(BC, sequence(b"\x01\x01\x00"))),
+    "sha1": signed_by_sha1("web.lab.test"),
 }
 
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from issuer.controller.issuers.signers import BELIEVED_SECONDS
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
+from testbed.samples import API_VERSION
 from testbed.vaultpki import PkiLayout, setup_approle
 from tests.integration.support.common import at_once, ready, wait_answer, wait_issued
 from tests.integration.support.revocation import wait_until
@@ -41,7 +43,7 @@ def outlast_reading() -> None:
     time.sleep(BELIEVED_SECONDS)
 
 
-def app_role(scope: Scope, layout: PkiLayout, mount: str, **options: str) -> None:
+def app_role(scope: Scope, layout: PkiLayout, mount: str, **options: Any) -> None:
     """A Ready issuer whose AppRole mount nobody else uses, so that its logins can be counted."""
     login = setup_approle(scope.bed.vault, layout.policy, name=scope.name, mount=mount, **options)
     scope.store(id=login.secret_id)
@@ -72,6 +74,23 @@ def test_one_login_serves_twenty_certificates(bed: Testbed, layout: PkiLayout, n
     for name in names:
         wait_issued(bed, name, namespace)
     assert logins(bed, "twenty") == 1
+
+
+def test_tokens_that_are_good_for_few_calls_fail_no_request(
+    bed: Testbed, layout: PkiLayout, namespace: str
+) -> None:
+    """Vault's own page makes AppRoles so; calls beside each other share a token."""
+    scope = Scope(bed, namespace, namespace)
+    refused, failed = len(refusals(bed, layout)), len(errors(bed, layout))
+    app_role(scope, layout, scope.name, token_num_uses=5)
+    names = [f"few-calls-{number}" for number in range(24)]
+    at_once(scope.request, names)
+    for name in names:
+        wait_issued(bed, name, namespace)
+    assert (len(refusals(bed, layout)), len(errors(bed, layout))) == (refused, failed)
+    assert logins(bed, scope.name) >= len(names) // 5
+    told = bed.kube.get(API_VERSION, scope.kind, scope.name)["status"]["warnings"]
+    assert [one for one in told if "token_num_uses" in one]
 
 
 def test_short_tokens_of_an_idle_issuer_live_on_by_renewal_or_by_a_new_login(
@@ -166,5 +185,9 @@ def reads_of_secrets(bed: Testbed) -> int:
 
 def refusals(bed: Testbed, layout: PkiLayout) -> list[str]:
     """Calls to sign that were refused for want of a good token."""
-    errors = [str(one.get("error", "")) for one in bed.vault.audited(layout.sign_path)]
-    return [one for one in errors if "permission denied" in one]
+    return [one for one in errors(bed, layout) if "permission denied" in one]
+
+
+def errors(bed: Testbed, layout: PkiLayout) -> list[str]:
+    """What Vault said to calls to sign that failed."""
+    return [str(one["error"]) for one in bed.vault.audited(layout.sign_path) if one.get("error")]

@@ -10,7 +10,6 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, given, settings
@@ -21,6 +20,7 @@ from issuer.x509.chains.chain import read_certificates
 from issuer.x509.errors import InvalidCertificate, InvalidRequest, X509Error
 from issuer.x509.names import Name, NameKind
 from issuer.x509.request import MAX_REQUEST_BYTES, decode_request, read_request
+from tests.builders import MD5_WITH_RSA, SHA1_WITH_RSA, signed_as_once
 from tests.examples import examples
 
 if TYPE_CHECKING:
@@ -100,17 +100,11 @@ def test_a_signature_of_another_key_is_refused(make: Make) -> None:
         read_request(make.pem(x509.load_der_x509_csr(bytes(der))))
 
 
-def signed_by(key: rsa.RSAPrivateKey, oid: int, algorithm: hashes.HashAlgorithm) -> bytes:
-    """A request as old devices make it; the library signs none with such algorithms."""
+def signed_by(key: rsa.RSAPrivateKey, identifier: int, algorithm: hashes.HashAlgorithm) -> bytes:
+    """A request for printer.example as old devices make it."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "printer.example")])
-    csr = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
-    whole = csr.public_bytes(Encoding.DER)
-    head, tail = whole[: -len(csr.signature)], key.sign(csr.tbs_certrequest_bytes, PKCS1v15(), algorithm)
-    sha256 = bytes.fromhex(
-        "2a864886f70d01010b"
-    )  # sha256WithRSAEncryption; the others differ in the last byte
-    before, found, after = head.rpartition(sha256)
-    return before + found[:-1] + bytes([oid]) + after + tail
+    builder = x509.CertificateSigningRequestBuilder().subject_name(name)
+    return signed_as_once(builder, key, algorithm, identifier)
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +113,7 @@ def rsa_key() -> rsa.RSAPrivateKey:
 
 
 def test_sha1_proves_that_the_requester_has_the_key(make: Make, rsa_key: rsa.RSAPrivateKey) -> None:
-    der = signed_by(rsa_key, 5, hashes.SHA1())
+    der = signed_by(rsa_key, SHA1_WITH_RSA, hashes.SHA1())
     read = read_request(make.pem(x509.load_der_x509_csr(der)))
     assert [one.value for one in read.names] == ["printer.example"]
     other = bytearray(der)
@@ -129,7 +123,7 @@ def test_sha1_proves_that_the_requester_has_the_key(make: Make, rsa_key: rsa.RSA
 
 
 def test_a_request_that_is_signed_by_md5_says_so(make: Make, rsa_key: rsa.RSAPrivateKey) -> None:
-    der = signed_by(rsa_key, 4, hashes.MD5())
+    der = signed_by(rsa_key, MD5_WITH_RSA, hashes.MD5())
     with pytest.raises(InvalidRequest, match="signed by MD5: make it anew, with SHA-256"):
         read_request(make.pem(x509.load_der_x509_csr(der)))
 
