@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from testbed.cache import memory_directory
 from testbed.cluster import REPOSITORY, Options, Testbed
+from testbed.controller import ALL_SECRETS, RBAC
 from testbed.errors import HTTPError, TestbedError
 from testbed.forking import ForkServer
 from testbed.kube import Kube, Object
@@ -325,7 +326,8 @@ def allowed(bed: Testbed, verb: str, group: str, resource: str, **where: str) ->
 
 
 def test_controller_has_the_rights_it_needs_and_no_more(bed: Testbed) -> None:
-    bed.kube.apply(REPOSITORY / "config" / "rbac")
+    bed.kube.apply(RBAC)
+    bed.kube.apply(ALL_SECRETS)  # tests' controllers have it, and it stays
     own, other = {"namespace": "vault-issuer-system"}, {"namespace": "default"}
     login, lease = {"name": "vault-login"}, {"name": "vault-issuer"}
     assert allowed(bed, "watch", "cert-manager.io", "certificaterequests")
