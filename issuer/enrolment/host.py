@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from issuer.agent.login.ticket import HOST_PREFIX, MAX_COMMON_NAME, common_name
+from issuer.hostnames import is_ip_address
 from issuer.pki.errors import PkiError
 
 _MARK: Final = "# vault-issuer enrolment: "
@@ -152,7 +152,7 @@ def check_names(record: HostRecord) -> None:
         if not name.isascii() or not plain.isalnum() or name != name.lower():
             raise PkiError(f'"{name}" is no DNS name; write it in small letters and A-labels')
     for address in record.ip_addresses:
-        if not _is_address(address):
+        if not is_ip_address(address):
             raise PkiError(f'"{address}" is no IP address')
     if record.cert_mount and (not _login_name(record) or "*" in _login_name(record)):
         # Without a name Vault lets any certificate of the CA log in as this machine.
@@ -165,19 +165,11 @@ def check_names(record: HostRecord) -> None:
 def need_found_names(record: HostRecord) -> None:
     """Raise PkiError for a DNS name that no client finds; a machine that has one can be removed."""
     for name in record.dns_names:
-        if _is_address(name):
+        if is_ip_address(name):
             raise PkiError(
                 f'"{name}" is an IP address, which no client looks for among DNS names: give the machine\'s '
                 "name as HOST or --dns-name, and the address as --ip-address"
             )
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _login_name(record: HostRecord) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from ipaddress import ip_address
 from typing import Final
 
 from issuer.agent.config.model import CertificateSpec
+from issuer.hostnames import is_ip_address
 from issuer.manifests.positions import ValuePath
 
 _LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -52,11 +52,7 @@ def _is_plain(name: str) -> bool:
 
 
 def _is_ip(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return "%" not in name  # a zone is this machine's, and may hold anything
+    return is_ip_address(name) and "%" not in name  # a zone is this machine's, and may hold anything
 
 
 def _is_uri(name: str) -> bool:
