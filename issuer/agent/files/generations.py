@@ -174,7 +174,7 @@ class GenerationFolder:
             with suppress(OSError), os.fdopen(self._open(f"{current.folder}/{name}"), "rb") as opened:
                 now = os.fstat(opened.fileno())
                 if not is_dressed(now, file):
-                    dress(opened.fileno(), NewFile(b"", file.mode, file.owner))
+                    dress(opened.fileno(), file)
                     found[name] = stat.S_IMODE(now.st_mode)
         return found
 

@@ -98,8 +98,12 @@ class CertificateKeeper:
                 left = left_behind(self.spec, current.sha256) if rewritten else ()
                 closed, known = closed_again(self.spec, folder, kept.serial)
                 warnings = (
-                    *(*left, *self._copy(made), *self._held_text(held)),
-                    *(*closed, *exposed_keys(self.spec), *password_problems(self.spec)),
+                    *left,
+                    *self._copy(made),
+                    *self._held_text(held),
+                    *closed,
+                    *exposed_keys(self.spec),
+                    *password_problems(self.spec),
                 )
                 kept = replace(kept, renew_at=held or kept.renew_at)
                 standing = (*known, *without_root(made))

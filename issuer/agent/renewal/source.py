@@ -40,7 +40,7 @@ from issuer.agent.files.copies import check_copy, copy_file
 from issuer.agent.files.generations import GenerationFolder
 from issuer.agent.files.owners import owner_of
 from issuer.agent.files.regular import read_regular
-from issuer.agent.files.writing import FileOwner, NewFile
+from issuer.agent.files.writing import NewFile
 from issuer.text import clip
 
 SOURCE: Final = SOURCE_NAME
@@ -95,7 +95,7 @@ def owners_of(spec: CertificateSpec | CAChainSpec) -> frozenset[int]:
 
     Raises NoSuchOwner.
     """
-    uids = (owner_of(one.owner, one.group, keep_id=one.keep_id).uid for one in spec.files)
+    uids = (_dressed(one).owner.uid for one in spec.files)
     return frozenset(uid for uid in uids if uid is not None)
 
 
@@ -106,7 +106,7 @@ def new_file(one: SetFile | CopiedFile, made: CertificateSet, name: str) -> NewF
         data = made.render(one.kind, name=name, password=password, profile=one.profile)
     except ValueError as error:
         raise AgentError(f'"{name}": a file of kind {one.kind} can\'t be written: {error}') from error
-    return NewFile(data, one.final_mode, owner_of(one.owner, one.group, keep_id=one.keep_id))
+    return replace(_dressed(one), data=data)
 
 
 def write_copies(spec: CertificateSpec | CAChainSpec, made: CertificateSet) -> tuple[str, ...]:
@@ -129,10 +129,10 @@ def check_files(spec: CertificateSpec | CAChainSpec, folder: GenerationFolder) -
     """
     check_own_files(spec, folder)
     # In the set's folder: what this process may give away there it may elsewhere.
-    folder.prove_writable([NewFile(b"", one.final_mode, _check_file(one)) for one in spec.copies])
+    files = [_check_file(one) for one in spec.copies]
+    folder.prove_writable(files)
     found = (
-        check_copy(one.path, one.final_mode, owner_of(one.owner, one.group, keep_id=one.keep_id))
-        for one in spec.copies
+        check_copy(one.path, file.mode, file.owner) for one, file in zip(spec.copies, files, strict=True)
     )
     return tuple(filter(None, found))
 
@@ -142,7 +142,7 @@ def check_own_files(spec: CertificateSpec | CAChainSpec, folder: GenerationFolde
 
     Raises AgentError.
     """
-    folder.prove_writable([NewFile(b"", one.final_mode, _check_file(one)) for one in spec.files])
+    folder.prove_writable([_check_file(one) for one in spec.files])
 
 
 def stale_stores(spec: CertificateSpec | CAChainSpec, folder: GenerationFolder) -> tuple[str, ...]:
@@ -215,7 +215,8 @@ def without_root(made: CertificateSet) -> tuple[str, ...]:
     return (told,)
 
 
-def _dressed(one: SetFile) -> NewFile:
+def _dressed(one: SetFile | CopiedFile) -> NewFile:
+    """Return a file without content, with its mode and owner. Raises NoSuchOwner."""
     return NewFile(b"", one.final_mode, owner_of(one.owner, one.group, keep_id=one.keep_id))
 
 
@@ -230,11 +231,11 @@ def exposed_keys(spec: CertificateSpec | CAChainSpec) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _check_file(one: SetFile | CopiedFile) -> FileOwner:
-    """Return the owner of a file. Raises AgentError if there is none, or no password that can be used."""
+def _check_file(one: SetFile | CopiedFile) -> NewFile:
+    """Return a file's mode and owner. Raises AgentError: no such owner, no password that can be used."""
     if one.password_file is not None:
         _password(one.password_file)
-    return owner_of(one.owner, one.group, keep_id=one.keep_id)
+    return _dressed(one)
 
 
 def _same_store(one: CopiedFile, wanted: bytes) -> bytes | None:
