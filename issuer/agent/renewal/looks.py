@@ -1,4 +1,4 @@
-"""What a look at a set finds: what is kept, what would be done, what was done."""
+"""Findings of a look at a set: a kept certificate, the next step, and a report of the last one."""
 
 from __future__ import annotations
 

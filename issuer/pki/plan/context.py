@@ -1,4 +1,4 @@
-"""What the checks of a plan look at: the file, the steps that would be done, and what Vault holds. Pure."""
+"""A planned file beside its steps and Vault as it is: all that the checks of a plan look at. Pure."""
 
 from __future__ import annotations
 
