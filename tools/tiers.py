@@ -101,7 +101,8 @@ LONGEST = (
 )
 # What failed of these, while other tiers took the processors, is run once more when all have ended. What
 # fails alone, too, fails the run; that something passed only then is said.
-AGAIN = ("integration", "pki", "agent", "rights", "docs", "browser")
+LAST_FAILED = "--last-failed"
+AGAIN = ("unit", "pythons", "integration", "pki", "agent", "rights", "docs", "browser")
 COMMANDS = {"e2e": ("-m", "testbed.node"), "pythons": ("-m", "tools.pythons")}
 # The servers are written in Go and have memory enough: looking for garbage less often spares the API server a
 # tenth of its processor time and more.
@@ -235,7 +236,7 @@ def again(ran: Ran) -> Ran:
     if ran.code != 1 or ran.tier not in AGAIN:  # 1: pytest ran, and tests failed
         return ran
     print(f"== {ran.tier} tests that failed, once more and alone", flush=True)
-    failed = ("--last-failed", "--last-failed-no-failures=none", "-n", "0")
+    failed = (LAST_FAILED, "--last-failed-no-failures=none", "-n", "0")
     second = finished(ran.tier, [*command(ran.tier), *failed])
     seconds, cpu_seconds = ran.seconds + second.seconds, ran.cpu_seconds + second.cpu_seconds
     return Ran(ran.tier, second.code, seconds, cpu_seconds, repeated=True)

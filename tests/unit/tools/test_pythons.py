@@ -11,6 +11,7 @@ import pytest
 from tools import pythons
 from tools.bootstrap import OLDEST, ROOT
 from tools.pythons import Python, asked, interpreters, promised, unfit
+from tools.tiers import LAST_FAILED
 
 
 def python(*numbers: int, path: str = "/usr/bin/python3", missing: tuple[str, ...] = ()) -> Python:
@@ -79,19 +80,19 @@ def test_a_failed_installation_is_a_reason(tmp_path: Path, monkeypatch: pytest.M
     assert told == "the locked packages can't be installed for it: no wheel of orjson"
 
 
-@pytest.mark.parametrize(("code", "runs"), [(0, 1), (1, 2), (2, 1)])
-def test_what_failed_is_run_again_to_show_values_and_still_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, runs: int
+@pytest.mark.parametrize(
+    ("extra", "code", "ended"),
+    [([], 0, 0), ([], 1, 1), ([], 5, 5), ([LAST_FAILED], 5, 0), ([LAST_FAILED], 1, 1)],
+)
+def test_values_are_shown_of_what_failed_and_is_run_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extra: list[str], code: int, ended: int
 ) -> None:
-    """The first run has plain asserts, and its exit code is the answer."""
+    """The first run has plain asserts; in the second a Python on which nothing had failed runs nothing."""
     program = tmp_path / "3.12.1" / "bin" / "python"
     program.parent.mkdir(parents=True)
-    program.write_text(f'#!/bin/sh\necho "$@"\ncase "$*" in *--last-failed*) exit 0;; esac\nexit {code}\n')
+    program.write_text(f'#!/bin/sh\necho "$@"\nexit {code}\n')
     program.chmod(0o755)
     monkeypatch.setattr(pythons, "VENVS", tmp_path)
-    ran = pythons.tested(python(3, 12, 1), ["-x"])
-    assert ran.code == code
-    lines = (ran.output or "").splitlines()
-    assert len(lines) == runs
-    assert "--assert=plain" in lines[0]
-    assert all("--last-failed" in line and "plain" not in line for line in lines[1:])
+    ran = pythons.tested(python(3, 12, 1), extra)
+    assert ran.code == ended
+    assert ("--assert=plain" in (ran.output or "")) == (not extra)

@@ -36,12 +36,12 @@ async def test_who_watches_gets_all_at_first_and_then_what_changed() -> None:
 
 async def test_silence_is_broken_by_an_empty_word_though_looks_go_on() -> None:
     facts = Facts()
-    async with live_of(facts) as live, aclosing(live.watch(Query(), heartbeat=1.0)) as changes:
+    async with live_of(facts) as live, aclosing(live.watch(Query(), heartbeat=0.2)) as changes:
         await anext(changes)
         before = facts.looks
         async with asyncio.timeout(30):
-            assert await anext(changes) == {}
-        assert facts.looks > before + 1
+            while facts.looks < before + 3:  # a machine that is busy may look only once in between
+                assert await anext(changes) == {}
 
 
 async def test_viewers_share_one_look_and_each_sees_its_own_list() -> None:
