@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import shutil
@@ -10,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from testbed.auditlog import AuditLog
 from testbed.cache import memory_directory, new_data_directory
 from testbed.certs import ClientCA, write_server
 from testbed.errors import HTTPError, TestbedError
@@ -41,7 +41,7 @@ class OpenBao(VaultClient):
         ca_file: PEM of the CA of its listener.
         token: the root token.
         unseal_keys: three keys, two of which unseal.
-        audit_log: file with one JSON object for each request and each answer.
+        audit_log: file with one JSON object for each request and each answer; `audit` reads it.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class OpenBao(VaultClient):
         self.process = Process("OpenBao", directory / "openbao.log")
         self.client_ca = ClientCA("testbed client CA")
         self.audit_log = directory / "audit.log"
-        self._audited: dict[tuple[str, str], tuple[int, list[dict[str, Any]]]] = {}
+        self.audit = AuditLog(self.audit_log)
         self.mtls_addr = ""
         self.unseal_keys: tuple[str, ...] = ()
 
@@ -243,17 +243,5 @@ class OpenBao(VaultClient):
 
     def audited(self, path: str, kind: str = "response") -> list[dict[str, Any]]:
         """Audit entries (`request` or `response`) of a path, such as `pki_int/sign/lab`; failed ones carry
-        `error`. What an earlier call has read is not read again: many look often, and the log grows long."""
-        position, known = self._audited.get((path, kind), (0, []))
-        marks = f'"type":"{kind}"'.encode(), f'"path":"{path}"'.encode()
-        found = list(known)
-        with self.audit_log.open("rb") as file:
-            file.seek(position)
-            for line in itertools.takewhile(lambda one: one.endswith(b"\n"), file):
-                position += len(line)
-                if all(mark in line for mark in marks):
-                    entry = json.loads(line)
-                    if entry["type"] == kind and entry["request"].get("path") == path:
-                        found.append(entry)
-        self._audited[path, kind] = position, found
-        return list(found)
+        `error`."""
+        return self.audit.entries(kind, path)

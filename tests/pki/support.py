@@ -71,8 +71,7 @@ class Vault:
 
     def requests(self) -> list[dict[str, Any]]:
         """All requests in the audit log, as `{operation, path}`."""
-        lines = self.bao.audit_log.read_text().splitlines()
-        return [one["request"] for one in map(json.loads, lines) if one["type"] == "request"]
+        return [one["request"] for one in self.bao.audit.entries("request")]
 
     def writes_since(self, before: int) -> list[str]:
         """The writes among the requests after the first `before`."""

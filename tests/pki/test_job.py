@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -54,10 +53,10 @@ def test_the_printed_rights_are_enough_and_the_token_works_once(
     assert "sys/policies" not in printed
     assert "sys/auth" not in printed
     token, accessor = wrapped(vault, tmp_path, printed)
-    before = len(vault.bao.audit_log.read_text().splitlines())
+    before = len(vault.bao.audit.entries("response"))
     ran = vault.run(*JOB, "-f", file, "--wrapped-token", token, VAULT_TOKEN="")
     assert ran.exit_code == 0, ran.output
-    entries = map(json.loads, vault.bao.audit_log.read_text().splitlines()[before:])
+    entries = vault.bao.audit.entries("response")[before:]
     assert [one["request"]["path"] for one in entries if "denied" in str(one.get("error", ""))] == []
     assert actions(vault.plan(file)) == []
     assert accessor not in accessors(vault)

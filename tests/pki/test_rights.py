@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from issuer.pki.resources.policy_rules import rules_of
 from tests.pki.files import TWO_TIER
 from tests.pki.support import Vault, actions, written
-
-
-def audited(vault: Vault) -> list[dict[str, Any]]:
-    """All answers in the audit log."""
-    lines = vault.bao.audit_log.read_text().splitlines()
-    return [one for one in map(json.loads, lines) if one["type"] == "response"]
 
 
 @pytest.fixture
@@ -66,10 +59,10 @@ def test_the_printed_policy_is_enough_and_each_rule_is_used(
     vault.bao.call("PUT", f"sys/policies/acl/least-{vault.name}", {"policy": printed.stdout})
     body = {"policies": [f"least-{vault.name}"], "ttl": "10m", "no_default_policy": True}
     vault.token = vault.bao.call("POST", "auth/token/create", body)["auth"]["client_token"]
-    before = len(audited(vault))
+    before = len(vault.bao.audit.entries("response"))
     ran = vault.run(command, "-f", applied, "-o", "json", *[one.format(name=vault.name) for one in run])
     assert ran.exit_code in (0, 2), ran.output
-    answers = audited(vault)[before:]
+    answers = vault.bao.audit.entries("response")[before:]
     ours = [one for one in answers if f"least-{vault.name}" in one["auth"].get("policies", [])]
     assert len(ours) > 10
     assert [one["request"]["path"] for one in ours if "denied" in str(one.get("error", ""))] == []
