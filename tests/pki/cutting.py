@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from enum import StrEnum
+from http.client import HTTPSConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -47,7 +47,6 @@ class CuttingProxy:
         self, bao: OpenBao, at: int | str = 0, mode: CutMode = CutMode.BEFORE, tls: ServerFiles | None = None
     ) -> None:
         self._scheme = "http" if tls is None else "https"
-        self._bao = bao
         self._at = at
         self._mode = mode
         self._tls = ssl.create_default_context(cafile=str(bao.ca_file))
@@ -64,9 +63,20 @@ class CuttingProxy:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            def setup(self) -> None:
+                """Have a connection to Vault for each of a client's, made when it is first used."""
+                super().setup()
+                parts = urlsplit(bao.addr)
+                self.upstream = HTTPSConnection(parts.hostname or "", parts.port, context=proxy._tls)
+
+            def finish(self) -> None:
+                """Close both."""
+                self.upstream.close()
+                super().finish()
+
             def __getattr__(self, name: str) -> Any:
                 if name.startswith("do_"):
-                    return lambda: proxy._handle(self)
+                    return lambda: proxy._handle(self, self.upstream)
                 raise AttributeError(name)
 
             def date_time_string(self, timestamp: float | None = None) -> str:
@@ -100,7 +110,7 @@ class CuttingProxy:
             self._server.server_close()
             thread.join()
 
-    def _handle(self, request: BaseHTTPRequestHandler) -> None:
+    def _handle(self, request: BaseHTTPRequestHandler, upstream: HTTPSConnection) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         with self._lock:
             if self.is_cut and not self.goes_on:
@@ -112,16 +122,16 @@ class CuttingProxy:
         if ours and self._mode is CutMode.BEFORE:
             self._end(request)
             return
-        upstream = self._upstream(request, body)
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
+        upstream.request(request.command, request.path, body or None, headers)
         if ours and self._mode is CutMode.DURING:
             if upstream.sock is not None:
                 upstream.sock.shutdown(socket.SHUT_RDWR)
             upstream.close()
             self._end(request)
             return
-        with closing(upstream):
-            answer = upstream.getresponse()
-            content = answer.read()
+        answer = upstream.getresponse()
+        content = answer.read()
         self.held(f"{request.command} {request.path.removeprefix('/v1/')}")
         if ours:
             self._end(request)
@@ -135,13 +145,6 @@ class CuttingProxy:
             request.send_header("Content-Length", str(len(content)))
             request.end_headers()
             request.wfile.write(content)
-
-    def _upstream(self, request: BaseHTTPRequestHandler, body: bytes) -> http.client.HTTPSConnection:
-        parts = urlsplit(self._bao.addr)
-        upstream = http.client.HTTPSConnection(parts.hostname or "", parts.port, context=self._tls)
-        headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
-        upstream.request(request.command, request.path, body or None, headers)
-        return upstream
 
     def _end(self, request: BaseHTTPRequestHandler) -> None:
         self.killed()
