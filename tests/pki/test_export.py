@@ -170,10 +170,32 @@ def test_what_may_not_be_read_is_told_in_its_place(vault: Vault, tmp_path: Path)
         (("--auth", "nowhere"), "--auth nowhere: Vault has no such mount"),
         (("--foundation", "f.yaml"), "--foundation needs --out FILE"),
         (("--foundation", "f.yaml", "-o", "f.yaml"), "name one file"),
-        (("-o", "/nowhere/pki.yaml"), "/nowhere/pki.yaml can't be written"),
     ],
 )
 def test_a_wrong_choice_is_refused(vault: Vault, words: tuple[str, ...], said: str) -> None:
     ran = vault.run("export", *words)
     assert ran.exit_code == 1, ran.output
     assert said in ran.output
+
+
+@pytest.mark.parametrize(
+    "words", [("-o", "nowhere/f.yaml"), ("-o", "f.yaml", "--foundation", "nowhere/f.yaml")]
+)
+def test_a_missing_folder_is_told_before_vault_is_read(
+    vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = len(vault.requests())
+    ran = vault.run("export", *words)
+    assert ran.exit_code == 1, ran.output
+    assert "nowhere/f.yaml can't be written: nowhere is not a folder" in ran.output
+    assert len(vault.requests()) == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_written_is_told(vault: Vault, tmp_path: Path) -> None:
+    vault.bao.write(f"sys/mounts/{vault.name}-empty", {"type": "pki"})
+    file = tmp_path / ("f" * 255)  # the name of what becomes the file is longer
+    ran = vault.run(*export(vault, "-o", file, mounts=("empty",)))
+    assert ran.exit_code == 1, ran.output
+    assert f"{file} can't be written: File name too long" in ran.output

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,13 +79,23 @@ def export(
         if foundation is not None and out is not None and foundation.absolute() == out.absolute():
             raise BadInput("--foundation and --out name one file; give two, or --out alone")
         for path in (out, foundation):
-            if path is not None and not force and path.exists():
-                raise BadInput(f"{path} is there already; give another name, or --force to overwrite it")
+            if path is not None:
+                _check_place(path, force=force)
         choice = ExportChoice(tuple(mount or ()), tuple(auth or ()), prefix)
         found = asyncio.run(exported(os.environ, choice, lambda line: typer.echo(line, err=True)))
         _deliver(found, out, foundation, force=force)
     _report(found)
     raise typer.Exit(0 if found.is_whole else LEFT)
+
+
+def _check_place(path: Path, *, force: bool) -> None:
+    """Refuse before Vault is read what can't be written then. Raises BadInput."""
+    from issuer.manifests.errors import BadInput
+
+    if not path.parent.is_dir():
+        raise BadInput(f"{path} can't be written: {path.parent} is not a folder")
+    if not force and path.exists():
+        raise BadInput(f"{path} is there already; give another name, or --force to overwrite it")
 
 
 def _deliver(found: PkiExport, out: Path | None, foundation: Path | None, *, force: bool) -> None:
@@ -114,7 +125,8 @@ def _write(path: Path, text: str, *, force: bool) -> None:
     except OSError as error:
         raise BadInput(f"{path} can't be written: {error.strerror}") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
 
 
 def _report(found: PkiExport) -> None:
