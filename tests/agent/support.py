@@ -32,7 +32,8 @@ class Machine:
         """Set up a CA, a role, a policy and an AppRole, and the credentials on the machine."""
         made = cls(bao, name, folder)
         bao.write(f"sys/mounts/{name}", {"type": "pki", "config": {"max_lease_ttl": "87600h"}})
-        bao.write(f"{name}/root/generate/internal", {"common_name": f"Root {name}", "ttl": "87600h"})
+        root = {"common_name": f"Root {name}", "ttl": "87600h", "key_type": "ec"}
+        bao.write(f"{name}/root/generate/internal", root)
         made.role()
         bao.write(f"sys/policies/acl/{name}", {"policy": policy(name)})
         bao.write(f"auth/approle/role/{name}", {"token_policies": [name], "token_period": "1h"})
