@@ -35,10 +35,19 @@ class Handshaking:
     """Threads that shake hands with each server again and again, each time anew; use as a context manager.
 
     A handshake counts as good if the certificate verifies to the root, for the name, and the answer to a
-    request came whole.
+    request came whole. Each thread waits for `pause` seconds after each.
     """
 
-    def __init__(self, servers: dict[str, EndpointAddress], root: Path, name: str, threads: int = 1) -> None:
+    def __init__(
+        self,
+        servers: dict[str, EndpointAddress],
+        root: Path,
+        name: str,
+        threads: int = 1,
+        *,
+        pause: float = 0.0,
+    ) -> None:
+        self._pause = pause
         self._context = ssl.create_default_context(cafile=str(root))
         self._name = name
         self._over = threading.Event()
@@ -77,7 +86,7 @@ class Handshaking:
 
     def _again_and_again(self, server: str, address: EndpointAddress) -> None:
         tally = self.tallies[server]
-        while not self._over.is_set():
+        while not self._over.wait(self._pause):
             try:
                 serial, problem = self._shake((address.host, address.port)), ""
             except (OSError, ValueError) as error:
@@ -107,9 +116,13 @@ class Handshaking:
 
 
 class PairReading:
-    """A thread that reads keys and certificates as two files, and combined ones; counts what doesn't fit."""
+    """A thread that reads keys and certificates as two files, and combined ones; counts what doesn't fit.
 
-    def __init__(self, folders: Iterable[Path]) -> None:
+    It waits for `pause` seconds after all folders.
+    """
+
+    def __init__(self, folders: Iterable[Path], *, pause: float = 0.0005) -> None:
+        self._pause = pause
         self._folders = tuple(folders)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -127,7 +140,7 @@ class PairReading:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._over.wait(0.0005):
+        while not self._over.wait(self._pause):
             for folder in self._folders:
                 key, certificate = (folder / "tls.key").read_bytes(), (folder / "tls.crt").read_bytes()
                 self.pairs += 1

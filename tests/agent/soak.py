@@ -65,15 +65,18 @@ class Soak:
         return self.machine.certificate(name, dnsNames=[NAME], ttl=self.ttl, renewal=renewal)
 
     def sampled(self, stack: ExitStack) -> str:
-        """Run with forced renewals of lives of a day, in this process: no time is waited for."""
+        """Run with forced renewals of lives of a day, in this process: no time is waited for.
+
+        Handshakes and reads leave most of the processors to others; those of a whole run take all of them.
+        """
         self.ttl = "24h"
         addresses = self.started(stack)
         assert all(one.startswith("container: ") for one in self.left_out), self.left_out
         folders = [self.machine.folder / name for name in self.servers]
         began = time.monotonic()
         with (
-            PairReading(folders) as reading,
-            Handshaking(addresses, folders[0] / "ca.crt", NAME) as shaking,
+            PairReading(folders, pause=0.005) as reading,
+            Handshaking(addresses, folders[0] / "ca.crt", NAME, pause=0.02) as shaking,
         ):
             asyncio.run(self._forced())
             shaking.wait_for(self.handshakes)
