@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,17 +77,24 @@ class Probed:
 
     def value(self, name: str, **labels: str) -> float | None:
         """One of the canary's series, None where it isn't there."""
-        kind = self.kind or ("VaultIssuer" if self.namespace else "VaultClusterIssuer")
-        wanted = {"kind": kind, "namespace": self.namespace, "name": self.issuer, **labels}
-        for family in text_string_to_metric_families(self.controller.metrics()):
-            for sample in family.samples:
-                if sample.name == f"vault_issuer_canary_{name}" and sample.labels == wanted:
-                    return sample.value
-        return None
+        found = (value for told, value in self._series(name) if labels.items() <= told.items())
+        return next(found, None)
 
     def broken(self) -> list[str]:
         """The stages that broke the last run."""
-        return [one for one in Stage if self.value("failing", stage=one) == 1]
+        failing = {told["stage"] for told, value in self._series("failing") if value == 1}
+        return [one for one in Stage if one in failing]
+
+    def _series(self, name: str) -> Iterator[tuple[dict[str, str], float]]:
+        """The labels and values of this canary's series of a name. Waits look often: only they are parsed."""
+        kind = self.kind or ("VaultIssuer" if self.namespace else "VaultClusterIssuer")
+        mine = {"kind": kind, "namespace": self.namespace, "name": self.issuer}
+        start = f"vault_issuer_canary_{name}{{"
+        lines = [one for one in self.controller.metrics().splitlines() if one.startswith(start)]
+        for family in text_string_to_metric_families("\n".join([*lines, ""])):
+            for sample in family.samples:
+                if mine.items() <= sample.labels.items():
+                    yield sample.labels, sample.value
 
     def successes(self) -> float:
         """How many runs went well."""
