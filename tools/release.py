@@ -38,7 +38,7 @@ from tools.image import PROGRAMS, ImageBuild, builder, built_archive, committed,
 from tools.repository import VARIABLE, repository
 from tools.sbom import base_packages, bill_of_materials, locked_hashes
 from tools.signing import Signing
-from tools.sources import ROOT, copy, level, packaged, uncommitted
+from tools.sources import ROOT, build, copy, level, packaged, uncommitted
 from tools.zipapp import wheel
 
 CHART: Final = "charts/vault-issuer"
@@ -52,7 +52,6 @@ WARNING: without a registry vault-issuer.yaml asks for docker.io/library/vault-i
 the chart refuses to be rendered until it has one. Make them again: make release REGISTRY=HOST[:PORT] ..."""
 _MADE: Final = ("vault-issuer*", "vault_issuer-*", FILE, OVERLAY, f"{CHECKSUMS}*")
 _LINK = re.compile(r"\[([^\[\]]+)\]\((?:\.\./)+([^)\s]+)\)")
-_SDIST = "import sys; from setuptools import build_meta; print(build_meta.build_sdist(sys.argv[1]))"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -158,8 +157,7 @@ def sdist(output: Path) -> Path:
     """Build the source distribution; setuptools writes times into it, so it is packed again."""
     with tempfile.TemporaryDirectory() as folder:
         source = packaged(Path(folder) / "source", repository())
-        words = [sys.executable, "-c", _SDIST, folder]
-        subprocess.run(words, cwd=source, check=True, stdout=subprocess.DEVNULL)
+        build("sdist", source, Path(folder))
         (built,) = Path(folder).glob("*.tar.gz")
         return tar_gz(output / built.name, read_tar(built))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from issuer import __version__
@@ -14,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "issuer"
 PYTHON = ("pyproject.toml", "README.md", "LICENSE", "NOTICE", PACKAGE)
 """What wheel and sdist are made of."""
+_BUILD = "import sys; from setuptools import build_meta as by; getattr(by, sys.argv[1])(sys.argv[2])"
 
 
 def copy(names: tuple[str, ...], target: Path) -> Path:
@@ -51,6 +53,22 @@ def packaged(target: Path, address: str | None) -> Path:
         project.write_text(text.replace("[project.urls]\n", f"[project.urls]\n{urls}", 1), encoding="utf-8")
         level(target)
     return target
+
+
+def build(kind: str, source: Path, output: Path) -> None:
+    """Have setuptools build a `wheel` or `sdist` of copied sources, among which it leaves files of its own.
+
+    pip would ask it twice, and take as long itself.
+    """
+    words = [sys.executable, "-c", _BUILD, f"build_{kind}", str(output.resolve())]
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH)}
+    # Modes of generated files are in a wheel, too.
+    done = subprocess.run(
+        words, cwd=source, env=environment, umask=0o022, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        print(done.stdout, done.stderr, sep="", file=sys.stderr)
+        done.check_returncode()
 
 
 def level(folder: Path) -> None:

@@ -11,7 +11,6 @@ that kubectl looks for, which run the same file, and an archive of all that krew
 from __future__ import annotations
 
 import argparse
-import os
 import platform
 import shutil
 import subprocess
@@ -22,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from issuer import __version__
-from tools.archives import EPOCH, tar_gz
-from tools.sources import ROOT, packaged
+from tools.archives import tar_gz
+from tools.sources import ROOT, build, packaged
 
 COMMAND = "vault-issuer"
 PLUGINS = ("kubectl-vault_issuer", "kubectl_complete-vault_issuer")
@@ -75,21 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def wheel(output: Path, address: str | None = None) -> Path:
     """Build the wheel of this clone; it is the same on every machine, and names the repository if given."""
     with tempfile.TemporaryDirectory() as folder:
-        # Of a copy: setuptools leaves a folder behind, whose modules the next wheel would have.
-        copied = packaged(Path(folder), address)
-        words = [
-            "wheel",
-            "--quiet",
-            "--no-deps",
-            "--no-build-isolation",
-            "--wheel-dir",
-            str(output),
-            str(copied),
-        ]
-        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-        environment = {**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH)}
-        # Modes of generated files are in a wheel, too.
-        subprocess.run([*pip, *words], check=True, env=environment, umask=0o022)
+        build("wheel", packaged(Path(folder), address), output)
     return output / f"vault_issuer-{__version__}-py3-none-any.whl"
 
 
