@@ -3,9 +3,10 @@
 python -m tools.zipapp [--output build/command] [--wheel-only]
 
 Python can't load native modules (cryptography's, aiohttp's) out of a zip. pex, which is kept well, packs
-what `.venv` has of the locked packages, and unpacks it into the user's cache at the first start. Such a file
-is for one version of Python and one architecture: those that it was made with. Beside it are the two programs
-that kubectl looks for, which run the same file, and an archive of all that krew takes.
+our wheel and what `.venv` has of the locked packages, of which nothing is downloaded, and unpacks them into
+the user's cache at the first start. Such a file is for one version of Python and one architecture: those that
+it was made with. Beside it are the two programs that kubectl looks for, which run the same file, and an
+archive of all that krew takes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,10 +84,11 @@ def wheel(output: Path, address: str | None = None) -> Path:
 def programs(ours: Path, output: Path) -> list[Path]:
     """Build the command, and the two programs that kubectl looks for."""
     command = output / COMMAND
-    words = [str(ours), "--venv-repository", sys.prefix, "--script", COMMAND, "--venv", "prepend"]
-    words += ["--python-shebang", "/usr/bin/env python3", "--no-emit-warnings", "--output-file", str(command)]
+    words = [COMMAND, "--script", COMMAND, "--venv", "prepend", "--python-shebang", "/usr/bin/env python3"]
+    words += ["--no-emit-warnings", "--output-file", str(command)]
     with tempfile.TemporaryDirectory() as folder:
         own = ["--pex-root", folder, "--tmpdir", folder]
+        own += ["--venv-repository", str(_installed(ours, Path(folder) / "venv"))]
         # What .venv lacks of a package (tools/bootstrap.py) is missing there, too, and pex warns of it.
         python = [sys.executable, "-W", "ignore", "-m", "pex"]
         subprocess.run([*python, *words, *own], check=True)
@@ -95,6 +99,24 @@ def programs(ours: Path, output: Path) -> list[Path]:
         path.chmod(0o755)
         made.append(path)
     return made
+
+
+def _installed(ours: Path, folder: Path) -> Path:
+    """Make an environment that has our wheel, and all else of this one by links.
+
+    Here the project is installed as editable. That pex would build anew, by setuptools from an index, of the
+    clone as it is: with files that git ignores.
+    """
+    packages = folder / "lib" / f"python{Target.here().python}" / "site-packages"
+    packages.mkdir(parents=True)
+    for name in ("pyvenv.cfg", "bin"):
+        (folder / name).symlink_to(Path(sys.prefix) / name)
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if COMMAND.replace("-", "_") not in path.name:
+            (packages / path.name).symlink_to(path)
+    with zipfile.ZipFile(ours) as wheel_file:
+        wheel_file.extractall(packages)
+    return folder
 
 
 def archive(target: Target, output: Path) -> Path:

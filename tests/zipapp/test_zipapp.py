@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import zipfile
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -34,7 +35,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("pex is not installed: `make zipapp` installs it")
     folder = tmp_path_factory.mktemp("command")
     words = [sys.executable, "-m", "tools.zipapp", f"--output={folder}"]
-    subprocess.run(words, cwd=REPOSITORY, check=True)
+    nobody = {"https_proxy": "http://127.0.0.1:1", "http_proxy": "http://127.0.0.1:1"}
+    subprocess.run(words, cwd=REPOSITORY, check=True, env={**os.environ, **nobody})
     return folder
 
 
@@ -79,6 +81,15 @@ def test_it_runs_with_an_empty_home_and_its_native_modules_load(built: Path, hom
     assert "1 policies: 0 errors" in run(command, "policy", "lint", policy, home=home)
     words = ["policy", "explain", "-f", issuer, "--policies", policy, "--allow-use", "lab"]
     assert 'Approved by the policy "lab"' in run(command, *words, home=home)
+
+
+def test_it_has_the_wheel_beside_it_byte_for_byte(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as ours, zipfile.ZipFile(built / "vault-issuer") as command:
+        modules = [name for name in ours.namelist() if name.startswith("issuer/")]
+        there = [name for name in command.namelist() if f"{wheel.name}/issuer/" in name and name[-1] != "/"]
+        assert sorted(there) == sorted(f".deps/{wheel.name}/{name}" for name in modules)
+        assert [one for one in modules if ours.read(one) != command.read(f".deps/{wheel.name}/{one}")] == []
 
 
 def test_kubectl_runs_it_as_a_plugin_through_krews_link(installed: Path, home: Path) -> None:
