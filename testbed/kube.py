@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote, urlencode
 
 import yaml
@@ -222,10 +222,14 @@ def _object_files(folder: Path) -> list[Path]:
 
 
 def _documents(file: Path) -> list[Object]:
-    # The C loader reads cert-manager's CRDs in a tenth of a second, the Python one in one.
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     with file.open() as text:
-        return list(yaml.load_all(text, loader))
+        return documents(text)
+
+
+def documents(text: str | IO[str]) -> list[Any]:
+    """Return the documents of YAML text, empty ones as None."""
+    # The C loader reads cert-manager's CRDs in a tenth of a second, the Python one in one.
+    return list(yaml.load_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
 
 
 def condition(item: Object, kind: str) -> Object | None:

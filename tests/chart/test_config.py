@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import yaml
 
 from testbed.chart import CHART, REGISTRY, is_hook, render_text
 from testbed.cluster import REPOSITORY
-from testbed.kube import load
+from testbed.kube import documents, load
 from tests.chart.conftest import Object, of_kind, the_deployment
 from tools.manifests import made, main
 
@@ -23,17 +25,22 @@ BASES = sorted(path.parent.relative_to(CONFIG) for path in CONFIG.rglob("kustomi
 
 def kustomize(directory: Path) -> list[Object]:
     """What `kubectl kustomize` makes of a directory."""
+    return [one for one in documents(_kustomized(directory)) if one]
+
+
+@cache  # a test has folders of its own, and none changes those of the clone
+def _kustomized(directory: Path) -> str:
     kubectl = Path(sys.executable).with_name("kubectl")
     done = subprocess.run([kubectl, "kustomize", str(directory)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert not done.stderr, "kustomize warns"
-    return [one for one in yaml.safe_load_all(done.stdout) if one]
+    return done.stdout
 
 
 def charts(values: Object | None = None) -> list[Object]:
     """The chart's objects but for hooks, with the image's name alone, which overlays of config/ set."""
     text = render_text(values).replace(f"{REGISTRY}/", "")
-    return [one for one in yaml.safe_load_all(text) if one and not is_hook(one)]
+    return [one for one in documents(text) if one and not is_hook(one)]
 
 
 def by_name(objects: list[Object]) -> dict[tuple[Any, ...], Object]:
@@ -130,7 +137,7 @@ def test_an_overlay_with_another_namespace_leaves_nothing_behind(tmp_path: Path)
     }
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(text))
     moved = kustomize(tmp_path)
-    assert "vault-issuer-system" not in yaml.safe_dump(moved)
+    assert "vault-issuer-system" not in json.dumps(moved)
     (container,) = the_deployment(moved)["spec"]["template"]["spec"]["containers"]
     assert not [one for one in container["args"] if "-namespace" in one]
     (name,) = [one["name"] for one in container["env"] if "valueFrom" in one]

@@ -198,7 +198,7 @@ def test_argo_cd_applies_the_layers_in_waves(root: Path) -> None:
 
 def test_step_cas_layer_leaves_nothing_of_vault_and_reads_one_secret() -> None:
     objects = kustomize(STEP_CA / "00-foundations")
-    assert "vault-login" not in yaml.safe_dump(objects)
+    assert "vault-login" not in json.dumps(objects)
     secrets = [
         (one["metadata"].get("namespace"), rule.get("resourceNames"))
         for one in objects

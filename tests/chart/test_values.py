@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +18,7 @@ from issuer.manifests.rbac import bound_groups
 from issuer.policy.compiled import compile_policy
 from testbed.builds import HELM, HELM_3, Build
 from testbed.chart import CHART, REGISTRY, ChartError, render, render_text, run_helm
+from testbed.kube import documents
 from tests.chart.conftest import EVERY, FULL, ISSUER, POLICY, USERS, Object, of_kind
 
 HELMS = [HELM, HELM_3]
@@ -42,7 +44,7 @@ def test_helm_lint_has_no_complaint(which: Build, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", EVERY)
 def test_helm_3_and_helm_4_render_the_same(name: str) -> None:
     def every(which: Build) -> list[str]:
-        return sorted(yaml.safe_dump(one) for one in render(EVERY[name], which=which))
+        return sorted(json.dumps(one, sort_keys=True) for one in render(EVERY[name], which=which))
 
     assert every(HELM) == every(HELM_3)
 
@@ -51,7 +53,7 @@ def test_the_packaged_chart_is_the_chart(tmp_path: Path) -> None:
     run_helm(["package", str(CHART), f"--destination={tmp_path}"])
     (package,) = tmp_path.glob("vault-issuer-*.tgz")
     assert render_text(FULL, chart=package) == render_text(FULL)
-    crds = list(yaml.safe_load_all(run_helm(["show", "crds", str(package)])))
+    crds = documents(run_helm(["show", "crds", str(package)]))
     assert {one["spec"]["group"] for one in crds} == {GROUP}
     assert len(crds) == len(custom_resource_definitions())
 
