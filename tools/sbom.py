@@ -2,9 +2,9 @@
 
 python tools/sbom.py --packages DIRECTORY --lock locks/runtime.txt [--dpkg /var/lib/dpkg] --output FILE
 
-The packages are those whose metadata lies in DIRECTORY, each with the hashes that the lock allows for it, and
-those that dpkg has installed in the base image. Nothing in it depends on when or where it was made. Sources:
-CycloneDX 1.6 JSON reference; purl-spec, type deb.
+The packages are those whose metadata lies in DIRECTORY, which may be repeated, each with the hashes that the
+lock allows for it, and those that dpkg has installed in the base image. Nothing in it depends on when or
+where it was made. Sources: CycloneDX 1.6 JSON reference; purl-spec, type deb.
 """
 
 from __future__ import annotations
@@ -27,13 +27,19 @@ _REQUIREMENT = re.compile(r"^([A-Za-z0-9._-]+)")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0 when it is written."""
     parser = argparse.ArgumentParser(description="Write a CycloneDX bill of materials.")
-    parser.add_argument("--packages", type=Path, required=True, help="directory with the installed packages")
+    parser.add_argument(
+        "--packages",
+        type=Path,
+        required=True,
+        action="append",
+        help="directory with installed packages; may be repeated",
+    )
     parser.add_argument("--lock", type=Path, required=True, help="the hashed lock they came from")
     parser.add_argument("--dpkg", type=Path, help="dpkg's folder in the base image, such as /var/lib/dpkg")
     parser.add_argument("--os-release", type=Path, default=Path("/etc/os-release"), help="the base image's")
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args(arguments)
-    found = distributions(path=[str(options.packages)])
+    found = distributions(path=[str(one) for one in options.packages])
     base = base_packages(options.dpkg, options.os_release) if options.dpkg else ()
     bill = bill_of_materials(found, locked_hashes(options.lock.read_text(encoding="utf-8")), base)
     options.output.write_text(json.dumps(bill, indent=1, sort_keys=True) + "\n", encoding="utf-8")
