@@ -21,8 +21,9 @@ from testbed.builds import CERT_MANAGER, HELM, KUBE_APISERVER, KUBE_NODE, build
 from testbed.cache import new_data_directory
 from testbed.errors import TestbedError
 from testbed.node import cgroups, requirements
-from testbed.node.images import pause_image, project_image
+from testbed.node.images import PREVIOUS, packages, pause_image, previous_image, project_image
 from testbed.node.inside import NO_NODE
+from testbed.node.kept import kept_images
 from testbed.node.namespaces import enter
 from testbed.node.previous import previous_version
 from testbed.node.released import made_release
@@ -56,15 +57,18 @@ def _run(directory: Path, arguments: list[str], began: float) -> int:
     progress = Progress("make e2e")
     for one in (KUBE_APISERVER, CERT_MANAGER, KUBE_NODE, HELM):
         build(one)
+    of_a_release = arguments[:1] == [RELEASE]
     try:
         pause = pause_image(progress)
+        kept = kept_images([pause], progress) if of_a_release else None
     except TestbedError as error:
         print(f"error: {error}", file=sys.stderr)
         return NO_NODE
-    if arguments[:1] == [RELEASE]:
+    if of_a_release:
         release = made_release(directory / "release", progress)
         plan = {
-            "images": [str(pause), str(release.archive)],
+            "kept": str(kept),
+            "images": [str(release.archive)],
             "image": release.image,
             "imageMegabytes": None,
             "previous": None,
@@ -81,12 +85,14 @@ def _run(directory: Path, arguments: list[str], began: float) -> int:
 def _of_this_tree(pause: Path, arguments: list[str], progress: Progress) -> dict[str, Any]:
     previous = previous_version()
     image = project_image(progress)
-    older = project_image(progress, previous.commit) if previous else None
+    older = previous_image(previous.commit, progress) if previous else None
+    kept = [pause, packages(progress) / "image.tar", *([older] if older else ())]
     return {
-        "images": [str(one) for one in (pause, image.archive, *([older.archive] if older else ()))],
+        "kept": str(kept_images(kept, progress)),
+        "images": [str(image.archive)],
         "image": image.name,
         "imageMegabytes": [image.unpacked_mb, image.gzipped_mb],
-        "previous": {"commit": previous.commit, "image": older.name} if previous and older else None,
+        "previous": {"commit": previous.commit, "image": PREVIOUS} if previous else None,
         "dist": None,
         "arguments": arguments,
     }

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from testbed.node.tools import run
 from testbed.processes import Process
 
+_STATE = Path("/run/containerd")
 PAUSE = "vault-issuer-testbed/pause:1"
 _CONFIGURATION = """\
 version = 2
 root = "{root}"
-state = "/run/containerd"
+state = "{state}"
 [grpc]
   address = "{socket}"
 [plugins."io.containerd.grpc.v1.cri"]
@@ -40,24 +42,29 @@ def full_name(image: str) -> str:
 class Containerd:
     """The container runtime; its processes die with the namespace it runs in."""
 
-    def __init__(self, directory: Path, cni: Path) -> None:
+    def __init__(
+        self, directory: Path, cni: Path | None = None, *, root: Path | None = None, state: Path = _STATE
+    ) -> None:
+        """Prepare one with its files in `directory`; images and containers are in `root`, if it is given."""
         directory.mkdir(parents=True)
-        self.socket = Path("/run/containerd/containerd.sock")
+        self.root = root or directory / "root"
+        self.socket = state / "containerd.sock"
         self._configuration = directory / "config.toml"
         self._configuration.write_text(
             _CONFIGURATION.format(
-                root=directory / "root",
+                root=self.root,
+                state=state,
                 socket=self.socket,
                 pause=full_name(PAUSE),
                 plugins="/usr/lib/cni",
-                cni=cni,
+                cni=cni or directory / "cni",
             )
         )
         self.process = Process("containerd", directory / "containerd.log")
 
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        self.process.start(["/usr/bin/containerd", f"--config={self._configuration}"])
+    def start(self, below: Sequence[str] = ()) -> None:
+        """Start it, as the last words of a command if one is given, and wait until it answers."""
+        self.process.start([*below, "/usr/bin/containerd", f"--config={self._configuration}"])
         self.process.wait_ready(lambda: "containerd successfully booted" in self.process.output())
 
     def load(self, archive: Path) -> None:

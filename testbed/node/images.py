@@ -1,12 +1,12 @@
 """Images without Docker and without a registry: a Debian base by mmdebstrap, the rest by buildah.
 
-Each image is an archive in the cache, named by what goes into it, so that only a change builds anew.
+Each is in the cache, named by what goes into it, so that only a change builds anew: the base, the packages on
+it, and what is ours on them.
 """
 
 from __future__ import annotations
 
 import contextlib
-import gzip
 import io
 import json
 import os
@@ -16,15 +16,18 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Final
 
 from issuer import __version__
-from testbed.cache import cache_directory, cached
+from testbed.cache import cache_directory, cached, memory_directory
 from testbed.cluster import REPOSITORY
 from testbed.errors import TestbedError
+from testbed.node.archives import megabytes, write_upper
+from testbed.node.buildah import BASE, Buildah, buildah
 from testbed.node.containerd import PAUSE, full_name
 from testbed.node.tools import run
 from testbed.progress import Progress
@@ -34,19 +37,32 @@ PACKAGES = ("python3", "python3-venv", "ca-certificates")
 PYTHON = "3.11"  # of that suite; the wheels are for it
 IMAGE = f"vault-issuer:{__version__}"  # what the chart asks for when nobody says otherwise
 NEXT, PREVIOUS = "vault-issuer:next", "vault-issuer:previous"
-_BASE = "vault-issuer-testbed/python:1"
-# What the Dockerfile copies, and itself.
-_CONTEXT = ("Dockerfile", ".dockerignore", "LICENSE", "NOTICE", "README.md", "issuer", "pyproject.toml")
-_CONTEXT_MORE = ("locks/build.txt", "locks/runtime.txt", "tools/sbom.py", "tools/wheels.py")
-_RECIPE = b"1"  # counted up when images are made in another way
-_KEPT_DAYS = 7
+# The Dockerfile's stage of packages, and that of the image without what is ours.
+_STAGES: Final = {"packages": "vault-issuer-testbed/build:1", "packaged": "vault-issuer-testbed/packaged:1"}
+# What the Dockerfile copies in these stages, and in the others.
+_CONTEXT_OF_PACKAGES: Final = (
+    "Dockerfile",
+    ".dockerignore",
+    "locks/build.txt",
+    "locks/runtime.txt",
+    "tools/wheels.py",
+)
+_CONTEXT: Final = (
+    *("Dockerfile", ".dockerignore", "LICENSE", "NOTICE", "README.md", "issuer", "pyproject.toml"),
+    "tools/sbom.py",
+)
+_RECIPE: Final = b"2"  # counted up when images are made in another way
+_KEPT_DAYS: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image in a file: ``archive`` as ``docker save`` writes it, under ``name``.
+    """An image in a file.
 
-    ``unpacked_mb`` and ``gzipped_mb`` (as registries keep it) are what the Dockerfile adds to its base.
+    Attributes:
+        name: what it is called.
+        archive: an OCI layout without the content of the layers below what is ours.
+        unpacked_mb, gzipped_mb: what the Dockerfile adds to its base, as it is and as registries keep it.
     """
 
     name: str
@@ -55,53 +71,15 @@ class Image:
     gzipped_mb: float
 
 
-class Buildah:
-    """buildah without a daemon: chroot isolation, storage of its own in ``directory``.
-
-    Each command has a mount namespace of its own, so that no mount is left, whatever happens to it.
-    """
-
-    def __init__(self, directory: Path) -> None:
-        self._command = (
-            *("unshare", "--mount", "buildah", "--storage-driver=overlay"),
-            *(f"--root={directory / 'storage'}", f"--runroot={directory / 'run'}"),
-        )
-
-    def __call__(self, *words: str | Path) -> str:
-        """One command of buildah; returns what it printed."""
-        return run(*self._command, *words).strip()
-
-    def load_base(self, root: Path) -> None:
-        """The base image, from a tar file of its root."""
-        container = self("from", "scratch")
-        self("add", "--quiet", container, root, "/")
-        self("config", "--env", "PATH=/usr/local/bin:/usr/bin:/bin", container)
-        self("commit", "--quiet", "--rm", container, _BASE)
-
-    def save(self, image: str, archive: Path) -> None:
-        """Write an image to a file."""
-        self("push", "--quiet", image, f"docker-archive:{archive}:{full_name(image)}")
-
-
-@contextlib.contextmanager
-def _buildah() -> Iterator[Buildah]:
-    directory = Path(tempfile.mkdtemp(prefix="vault-issuer-images-"))
-    try:
-        yield Buildah(directory)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-
-
 def base_root(progress: Progress) -> Path:
     """A small Debian with Python, as a tar file of its root."""
-    what = sha256("\0".join((SUITE, *PACKAGES)).encode()).hexdigest()[:12]
 
     def fill(directory: Path) -> None:
         progress.stage(f"Debian {SUITE} with Python, by mmdebstrap")
-        root = directory / "root.tar"
-        run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, root)
+        words = ["--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}"]
+        run("mmdebstrap", *words, SUITE, directory / "root.tar")
 
-    return cached(f"image-base-{SUITE}-{what}", fill) / "root.tar"
+    return cached(_entry(f"image-base-{SUITE}", *PACKAGES), fill) / "root.tar"
 
 
 def pause_image(progress: Progress) -> Path:
@@ -110,48 +88,89 @@ def pause_image(progress: Progress) -> Path:
 
     def fill(directory: Path) -> None:
         progress.stage("the pause image")
-        with _buildah() as buildah:
-            buildah.load_base(root)
-            container = buildah("from", _BASE)
-            buildah("config", "--entrypoint", '["/usr/bin/sleep","infinity"]', container)
-            buildah("commit", "--quiet", container, PAUSE)
-            buildah.save(PAUSE, directory / "image.tar")
+        with buildah() as builder:
+            builder.load_base(root)
+            container = builder("from", BASE)
+            builder("config", "--entrypoint", '["/usr/bin/sleep","infinity"]', container)
+            builder("commit", "--quiet", container, PAUSE)
+            builder.save(PAUSE, directory / "image.tar")
 
-    return cached(f"image-pause-{_key(root.parent.name.encode())}", fill) / "image.tar"
+    return cached(_entry("image-pause", root.parent.name), fill) / "image.tar"
 
 
-def project_image(progress: Progress, commit: str | None = None) -> Image:
-    """The project's image by its Dockerfile: of this tree, or of a commit (``PREVIOUS``)."""
-    name = PREVIOUS if commit else IMAGE
+def packages(progress: Progress) -> Path:
+    """The base and the locked packages on it: storage of buildah, and the image without what is ours."""
     root = base_root(progress)
-    with tempfile.TemporaryDirectory(prefix="vault-issuer-context-") as folder:
-        context = Path(folder)
-        if commit:
-            checkout(commit, context)
-        else:
-            _copy_context(context)
-        key = f"image-app-{_key(name.encode(), root.parent.name.encode(), *_contents(context))}"
-        archive = cached(key, _filler(name, context, root, progress)) / "image.tar"
-    os.utime(archive.parent)  # in use, so it isn't old
-    unpacked, gzipped = json.loads((archive.parent / "size.json").read_text())
-    return Image(name, archive, unpacked, gzipped)
+    with _folder() as context:
+        _copy(_CONTEXT_OF_PACKAGES, context)
+
+        def fill(directory: Path) -> None:
+            progress.stage("the image's packages: wheels")
+            _gather_wheels(context)
+            progress.stage("the image's packages: the Dockerfile's stages of them, by buildah")
+            builder = Buildah(directory)
+            builder.load_base(root)
+            for stage, name in _STAGES.items():
+                builder.build(context, name, f"--target={stage}")
+            _save(builder, _STAGES["packaged"], directory, lower=1)
+
+        return _kept(_entry("image-packages", root.parent.name, *_contents(context)), fill)
 
 
-def _filler(name: str, context: Path, root: Path, progress: Progress) -> Callable[[Path], None]:
+def project_image(progress: Progress) -> Image:
+    """The project's image of this tree by its Dockerfile; a node has the base and the packages."""
+    below = packages(progress)
+    with _folder() as context:
+        _copy(_CONTEXT, context)
+
+        def fill(directory: Path) -> None:
+            _forget_old()
+            progress.stage(f"{IMAGE}: its Dockerfile, by buildah")
+            made = [
+                f"--build-context={stage}=container-image://localhost/{name}"
+                for stage, name in _STAGES.items()
+            ]
+            with buildah(below) as builder:
+                builder.build(context, IMAGE, *made)
+                _save(builder, IMAGE, directory, lower=2)
+
+        kept = _kept(_entry("image-app", below.name, IMAGE, *_contents(context)), fill)
+    sizes = [json.loads((one / "size.json").read_text()) for one in (below, kept)]
+    unpacked, gzipped = (round(sum(size), 1) for size in zip(*sizes, strict=True))
+    return Image(IMAGE, kept / "image.tar", unpacked, gzipped)
+
+
+def previous_image(commit: str, progress: Progress) -> Path:
+    """The archive of the image of a commit (`PREVIOUS`), by its Dockerfile; a node has the base."""
+    root = base_root(progress)
+
     def fill(directory: Path) -> None:
-        _forget_old()
-        progress.stage(f"{name}: wheels")
-        _gather_wheels(context)
-        progress.stage(f"{name}: its Dockerfile, by buildah")
-        archive = directory / "image.tar"
-        with _buildah() as buildah:
-            buildah.load_base(root)
-            words = ["bud", "--quiet", "--isolation=chroot", f"--build-arg=PYTHON_IMAGE=localhost/{_BASE}"]
-            buildah(*words, "--tag", name, context)
-            buildah.save(name, archive)
-        (directory / "size.json").write_text(json.dumps(added_megabytes(archive)))
+        with _folder() as context, buildah() as builder:
+            checkout(commit, context)
+            progress.stage(f"{PREVIOUS}: wheels")
+            _gather_wheels(context)
+            progress.stage(f"{PREVIOUS}: its Dockerfile, by buildah")
+            builder.load_base(root)
+            builder.build(context, PREVIOUS)
+            _save(builder, PREVIOUS, directory, lower=1)
 
-    return fill
+    return _kept(_entry("image-previous", root.parent.name, _commit(commit)), fill) / "image.tar"
+
+
+def _save(builder: Buildah, image: str, directory: Path, lower: int) -> None:
+    """Write an image without its `lower` lowest layers, and how large the others are."""
+    with _folder() as folder:
+        whole = folder / "image.tar"
+        builder.save(image, whole)
+        write_upper(whole, directory / "image.tar", full_name(image), lower)
+        (directory / "size.json").write_text(json.dumps(megabytes(whole, lower)))
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder that goes in the end, in memory where there is room."""
+    with tempfile.TemporaryDirectory(prefix="vault-issuer-context-", dir=memory_directory(1024)) as folder:
+        yield Path(folder)
 
 
 def _gather_wheels(context: Path) -> None:
@@ -159,9 +178,15 @@ def _gather_wheels(context: Path) -> None:
     run(*words, "--output", context / "wheels")
 
 
-def checkout(commit: str, directory: Path) -> None:
-    """The files of a commit of this repository."""
-    done = subprocess.run(["git", "-C", str(REPOSITORY), "archive", commit], capture_output=True, check=False)
+def _commit(name: str) -> str:
+    """The full name of a commit that is called by a tag or a part of it."""
+    return run("git", "-C", REPOSITORY, "rev-parse", f"{name}^{{commit}}").strip()
+
+
+def checkout(commit: str, directory: Path, *paths: str) -> None:
+    """The files of a commit of this repository, or those below some paths of it."""
+    words = ["git", "-C", str(REPOSITORY), "archive", commit, *paths]
+    done = subprocess.run(words, capture_output=True, check=False)
     if done.returncode:
         raise TestbedError(
             f"commit {commit} isn't here ({done.stderr.decode().strip()}): fetch the whole history, "
@@ -173,8 +198,9 @@ def checkout(commit: str, directory: Path) -> None:
         files.extractall(directory)  # noqa: S202 - an archive of this repository
 
 
-def _copy_context(target: Path) -> None:
-    for name in (*_CONTEXT, *_CONTEXT_MORE):
+def _copy(names: Iterable[str], target: Path) -> None:
+    """Copy files and folders of this tree."""
+    for name in names:
         source, copy = REPOSITORY / name, target / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
@@ -183,43 +209,33 @@ def _copy_context(target: Path) -> None:
             shutil.copyfile(source, copy)
 
 
-def _contents(context: Path) -> Iterator[bytes]:
-    for name in (*_CONTEXT, *_CONTEXT_MORE):
-        top = context / name
-        for file in sorted(top.rglob("*")) if top.is_dir() else [top]:
-            if file.is_file():
-                yield str(file.relative_to(context)).encode()
-                yield file.read_bytes()
+def _contents(context: Path) -> Iterator[str | bytes]:
+    """The names and the contents of a folder's files."""
+    for file in sorted(context.rglob("*")):
+        if file.is_file():
+            yield str(file.relative_to(context))
+            yield file.read_bytes()
 
 
-def _key(*parts: bytes) -> str:
+def _entry(name: str, *parts: str | bytes) -> str:
+    """The name of a cache entry that is made of these parts."""
     digest = sha256(_RECIPE)
-    for part in parts:
+    for part in (one.encode() if isinstance(one, str) else one for one in parts):
         digest.update(len(part).to_bytes(8, "big") + part)
-    return digest.hexdigest()[:12]
+    return f"{name}-{digest.hexdigest()[:12]}"
 
 
-def added_megabytes(archive: Path) -> tuple[float, float]:
-    """MB of all layers of an archive but the lowest, unpacked and gzipped."""
-    unpacked = gzipped = 0
-    with tarfile.open(archive) as image:
-        for name in json.loads(_member(image, "manifest.json"))[0]["Layers"][1:]:
-            data = _member(image, name)
-            unpacked += len(data)
-            gzipped += len(gzip.compress(data, compresslevel=6))
-    return round(unpacked / 1e6, 1), round(gzipped / 1e6, 1)
-
-
-def _member(archive: tarfile.TarFile, name: str) -> bytes:
-    file = archive.extractfile(name)
-    if file is None:
-        raise TestbedError(f"an archive has no file {name}: buildah's archives have changed")
-    return file.read()
+def _kept(entry: str, fill: Callable[[Path], None]) -> Path:
+    """A cache entry, filled once, that `_forget_old` takes for old when nobody asked for it for days."""
+    kept = cached(entry, fill)
+    os.utime(kept)
+    return kept
 
 
 def _forget_old() -> None:
-    """Images of this cache that nobody used for days."""
+    """Remove images of this cache that nobody used for days."""
     oldest = time.time() - _KEPT_DAYS * 86_400
-    for directory in cache_directory().glob("image-app-*"):
-        if directory.stat().st_mtime < oldest:
-            shutil.rmtree(directory, ignore_errors=True)
+    for kind in ("app", "packages", "previous", "node"):
+        for directory in cache_directory().glob(f"image-{kind}-*"):
+            if directory.stat().st_mtime < oldest:
+                shutil.rmtree(directory, ignore_errors=True)

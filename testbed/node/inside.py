@@ -37,7 +37,8 @@ def main(arguments: list[str]) -> int:
     try:
         with contextlib.ExitStack() as stack:
             try:
-                node = stack.enter_context(running_node(directory, [Path(one) for one in plan["images"]]))
+                images = [Path(one) for one in plan["images"]]
+                node = stack.enter_context(running_node(directory, Path(plan["kept"]), images))
             except TestbedError as error:
                 print(f"error: the node did not start: {error}", file=sys.stderr)
                 return NO_NODE
@@ -60,7 +61,7 @@ def _settings(directory: Path, plan: dict[str, Any], node: Node, switch: Switch)
     if previous:
         source = directory / "previous"
         source.mkdir()
-        checkout(previous["commit"], source)
+        checkout(previous["commit"], source, "charts/vault-issuer")
         previous = {"chart": str(source / "charts" / "vault-issuer"), "image": previous["image"]}
     vault = node.bed.vault
     settings = {

@@ -64,7 +64,7 @@ def _remove_empty() -> None:
 
 def _enter(command: Sequence[str | Path]) -> int:
     launcher, init = _HERE.parent / "launch.py", _HERE / "init.py"
-    words = [sys.executable, "-I", "-S", launcher, os.getpid(), _unshare(), "--mount", "--net", "--pid"]
+    words = [sys.executable, "-I", "-S", launcher, os.getpid(), unshare(), "--mount", "--net", "--pid"]
     words += ["--fork", "--kill-child", "--mount-proc", sys.executable, "-I", "-S", init, *command]
     child = subprocess.Popen([str(word) for word in words])
     try:
@@ -75,7 +75,8 @@ def _enter(command: Sequence[str | Path]) -> int:
         raise
 
 
-def _unshare() -> str:
+def unshare() -> str:
+    """The path of util-linux' program that starts another in namespaces of its own."""
     found = next((path for path in ("/usr/bin/unshare", "/bin/unshare") if Path(path).exists()), None)
     if found is None:
         raise TestbedError("unshare was not found: install util-linux")

@@ -12,6 +12,7 @@ from testbed.builds import KUBE_NODE, build
 from testbed.cluster import Options, Testbed
 from testbed.node import cgroups
 from testbed.node.containerd import Containerd
+from testbed.node.kept import mount_kept
 from testbed.node.kubernetes import KubeNode
 from testbed.node.namespaces import ADDRESS, furnish_mounts, furnish_network
 
@@ -29,13 +30,20 @@ class Node:
 
 
 @contextlib.contextmanager
-def running_node(directory: Path, images: Sequence[Path]) -> Iterator[Node]:
-    """Start a node in the namespaces we are in; ``images`` are archives, one of them with the pause image."""
+def running_node(directory: Path, kept: Path, images: Sequence[Path]) -> Iterator[Node]:
+    """Start a node in the namespaces we are in.
+
+    Args:
+        directory: what it writes goes below it.
+        kept: root of containerd with the pause image and others (`testbed.node.kept`).
+        images: archives of more images.
+    """
     program = build(KUBE_NODE) / KUBE_NODE.program
     furnish_mounts(directory / "mounts")
     cni = furnish_network(directory)
     options = Options(approver=False, address=ADDRESS, apiserver_flags=_FLAGS, data_dir=directory / "testbed")
     containerd = Containerd(directory / "containerd", cni)
+    mount_kept(kept, containerd.root)
     containerd.start()
     with _loading(containerd, images) as loaded, Testbed(options) as bed:
         bed.adopt(containerd.process)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import json
 import os
 import platform
-import tarfile
 from pathlib import Path
 
 import pytest
 
 from testbed.cache import DATA_PREFIX
 from testbed.node import cgroups, requirements
-from testbed.node.images import added_megabytes
 
 
 @pytest.fixture(autouse=True)
@@ -70,20 +66,3 @@ def test_cgroups_of_crashed_runs_are_removed_and_those_of_living_ones_kept(
     monkeypatch.setattr(cgroups, "ROOT", root)
     cgroups.sweep(data)
     assert {one.name for one in (root / "memory").iterdir() if one.is_dir()} == {living, other}
-
-
-def test_the_size_told_is_that_of_what_lies_on_the_base(tmp_path: Path) -> None:
-    archive = tmp_path / "image.tar"
-    files = {
-        "manifest.json": json.dumps([{"Layers": ["base.tar", "app.tar"]}]).encode(),
-        "base.tar": bytes(9_000_000),
-        "app.tar": bytes(2_000_000),
-    }
-    with tarfile.open(archive, "w") as image:
-        for name, data in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            image.addfile(member, io.BytesIO(data))
-    unpacked, gzipped = added_megabytes(archive)
-    assert unpacked == 2.0
-    assert gzipped < 0.1
