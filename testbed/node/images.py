@@ -51,6 +51,10 @@ _CONTEXT: Final = (
     *("Dockerfile", ".dockerignore", "LICENSE", "NOTICE", "README.md", "issuer", "pyproject.toml"),
     "tools/sbom.py",
 )
+# What of the base nobody reads in a pod: each of its files is unpacked again and again.
+_UNREAD: Final = ("doc", "man", "locale")
+# Without it usrmerge comes, and Perl's 50 MB with it.
+_MERGED: Final = "/usr/share/mmdebstrap/hooks/merged-usr"
 _RECIPE: Final = b"2"  # counted up when images are made in another way
 _KEPT_DAYS: Final = 7
 
@@ -76,10 +80,11 @@ def base_root(progress: Progress) -> Path:
 
     def fill(directory: Path) -> None:
         progress.stage(f"Debian {SUITE} with Python, by mmdebstrap")
-        words = ["--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}"]
+        words = ["--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}", f"--hook-dir={_MERGED}"]
+        words += [f"--dpkgopt=path-exclude=/usr/share/{one}/*" for one in _UNREAD]
         run("mmdebstrap", *words, SUITE, directory / "root.tar")
 
-    return cached(_entry(f"image-base-{SUITE}", *PACKAGES), fill) / "root.tar"
+    return cached(_entry(f"image-base-{SUITE}", *PACKAGES, *_UNREAD), fill) / "root.tar"
 
 
 def pause_image(progress: Progress) -> Path:
