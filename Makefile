@@ -145,7 +145,7 @@ $(BIN)/.plots: locks/bench.txt | setup
 	@touch $@
 
 bench-quick: setup ## under 2 minutes: our speed beside cert-manager's own Vault issuer and a bare loop, as ratios
-	@$(BIN)/python -m benchmarks quick --rounds $(or $(ROUNDS),3)
+	@$(BIN)/python -m benchmarks quick --rounds $(or $(ROUNDS),3) --burst $(or $(BURST),300)
 
 .PHONY: bench-pki
 bench-pki: setup ## a minute: from an empty OpenBao to a verified CA, and the calls of a plan
