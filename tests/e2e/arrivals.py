@@ -20,7 +20,6 @@ from tests.e2e.cluster import ISSUER, NAMESPACE, Cluster
 
 API = "cert-manager.io/v1"
 KIND = "CertificateRequest"
-EVERY_SECONDS = 0.25
 _numbers = count(1)
 
 
@@ -40,12 +39,13 @@ def new_request(name: str) -> Object:
 
 @dataclass(slots=True)
 class Arrivals:
-    """Creates a request every quarter of a second from entering the block to leaving it.
+    """Creates a request every so many seconds from entering the block to leaving it.
 
     `finish` waits for the last one and checks them all.
     """
 
     cluster: Cluster
+    every: float = 0.25
     made: list[str] = field(default_factory=list)
     _ended: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -63,7 +63,7 @@ class Arrivals:
 
     def _create(self) -> None:
         try:
-            while not self._ended.wait(EVERY_SECONDS):
+            while not self._ended.wait(self.every):
                 name = f"arrival-{next(_numbers)}"
                 self.cluster.kube.create(new_request(name))
                 self.made.append(name)

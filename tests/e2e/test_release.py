@@ -25,6 +25,8 @@ from tests.integration.support.renewal import renew
 WEB = "web"
 HOST = f"{WEB}.{NAMESPACE}.svc"
 IDLE_SECONDS = 25.0
+SELDOM = 0.5
+"""Seconds between requests where half a minute has to pass: until a Lease runs out, or a node is Unknown."""
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +82,7 @@ def test_no_request_is_lost_when_the_leader_is_killed(release: Cluster, measured
     assert leader
     pod = release.kube.get("v1", "Pod", leader, SYSTEM_NAMESPACE)
     container = pod["status"]["containerStatuses"][0]["containerID"].rpartition("/")[2]
-    with Arrivals(release) as arrivals:
+    with Arrivals(release, every=SELDOM) as arrivals:
         arrivals.wait(4)
         subprocess.run([*release.settings.kill, container], check=True)
         _until(lambda: release.holder() not in ("", holder), "another process leads")
@@ -126,7 +128,7 @@ def test_requests_are_signed_while_kubelet_is_stopped_and_pods_go_on(
     if kubelet is None:
         pytest.skip("the settings have no command that stops kubelet")
     before = {one["metadata"]["uid"]: _restarts(one) for one in release.replicas()}
-    with Arrivals(release) as arrivals:
+    with Arrivals(release, every=SELDOM) as arrivals:
         arrivals.wait(4)
         subprocess.run(kubelet.stop, check=True)
         try:
