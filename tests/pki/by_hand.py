@@ -48,7 +48,7 @@ def _roots(vault: Vault) -> None:
             "permitted_dns_domains": "example.test,lab.example.test",
         },
     )
-    nameless = {"common_name": "Nameless Root", "ttl": "40000h"}
+    nameless = {"common_name": "Nameless Root", "ttl": "40000h", "key_type": "ec"}
     vault.bao.write(f"{mount}/root/generate/internal", nameless)
     mount = _mount(vault, "imported", max_lease_ttl="43800h")
     above = root("Elsewhere Root CA")
@@ -71,7 +71,9 @@ def _intermediates(vault: Vault) -> None:
         signed = vault.bao.write(f"{upper}/issuer/{signer}/sign-intermediate", body)
         _installed(vault, mount, signed["certificate"], answer["key_id"], name)
     for name, common in (("", "Nameless Intermediate CA"), ("hand-old", "Retired CA")):
-        answer = vault.bao.write(f"{mount}/intermediate/generate/internal", {"common_name": common})
+        answer = vault.bao.write(
+            f"{mount}/intermediate/generate/internal", {"common_name": common, "key_type": "ec"}
+        )
         body = {"csr": answer["csr"], "ttl": "8760h", "format": "pem_bundle", "common_name": common}
         signed = vault.bao.write(f"{upper}/issuer/hand-root/sign-intermediate", body)
         _installed(vault, mount, signed["certificate"], answer["key_id"], name)

@@ -20,12 +20,12 @@ from tests.pki.support import Vault
 
 @pytest.fixture
 def mounts(vault: Vault) -> tuple[str, str]:
-    """Return two PKI mounts, the first with a root, as the commands make them."""
+    """Return two PKI mounts, the first with a root, as the commands make them but for the type of its key."""
     upper, lower = f"{vault.name}-pki", f"{vault.name}-int"
     for mount, longest in ((upper, "87600h"), (lower, "43800h")):
         vault.bao.call("POST", f"sys/mounts/{mount}", {"type": "pki"})
         vault.bao.write(f"sys/mounts/{mount}/tune", {"max_lease_ttl": longest})
-    body = {"common_name": "Root CA", "issuer_name": "root-2024", "ttl": "87600h"}
+    body = {"common_name": "Root CA", "issuer_name": "root-2024", "ttl": "87600h", "key_type": "ec"}
     vault.bao.write(f"{upper}/root/generate/internal", body)
     return upper, lower
 
@@ -37,7 +37,7 @@ def warnings(vault: Vault, path: str, body: dict[str, Any]) -> str:
 def intermediate(vault: Vault, mounts: tuple[str, str], name: str = "int-2024") -> str:
     """Make an intermediate as the commands do; return the warnings of its generation."""
     upper, lower = mounts
-    body = {"common_name": "Intermediate CA", "issuer_name": name}
+    body = {"common_name": "Intermediate CA", "issuer_name": name, "key_type": "ec"}
     answer = vault.bao.call("POST", f"{lower}/intermediate/generate/internal", body)
     signing = {"csr": answer["data"]["csr"], "format": "pem_bundle", "ttl": "43800h"}
     signed = vault.bao.write(f"{upper}/root/sign-intermediate", signing)
