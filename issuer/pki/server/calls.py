@@ -31,8 +31,9 @@ from issuer.vault.transport import VaultClient
 Key = TypeVar("Key", bound=Hashable)
 Read = TypeVar("Read")
 
-AT_ONCE: Final = 16
-"""Reads in flight."""
+AT_ONCE: Final = 8
+"""Reads in flight, and so connections: each is a TLS handshake, which costs Vault and us more than a read. A
+plan of 18 reads takes as long as with 16, and a sixth less of both processors."""
 _IN_EVERY_NAMESPACE: Final = frozenset({"sys/auth", "sys/mounts"})
 """Tables that are never absent: without one, what is asked is no namespace (tried on OpenBao 2.7.2: 404)."""
 RATE_PATIENCE: Final = 60.0
