@@ -12,16 +12,8 @@ from functools import cache
 
 import pytest
 import typer.main
-from hypothesis import HealthCheck, settings
 
 from testbed.unexpected import LOGS
-from tests.examples import examples
-
-# No test has a limit in time: hypothesis has 200 ms for an example, which a loaded machine does not keep.
-settings.register_profile(
-    "untimed", max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("untimed")
 
 # Tables and help follow it; a developer's window is no input of a test.
 os.environ.pop("COLUMNS", None)

@@ -1,4 +1,4 @@
-"""The scripted API server, and a client of it; and tracebacks in the log as Python prints them."""
+"""The scripted API server, and a client of it; hypothesis without limits in time, and plain tracebacks."""
 
 from __future__ import annotations
 
@@ -7,9 +7,17 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from issuer.kube.client import KubeClient
+from tests.examples import examples
 from tests.unit.kube.fake_api import FakeApi, client_of, running
+
+# No test has a limit in time: hypothesis has 200 ms for an example, which a loaded machine does not keep.
+settings.register_profile(
+    "untimed", max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True, scope="session")
