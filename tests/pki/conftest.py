@@ -10,8 +10,16 @@ import pytest
 from testbed.openbao import OpenBao
 from testbed.servers import find_bao
 from tests.pki.support import Vault
+from tests.trust import no_certificates_of_the_system
 
 numbers = count(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_certificates_of_the_system() -> Iterator[None]:
+    """Trust no certificate of the system."""
+    with no_certificates_of_the_system():
+        yield
 
 
 @pytest.fixture(scope="session")

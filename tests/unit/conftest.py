@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from issuer.kube.client import KubeClient
 from tests.examples import examples
+from tests.trust import no_certificates_of_the_system
 from tests.unit.kube.fake_api import FakeApi, client_of, running
 
 # No test has a limit in time: hypothesis has 200 ms for an example, which a loaded machine does not keep.
@@ -22,10 +22,8 @@ settings.load_profile("untimed")
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_certificates_of_the_system() -> Iterator[None]:
-    """OpenSSL reads some 140 for each context: 20 ms, and no server here has a certificate by one."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SSL_CERT_FILE", os.devnull)
-        patch.setenv("SSL_CERT_DIR", os.devnull)
+    """Trust no certificate of the system."""
+    with no_certificates_of_the_system():
         yield
 
 
