@@ -15,7 +15,7 @@ from tests.integration.support.common import delete_issuer
 from tests.integration.support.sizes import sized
 
 pytestmark = pytest.mark.usefixtures("many_requests")
-COUNT = sized(1000, 400)
+COUNT = sized(1000, 200)
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from tests.integration.support.cardinality import clear, flood, most, unbounded
 from tests.integration.support.sizes import sized
 
 pytestmark = pytest.mark.usefixtures("many_requests")
-REQUESTS, NAMESPACES = sized(800, 400), sized(40, 20)
+REQUESTS, NAMESPACES = sized(800, 200), sized(40, 10)
 
 
 @pytest.mark.slow

@@ -48,7 +48,9 @@ pytestmark = pytest.mark.usefixtures("many_requests")
 CSR = csr_pem("fair.lab.example.test")
 IN_HAND = 8  # --issuer-concurrency
 WORKERS = 64
-MANY = sized(300, 100)  # more than there are workers
+MANY = sized(300, 80)  # more than there are workers
+CALLS = sized(60, 30)
+DENIALS = sized(600, 400)  # more events than may be written at once and wait
 
 
 def create(bed: Testbed, namespace: str, issuer: str, count: int, csr: bytes = CSR) -> Object:
@@ -121,7 +123,7 @@ def behind(bed: Testbed, backlog: str, quiet: str, issuer: str, name: str) -> in
 @pytest.mark.usefixtures("swept")
 @pytest.mark.parametrize(
     ("without", "count"),
-    [(None, sized(3000, 1000)), ("turns", sized(800, 400))],
+    [(None, sized(3000, 400)), ("turns", sized(800, 300))],
     ids=["fair", "without-turns"],
 )
 def test_a_backlog_in_one_namespace_does_not_hold_up_anothers_single_request(
@@ -338,8 +340,8 @@ def test_no_more_calls_are_open_than_the_limit_or_the_flag_says(
     with SlowVault(bed, namespace) as slow, controller(bed, None):
         limited(bed, layout, namespace, limit, server=slow.addr, caBundle=slow.ca_bundle)
         wait_ready(bed, namespace)
-        create(bed, namespace, namespace, 60)
-        for number in range(60):
+        create(bed, namespace, namespace, CALLS)
+        for number in range(CALLS):
             wait_issued(bed, f"r{number}", namespace)
         assert slow.most == most
     delete_issuer(bed, namespace)
@@ -358,8 +360,8 @@ def test_a_storm_of_denials_stays_within_the_budget_and_another_namespace_is_sti
     with only_policies(bed, *policies), controller(bed, None) as one:
         wait_ready(bed, namespace)
         started = time.monotonic()
-        create(bed, namespace, namespace, 600, refused)
-        for number in range(600):
+        create(bed, namespace, namespace, DENIALS, refused)
+        for number in range(DENIALS):
             wait_answer(bed, f"r{number}", namespace, "Denied", 120)
         assert metric(one, "vault_issuer_events_dropped_total") > 0, "the queue was never full"
         request(bed, "single", other, namespace, csr=refused)

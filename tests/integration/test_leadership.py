@@ -67,18 +67,18 @@ def test_a_graceful_stop_hands_over_at_once_and_signs_each_once(
 ) -> None:
     first, second = replicas
     before = Counter(signed_csrs(bed))
-    names = [f"r{number}" for number in range(100)]
-    for name in names[:50]:
+    names = [f"r{number}" for number in range(60)]
+    for name in names[:30]:
         request(bed, name, namespace, ISSUER)
     first.terminate()
-    for name in names[50:]:
+    for name in names[30:]:
         request(bed, name, namespace, ISSUER)
     for name in names:
         wait_issued(bed, name, namespace)
     assert first.stop() == 0
     assert leads(second)
     signed = Counter(signed_csrs(bed)) - before
-    assert len(signed) == 100
+    assert len(signed) == 60
     assert set(signed.values()) == {1}
 
 

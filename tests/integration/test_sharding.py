@@ -34,9 +34,11 @@ from tests.integration.support.sharding import (
     wait_all_issued,
     wait_shared,
 )
+from tests.integration.support.sizes import sized
 
 pytestmark = pytest.mark.usefixtures("many_requests")
 ISSUER = "shared"
+DIVIDED = sized(120, 60)
 DURATION = 30
 """Seconds that a Lease lasts by default."""
 
@@ -100,14 +102,14 @@ def test_the_work_is_divided_and_each_request_signed_once(
     ca.issuer(ISSUER)
     with replicas(bed, f"divided-{count}", count) as running:
         ca.wait(ISSUER)
-        create(bed, namespace, ISSUER, [f"r{number}" for number in range(120)], ca.kind)
-        wait_all_issued(bed, namespace, 120)
+        create(bed, namespace, ISSUER, [f"r{number}" for number in range(DIVIDED)], ca.kind)
+        wait_all_issued(bed, namespace, DIVIDED)
         shares = [issued(one) for one in running]
     ca.delete(ISSUER)
     signed = Counter(ca.signed()) - before
-    assert len(signed) == sum(signed.values()) == 120
-    assert sum(shares) == 120
-    assert min(shares) >= 120 // count // 3, f"it was not divided: {shares}"
+    assert len(signed) == sum(signed.values()) == DIVIDED
+    assert sum(shares) == DIVIDED
+    assert min(shares) >= DIVIDED // count // 3, f"it was not divided: {shares}"
     found = leases(bed, f"divided-{count}")
     assert [name for name in found if name.startswith("member")] == [], "they left their names"
     holders = {name: one["spec"].get("holderIdentity") for name, one in found.items()}
