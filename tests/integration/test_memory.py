@@ -33,9 +33,10 @@ from tests.integration.support.signing_requests import (
     signing_request,
     wait_signed,
 )
+from tests.integration.support.sizes import sized
 
 pytestmark = pytest.mark.usefixtures("many_requests")
-COUNT, FAT = 80, 250_000
+COUNT, FAT = sized(80, 48), 250_000
 ALL = COUNT * FAT / (1 << 20)
 """MiB of annotations in all."""
 
