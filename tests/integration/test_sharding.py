@@ -34,7 +34,7 @@ from tests.integration.support.sharding import (
     wait_all_issued,
     wait_shared,
 )
-from tests.integration.support.sizes import sized
+from tests.integration.support.sizes import FULL, sized
 
 pytestmark = pytest.mark.usefixtures("many_requests")
 ISSUER = "shared"
@@ -72,7 +72,7 @@ def main_lease(bed: Testbed, group: str) -> str:
 
 
 class Load:
-    """Requests that keep coming, 20 a second, until ``stop``."""
+    """Requests that keep coming until ``stop``: ten each second in CI, each half in full size."""
 
     def __init__(self, bed: Testbed, namespace: str, issuer: str) -> None:
         self.count = 0
@@ -83,7 +83,7 @@ class Load:
         while not self._ended.is_set():
             create(bed, namespace, issuer, [f"load-{self.count + number}" for number in range(10)])
             self.count += 10
-            self._ended.wait(0.5)
+            self._ended.wait(0.5 if FULL else 1.0)
 
     def __enter__(self) -> Load:
         self._thread.start()
