@@ -21,10 +21,10 @@ demo: setup ## a real cluster and Vault on this machine, a certificate issued, r
 test: setup ## all tests, and how long each tier took
 	@$(BIN)/python -m tools.tiers unit replay chart integration pki agent rights docs
 
-test-all: setup $(BIN)/.zipapp ## what CI tests: all tests, those in Chromium, on a node and on other Pythons beside the long ones
+test-all: setup $(BIN)/.zipapp ## what CI tests: all tests and the demo, those in Chromium, on a node and on other Pythons beside the long ones
 	@tools/browser-packages.sh
 	@$(BIN)/python -m testbed build --all > /dev/null
-	@$(BIN)/python -m tools.tiers unit replay chart integration pki agent rights docs browser zipapp e2e pythons
+	@$(BIN)/python -m tools.tiers unit replay chart integration pki agent rights docs browser zipapp demo e2e pythons
 
 test-unit: setup ## the unit tests alone
 	@$(BIN)/python -m tools.tiers unit

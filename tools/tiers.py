@@ -4,14 +4,14 @@ unit: no servers. pki: a real OpenBao alone. pythons: unit on every other Python
 recorded sample of the differential tier. chart: Helm and kustomize, no cluster. integration: the real
 testbed. rights: each rule of the RBAC taken away, on a testbed of its own. docs: the pages' command blocks,
 typed as a reader does. browser: the status page and the docs in Chromium. zipapp: the command as one file,
-built and run. e2e: image and chart on a real node. cardinality: 20,000 requests in 500 namespaces.
-differential: the real approver-policy, which is built for it. status-page: the status page while 20,000
-requests wait. readers: approved names and generated chains, read and judged by Go, OpenSSL and others.
-oldest: the oldest versions that the chart asks for. outage: 75 s of 502 on the signing path.
+built and run. demo: what `make demo` shows. e2e: image and chart on a real node. cardinality: 20,000 requests
+in 500 namespaces. differential: the real approver-policy, which is built for it. status-page: the status page
+while 20,000 requests wait. readers: approved names and generated chains, read and judged by Go, OpenSSL and
+others. oldest: the oldest versions that the chart asks for. outage: 75 s of 502 on the signing path.
 pki-interrupted: an apply ended at each of its calls. agent-soak: 50,000 handshakes while the agent renews,
-and its writing killed at each system call. signing: a release signed and verified. platforms: the
-image for amd64 and arm64, run under QEMU. step-issuer: moved from the real step-issuer and back, and ten
-minutes of a step-ca that is stopped and rotated.
+and its writing killed at each system call. signing: a release signed and verified. platforms: the image for
+amd64 and arm64, run under QEMU. step-issuer: moved from the real step-issuer and back, and ten minutes of a
+step-ca that is stopped and rotated.
 
 python -m tools.tiers unit integration [-- PYTEST-ARGUMENTS]
 """
@@ -55,7 +55,7 @@ BESIDE = {
     "unit": (("pythons",),),
     "integration": (
         ("pki", "agent", "rights", "docs", "browser", "chart", "replay"),
-        ("zipapp", "e2e"),
+        ("zipapp", "demo", "e2e"),
     ),
 }
 # Taking each right away leaves requests behind that nobody could answer: that has a cluster of its own.
@@ -103,7 +103,11 @@ LONGEST = (
 # fails alone, too, fails the run; that something passed only then is said.
 LAST_FAILED = "--last-failed"
 AGAIN = ("unit", "pythons", "integration", "pki", "agent", "rights", "docs", "browser")
-COMMANDS = {"e2e": ("-m", "testbed.node"), "pythons": ("-m", "tools.pythons")}
+COMMANDS = {
+    "demo": ("-m", "testbed.demo"),
+    "e2e": ("-m", "testbed.node"),
+    "pythons": ("-m", "tools.pythons"),
+}
 # The servers are written in Go and have memory enough: looking for garbage less often spares the API server a
 # tenth of its processor time and more.
 ENVIRONMENT = {"GOGC": "400"}
