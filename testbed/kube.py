@@ -20,7 +20,7 @@ from testbed.processes import PATIENCE
 
 Object = dict[str, Any]
 Objects = list[Object]  # the class below has a method named list
-POLL_SECONDS = 0.1
+POLL_SECONDS, LONGEST_PAUSE = 0.1, 0.4
 
 
 class Kube:
@@ -129,6 +129,7 @@ class Kube:
         """
         holds = _condition(until) if isinstance(until, str) else until
         deadline = time.monotonic() + timeout
+        pause = POLL_SECONDS / 2
         while True:
             item = self.find(api_version, kind, name, namespace)
             if item is not None and holds(item):
@@ -138,7 +139,8 @@ class Kube:
                 what = until if isinstance(until, str) else "as asked"
                 status = "it doesn't exist" if item is None else f"its status: {item.get('status')}"
                 raise TestbedError(f"{where} did not become {what} in {timeout:.0f} s; {status}")
-            time.sleep(POLL_SECONDS)
+            time.sleep(pause)
+            pause = min(1.3 * pause, LONGEST_PAUSE)  # what takes long is looked at less often
 
     def service_account_token(
         self, namespace: str, name: str, audiences: Iterable[str] = (), seconds: int = 30 * 86_400
