@@ -135,8 +135,8 @@ def test_what_would_be_renewed_again_and_again_is_refused_once(cluster: Scope, m
         until=lambda found: "lastFailureTime" in (found.get("status") or {}),
     )
     # cert-manager asks again after its backoff, a second here: the same request made anew, never one more.
-    (one,) = requests_of(cluster)
-    assert "again and again: rotate the CA" in failure(cluster, one["metadata"]["name"])
+    assert [one["metadata"]["name"] for one in requests_of(cluster)] in ([], ["web-1"])
+    assert "again and again: rotate the CA" in failure(cluster, "web-1")
 
 
 def test_vaults_own_truncation_is_held_to_the_same_rule(scope: Scope) -> None:
