@@ -21,7 +21,7 @@ from tempfile import TemporaryFile
 from typing import IO
 
 from testbed.errors import TestbedError
-from testbed.processes import PATIENCE, spawn
+from testbed.processes import PATIENCE, Child, spawn
 
 _SERVER = Path(__file__).with_name("forkserver.py")
 
@@ -150,6 +150,16 @@ def run_command(
         return SERVER.run(told, answer, timeout)
     command = [str(vault_issuer()), *told]
     return subprocess.run(command, input=answer, capture_output=True, text=True, check=False, timeout=timeout)
+
+
+def start_command(words: Sequence[str], environment: Mapping[str, str], output: IO[bytes]) -> Child:
+    """Start `vault-issuer` with these words, this environment and no more, and its output there.
+
+    It leads a process group of its own.
+    """
+    if SERVER is not None:
+        return SERVER.start(words, environment, output)
+    return spawn([str(vault_issuer()), *words], environment, output)
 
 
 def vault_issuer() -> Path:

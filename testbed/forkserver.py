@@ -85,9 +85,15 @@ class ForkServer:
 
 
 def import_product() -> None:
-    """Import what the command imports for a controller, in its order; no fork looks for garbage in it."""
+    """Import what the command imports for a controller, in its order, and for `pki apply`; no fork looks for
+    garbage in it."""
     import issuer.cli.main
     import issuer.controller.process.run
+    import issuer.pki.apply.applying
+    import issuer.pki.plan.saved
+    import issuer.pki.plan.show
+    import issuer.pki.server.logins
+    import issuer.pki.session
     import issuer.signing.step.connector
     import issuer.signing.vault.connector  # noqa: F401  # imported for those that are forked
 

@@ -7,6 +7,7 @@ from itertools import count
 
 import pytest
 
+from testbed.forking import forked_commands
 from testbed.openbao import OpenBao
 from testbed.servers import find_bao
 from tests.pki.support import Vault
@@ -31,6 +32,13 @@ def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
         yield server
     finally:
         server.close()
+
+
+@pytest.fixture(scope="module")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fork the commands that a module starts as processes from one that has imported them."""
+    with forked_commands(tmp_path_factory.mktemp("forks") / "forkserver.log"):
+        yield
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ from typer.testing import Result
 
 from issuer.pki.file.authority import Authority, Origin
 from issuer.pki.file.reading import load
+from testbed.forking import start_command
+from testbed.processes import Child
 from tests.pki.cutting import CutMode, CuttingProxy
 from tests.pki.support import Vault, actions
 
@@ -107,19 +109,16 @@ class Case:
         proxy = CuttingProxy(self.vault.bao, at, mode)
         with proxy.running():
             ran = self._started(proxy.addr)
-            proxy.killed = ran.kill
+            proxy.killed = lambda: os.killpg(ran.pid, signal.SIGKILL)
             code = ran.wait()
         if proxy.is_cut:
             assert code == -signal.SIGKILL
         return proxy.is_cut
 
-    def _started(self, addr: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "issuer", "pki", "apply", "--yes", *self.words],
-            env={**os.environ, **self.vault.environment(), **self.variables, "VAULT_ADDR": addr},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+    def _started(self, addr: str) -> Child:
+        environment = {**os.environ, **self.vault.environment(), **self.variables, "VAULT_ADDR": addr}
+        with Path(os.devnull).open("wb") as nothing:
+            return start_command(["pki", "apply", "--yes", *self.words], environment, nothing)
 
     def authorities(self) -> Mapping[str, Authority]:
         """The authorities of the files by name."""

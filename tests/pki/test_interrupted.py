@@ -15,6 +15,7 @@ from tests.pki.cutting import CutMode, CuttingProxy
 from tests.pki.interrupted import LEFT, Case
 from tests.pki.support import Vault
 
+pytestmark = pytest.mark.usefixtures("forks")
 SEEDS = (1, 2, 3, 4, 5)
 CALLS = {"two-tier": 31, "imported": 12, "offline": 9}
 """Calls of the first run of each case at least: more where another mount can be asked for its fields."""

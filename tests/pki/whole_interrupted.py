@@ -18,6 +18,8 @@ from tests.pki.interrupted import Case
 from tests.pki.new_vaults import new_vault
 from tests.pki.support import Vault
 
+pytestmark = pytest.mark.usefixtures("forks")
+
 
 @pytest.mark.parametrize("mode", list(CutMode))
 @pytest.mark.parametrize("name", CASES)
