@@ -220,4 +220,4 @@ def _until(holds: Callable[[], bool], what: str, seconds: float = 120.0) -> None
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"waited {seconds:.0f} s until {what}"
-        time.sleep(0.2)
+        time.sleep(0.5)
