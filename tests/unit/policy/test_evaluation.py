@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from issuer.duration import parse_duration
 from issuer.policy.evaluation import MAX_REPORTED, violations
 from issuer.policy.facts import RequestFacts
+from tests.rsa_keys import rsa_key
 from tests.unit.policy.forge import (
     CN,
     EVERYTHING,
@@ -225,7 +226,7 @@ def test_keys_are_held_to_kind_and_size(constraint: dict[str, Any], broken: list
 
 
 _REQUESTS = [
-    _request(rsa.generate_private_key(65537, 2048)),
+    _request(rsa_key()),
     _request(ec.generate_private_key(ec.SECP256R1())),
     _request(ed25519.Ed25519PrivateKey.generate()),
 ]

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from issuer.policy.evaluation import violations
 from issuer.x509.keys import Key, read_key
+from tests.rsa_keys import rsa_key
 from tests.unit.policy.forge import facts, policy
 
 PATH = "spec.constraints.privateKey"
@@ -25,7 +26,7 @@ def csr(kind: str) -> bytes:
     key: CertificateIssuerPrivateKeyTypes
     match kind.split("-"):
         case ["rsa", size, *rest]:
-            key = rsa.generate_private_key(int(rest[0]) if rest else 65537, int(size))
+            key = rsa_key(int(size), int(rest[0]) if rest else 65537)
         case ["ec", curve]:
             key = ec.generate_private_key(getattr(ec, curve)())
         case ["dsa"]:
@@ -99,9 +100,8 @@ def flaw(modulus: int, exponent: int = 65537) -> str:
     return read_key(rsa.RSAPublicNumbers(exponent, modulus).public_key()).flaw
 
 
-@cache
 def good() -> int:
-    return rsa.generate_private_key(65537, 2048).public_key().public_numbers().n
+    return rsa_key().public_key().public_numbers().n
 
 
 def test_flaws_of_rsa_keys_are_named() -> None:

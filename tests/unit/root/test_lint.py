@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from issuer.root.certificates.constraints import name_bounds, wider_than
 from issuer.root.certificates.lint import LintCode, lint
+from tests.rsa_keys import rsa_key
 from tests.unit.root.support import DAY, NOW, new_root, subject
 
 LEDGER, KEY = new_root(nameConstraints={"permitted": {"dnsNames": ["example.test"]}})
@@ -90,7 +91,7 @@ FAULTS: list[tuple[LintCode, dict[str, Any]]] = [
         {"extra": ((x509.SubjectAlternativeName([x509.DNSName("a.example.test")]), False),)},
     ),
     (LintCode.ISSUER_NAME, {"issuer": subject("Another Root")}),
-    (LintCode.KEY, {"key": rsa.generate_private_key(public_exponent=65_537, key_size=1024)}),
+    (LintCode.KEY, {"key": rsa_key(1024)}),
     (LintCode.KEY, {"key": ec.generate_private_key(ec.SECP256K1())}),
     (LintCode.KEY_USAGE, {"usage": None}),
     (LintCode.KEY_USAGE, {"usage": MORE}),

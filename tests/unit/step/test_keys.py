@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from issuer.step.errors import AnotherKey, KeyUnusable
 from issuer.step.keys import ProvisionerKey, read_private, read_public
+from tests.rsa_keys import rsa_key
 from tests.unit.step.fake import encoded, jwk
 
 DATA = b"header.claims"
@@ -75,7 +76,7 @@ def test_a_key_of_ed25519_signs() -> None:
 
 @pytest.mark.parametrize("algorithm", ["RS256", "PS384", None])
 def test_a_key_of_rsa_signs(algorithm: str | None) -> None:
-    key = rsa.generate_private_key(65537, 2048)
+    key = rsa_key()
     read = read_own(rsa_jwk(key, **({"alg": algorithm} if algorithm else {})))
     assert read.algorithm == (algorithm or "RS256")
     digest = hashes.SHA384() if algorithm == "PS384" else hashes.SHA256()
@@ -115,7 +116,7 @@ def test_what_is_no_private_key_is_refused_and_not_shown(found: Any) -> None:
     assert raised.value.__cause__ is None
 
 
-RSA = rsa.generate_private_key(65537, 2048)
+RSA = rsa_key()
 P, Q, D = (getattr(RSA.private_numbers(), part) for part in "pqd")
 N = P * Q
 PRIME = (

@@ -22,6 +22,7 @@ from issuer.x509.names import Name, NameKind
 from issuer.x509.request import MAX_REQUEST_BYTES, decode_request, read_request
 from tests.builders import MD5_WITH_RSA, SHA1_WITH_RSA, signed_as_once
 from tests.examples import examples
+from tests.rsa_keys import rsa_key
 
 if TYPE_CHECKING:
     from tests.unit.x509.conftest import Make
@@ -46,7 +47,7 @@ def test_a_good_request_is_read_and_written_anew(make: Make) -> None:
 
 @pytest.mark.parametrize("kind", ["rsa", "ed25519"])
 def test_other_keys_are_read_too(make: Make, kind: str) -> None:
-    key = rsa.generate_private_key(65537, 2048) if kind == "rsa" else ed25519.Ed25519PrivateKey.generate()
+    key = rsa_key() if kind == "rsa" else ed25519.Ed25519PrivateKey.generate()
     assert read_request(make.pem(make.request(key=key))).sans == {Name(NameKind.DNS, "web.example")}
 
 
@@ -107,13 +108,8 @@ def signed_by(key: rsa.RSAPrivateKey, identifier: int, algorithm: hashes.HashAlg
     return signed_as_once(builder, key, algorithm, identifier)
 
 
-@pytest.fixture(scope="module")
-def rsa_key() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(65537, 2048)
-
-
-def test_sha1_proves_that_the_requester_has_the_key(make: Make, rsa_key: rsa.RSAPrivateKey) -> None:
-    der = signed_by(rsa_key, SHA1_WITH_RSA, hashes.SHA1())
+def test_sha1_proves_that_the_requester_has_the_key(make: Make) -> None:
+    der = signed_by(rsa_key(), SHA1_WITH_RSA, hashes.SHA1())
     read = read_request(make.pem(x509.load_der_x509_csr(der)))
     assert [one.value for one in read.names] == ["printer.example"]
     other = bytearray(der)
@@ -122,8 +118,8 @@ def test_sha1_proves_that_the_requester_has_the_key(make: Make, rsa_key: rsa.RSA
         read_request(make.pem(x509.load_der_x509_csr(bytes(other))))
 
 
-def test_a_request_that_is_signed_by_md5_says_so(make: Make, rsa_key: rsa.RSAPrivateKey) -> None:
-    der = signed_by(rsa_key, MD5_WITH_RSA, hashes.MD5())
+def test_a_request_that_is_signed_by_md5_says_so(make: Make) -> None:
+    der = signed_by(rsa_key(), MD5_WITH_RSA, hashes.MD5())
     with pytest.raises(InvalidRequest, match="signed by MD5: make it anew, with SHA-256"):
         read_request(make.pem(x509.load_der_x509_csr(der)))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -27,6 +27,7 @@ from issuer.vault.login.methods import CertificateLogin
 from issuer.vault.transport import VaultClient
 from testbed.certs import ClientCA, ClientPair, PrivateKey, write_server
 from tests import odd_certificates as odd
+from tests.rsa_keys import rsa_key
 from tests.unit.vault import fake
 
 TRUSTED = ClientCA("client CA")
@@ -124,7 +125,7 @@ async def test_a_login_with_a_certificate_of_its_own_uses_a_connection_of_its_ow
 
 
 KEYS: dict[str, Callable[[], PrivateKey]] = {
-    "rsa": lambda: rsa.generate_private_key(65537, 2048),
+    "rsa": rsa_key,
     "ec": lambda: ec.generate_private_key(ec.SECP384R1()),
     "ed25519": ed25519.Ed25519PrivateKey.generate,
 }

@@ -6,12 +6,13 @@ import itertools
 from typing import TYPE_CHECKING
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from issuer.x509.chains.anchors import Anchors
 from issuer.x509.chains.chain import build_chain, candidate_chains, read_certificates, signing_ca
 from issuer.x509.describe import fingerprint
 from issuer.x509.errors import ChainError
+from tests.rsa_keys import rsa_key
 
 if TYPE_CHECKING:
     from tests.unit.x509.conftest import Make
@@ -54,7 +55,7 @@ def test_without_the_root_the_topmost_ca_known_is_the_top(make: Make) -> None:
 
 @pytest.mark.parametrize("kind", ["rsa", "ed25519"])
 def test_other_signature_algorithms_hold_too(make: Make, kind: str) -> None:
-    key = rsa.generate_private_key(65537, 2048) if kind == "rsa" else ed25519.Ed25519PrivateKey.generate()
+    key = rsa_key() if kind == "rsa" else ed25519.Ed25519PrivateKey.generate()
     root = make.root(key=key)
     inter = root.authority("Int")
     chain = build_chain(inter.sign(make.Template()), [inter.certificate, root.certificate], make.NOW)

@@ -27,6 +27,7 @@ from issuer.x509.encoding.raw import read_raw
 from issuer.x509.errors import ChainError, InvalidCertificate
 from tests import odd_certificates as odd
 from tests.examples import examples
+from tests.rsa_keys import rsa_key
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 PLAIN = "sorted relative name"
@@ -117,7 +118,7 @@ def test_an_odd_root_may_sign_by_any_usual_algorithm(algorithm: str) -> None:
     """Signatures of certificates that the library doesn't decode are verified here."""
     key: rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
     if algorithm == "pss":
-        key = rsa.generate_private_key(65537, 2048)
+        key = rsa_key()
     else:
         key = (
             ed25519.Ed25519PrivateKey.generate()

@@ -21,6 +21,7 @@ from issuer.x509.contents import RequestPart
 from issuer.x509.errors import InvalidRequest
 from issuer.x509.extensions import BasicConstraints, asked_constraints
 from issuer.x509.request import CertificateSigningRequest, read_request
+from tests.rsa_keys import rsa_key
 from tests.unit.policy.forge import (
     BC,
     CN,
@@ -106,7 +107,7 @@ def test_an_odd_encoding_with_one_meaning_is_read_and_goes_on_as_it_came(odd: st
 def test_other_keys_sign_odd_requests_too(kind: str) -> None:
     made: Key
     if kind == "rsa":
-        made = rsa.generate_private_key(65537, 2048)
+        made = rsa_key()
         signs = information(version=b"\x01", by=made)
         algorithm = sequence(oid("1.2.840.113549.1.1.11"), b"\x05\x00")
         signature = made.sign(signs, PKCS1v15(), hashes.SHA256())
