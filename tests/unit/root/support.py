@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 from typer.testing import CliRunner, Result
 
@@ -29,10 +28,13 @@ from issuer.root.ceremony.roots import begin_root, spki_hex
 from issuer.root.certificates import keys
 from issuer.root.certificates.keys import PrivateKey
 from issuer.root.record.ledger import RootLedger
+from tests.scripts import ROOT, run_script
 
 NOW: Final = datetime(2027, 3, 1, 12, tzinfo=UTC)
 DAY: Final = timedelta(days=1)
 PASSPHRASE: Final = "correct horse battery"
+NEW_KEY: Final = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc")
+"""Words of `openssl req` for a key that takes no time to make."""
 CRL_URL: Final = "http://pki.example.test/root.crl"
 
 
@@ -102,6 +104,11 @@ class Place:
     def ledger(self) -> Path:
         return self.root / "ledger.jsonl"
 
+    def key(self, key: PrivateKey, file: str = "ca.key") -> None:
+        """Write a key without encryption."""
+        plain = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        (self.path / file).write_bytes(plain)
+
     def secret(self, name: str, text: str) -> Path:
         file = self.path / name
         file.touch(0o600)
@@ -153,30 +160,30 @@ def openssl(*words: str | Path) -> subprocess.CompletedProcess[str]:
 def process(
     script: str, *words: str, cwd: Path, before: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:
-    """Run a Python script in a process of its own; `before` are words that run it."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])}
-    return subprocess.run(
-        [*before, sys.executable, "-c", script, *words],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-    )
+    """Run a Python script in a process of its own, which finds `issuer` from any folder."""
+    return run_script(script, *words, before=before, cwd=cwd, env={**os.environ, "PYTHONPATH": str(ROOT)})
+
+
+WITHOUT_NETWORK: Final = ("unshare", "--user", "--map-root-user", "--net")
+"""Words that run a program without a network."""
+
+
+def why_not_alone() -> str:
+    """Return why no program can be run by WITHOUT_NETWORK on this machine, or nothing."""
+    if shutil.which(WITHOUT_NETWORK[0]) is None:
+        return "unshare is not installed (Debian: util-linux)"
+    tried = subprocess.run([*WITHOUT_NETWORK, "true"], capture_output=True, text=True, check=False)
+    return f"no network namespace may be made here: {tried.stderr.strip()}" if tried.returncode else ""
 
 
 def alone() -> list[str]:
-    """Return the words that run a program without a network.
+    """Return WITHOUT_NETWORK.
 
     Skips the test where no namespace may be made, and fails it for root, as whom CI's machine runs it.
     """
-    words = ["unshare", "--user", "--map-root-user", "--net"]
-    why = "unshare is not installed (Debian: util-linux)"
-    if shutil.which(words[0]) is not None:
-        tried = subprocess.run([*words, "true"], capture_output=True, text=True, check=False)
-        if not tried.returncode:
-            return words
-        why = f"no network namespace may be made here: {tried.stderr.strip()}"
+    why = why_not_alone()
+    if not why:
+        return list(WITHOUT_NETWORK)
     said = f"NOT SHOWN: `vault-issuer root` without a network. {why}"
     if os.geteuid() == 0:
         pytest.fail(said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from datetime import timedelta
 from pathlib import Path
@@ -369,38 +370,46 @@ def test_another_command_at_work_is_waited_for_by_a_person(root: Place) -> None:
 
 
 PTY = """
-import os, pty, sys
-answers = sys.argv[1].split("|")
-child, terminal = pty.fork()
-if child == 0:
-    os.execv(sys.executable, [sys.executable, "-m", "issuer", "root", *sys.argv[2:]])
-seen = b""
-while True:
-    try:
-        data = os.read(terminal, 4096)
-    except OSError:
-        break
-    if not data:
-        break
-    seen += data
-    if answers and seen.rstrip().endswith((b":", b"[y/N]:")) and data.strip():
-        os.write(terminal, answers.pop(0).encode() + b"\\n")
-_, status = os.waitpid(child, 0)
-print(seen.decode())
-sys.exit(os.waitstatus_to_exitcode(status))
+import json, os, pty, sys
+from issuer.cli.main import app
+from issuer.root.certificates import keys
+keys.SCRYPT_N = 16
+
+def typed(words, answers):
+    child, terminal = pty.fork()
+    if child == 0:
+        app(["root", *words])
+    seen = b""
+    while True:
+        try:
+            data = os.read(terminal, 4096)
+        except OSError:
+            break
+        if not data:
+            break
+        seen += data
+        if answers and seen.rstrip().endswith((b":", b"[y/N]:")) and data.strip():
+            os.write(terminal, answers.pop(0).encode() + b"\\n")
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), seen.decode()
+
+print(json.dumps([typed(*one) for one in json.loads(sys.argv[1])]))
 """
+"""Runs commands, each typed on a terminal of its own; prints exit codes and what is seen there."""
 
 
 def test_passphrases_and_yeses_are_typed_on_a_terminal(tmp_path: Path) -> None:
     one, two = "the first person's words", "the second person's words"
-    typed = f"{one}|{one}|{two}|{two}"
-    made = process(PTY, typed, "init", "--common-name", "Root", "--two-passphrases", cwd=tmp_path)
-    assert made.returncode == 0, made.stdout
-    assert one not in made.stdout
-    assert "New passphrase 2 of 2" in made.stdout
     (tmp_path / "env.csr").write_bytes(csr())
-    declined = process(PTY, "n", "sign", "env.csr", cwd=tmp_path)
-    assert declined.returncode == 1
-    signed = process(PTY, f"y|{one}|{two}", "sign", "env.csr", cwd=tmp_path)
-    assert signed.returncode == 0, signed.stdout
+    runs = [
+        (["init", "--common-name", "Root", "--two-passphrases"], [one, one, two, two]),
+        (["sign", "env.csr"], ["n"]),
+        (["sign", "env.csr"], ["y", one, two]),
+    ]
+    done = process(PTY, json.dumps(runs), cwd=tmp_path)
+    (made, shown), (declined, _), (signed, said) = json.loads(done.stdout)
+    assert made == 0, shown
+    assert one not in shown
+    assert "New passphrase 2 of 2" in shown
+    assert declined == 1
+    assert signed == 0, said
     assert (tmp_path / "env.pem").exists()

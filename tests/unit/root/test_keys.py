@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from issuer.root.certificates.keys import (
     KeyKind,
@@ -19,7 +19,8 @@ from issuer.root.certificates.keys import (
 )
 from issuer.root.errors import RootRefusal
 from issuer.root.reasons import RefusalReason
-from tests.unit.root.support import PASSPHRASE, openssl
+from tests.rsa_keys import rsa_key
+from tests.unit.root.support import PASSPHRASE, Place, openssl
 
 TWO = Passphrase(["correct horse battery", "staple of the second"])
 
@@ -48,6 +49,7 @@ def read_public(pem: str) -> ec.EllipticCurvePublicKey:
     return key
 
 
+@pytest.mark.usefixtures("place")  # where scrypt costs nothing
 def test_each_key_is_encrypted_with_a_salt_of_its_own() -> None:
     key = make_key(KeyKind.EC_P384)
     assert encrypted_pem(key, TWO) != encrypted_pem(key, TWO)
@@ -59,20 +61,19 @@ def test_each_key_is_encrypted_with_a_salt_of_its_own() -> None:
         ["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
         ["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-aes256"],
         ["ecparam", "-name", "secp384r1", "-genkey"],
-        ["genrsa", "-traditional", "2048"],
-        ["genrsa", "-traditional", "-aes128", "2048"],
-        ["genrsa", "-aes256", "2048"],
+        ["rsa", "-in", "plain.key", "-traditional"],
+        ["rsa", "-in", "plain.key", "-traditional", "-aes128"],
+        ["pkey", "-in", "plain.key", "-aes256"],
         ["genpkey", "-algorithm", "ED25519"],
     ],
     ids=["PKCS8", "PKCS8-encrypted", "SEC1", "PKCS1", "PKCS1-encrypted", "RSA-PKCS8-encrypted", "Ed25519"],
 )
-def test_keys_of_openssl_are_read(words: list[str], tmp_path: Path) -> None:
-    file = tmp_path / "ca.key"
-    encrypted = next((one for one in words if one.startswith("-aes")), None)
-    last = [words[-1]] if words[-1].isdigit() else []
-    head = words[: len(words) - len(last)]
-    secret = [] if encrypted is None else [flag_of(words[0]), f"pass:{PASSPHRASE}"]
-    openssl(*head, *secret, "-out", file, *last)
+def test_keys_of_openssl_are_read(words: list[str], place: Place) -> None:
+    place.key(rsa_key(), "plain.key")
+    encrypted = any(one.startswith("-aes") for one in words)
+    flag = "-pass" if words[0] == "genpkey" else "-passout"
+    openssl(*words, *([flag, f"pass:{PASSPHRASE}"] if encrypted else []), "-out", "ca.key")
+    file = place.path / "ca.key"
     key = read_private_key(file.read_bytes(), Passphrase([PASSPHRASE]) if encrypted else None)
     assert has_signed(key.public_key(), sign_bytes(key, b"text"), b"text")
     assert not has_signed(key.public_key(), sign_bytes(key, b"text"), b"texts")
@@ -82,10 +83,7 @@ def test_keys_of_openssl_are_read(words: list[str], tmp_path: Path) -> None:
         assert refused.value.reason is RefusalReason.WRONG_PASSPHRASE
 
 
-def flag_of(command: str) -> str:
-    return "-passout" if command in ("genrsa",) else "-pass"
-
-
+@pytest.mark.usefixtures("place")
 def test_a_wrong_passphrase_shows_nothing_of_key_or_passphrase() -> None:
     pem = encrypted_pem(make_key(KeyKind.EC_P384), TWO)
     with pytest.raises(RootRefusal) as refused:
@@ -117,5 +115,5 @@ def test_what_is_no_key_is_refused(pem: bytes) -> None:
 
 
 def test_rsa_signs_too() -> None:
-    key = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
+    key = rsa_key()
     assert has_signed(key.public_key(), sign_bytes(key, b"text"), b"text")

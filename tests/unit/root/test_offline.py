@@ -10,7 +10,15 @@ from typing import Final
 
 import pytest
 
-from tests.unit.root.support import PASSPHRASE, alone, csr, process, spki
+from tests.unit.root.support import (
+    PASSPHRASE,
+    WITHOUT_NETWORK,
+    alone,
+    csr,
+    process,
+    spki,
+    why_not_alone,
+)
 
 CLIENTS: Final = (
     "aiohttp",
@@ -58,16 +66,23 @@ def prepared(folder: Path) -> str:
     return spki(pem)
 
 
-def test_no_command_loads_a_client_or_makes_a_socket(tmp_path: Path) -> None:
-    done = process(CEREMONY, prepared(tmp_path), cwd=tmp_path)
-    assert done.stdout == "done\n", done.stdout + done.stderr
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What CEREMONY printed, in one process for all; without a route wherever that can be."""
+    folder = tmp_path_factory.mktemp("offline")
+    before = () if why_not_alone() else WITHOUT_NETWORK
+    done = process(CEREMONY, prepared(folder), cwd=folder, before=before)
+    return done.stdout + done.stderr
 
 
-def test_all_of_it_works_where_there_is_no_route(tmp_path: Path) -> None:
-    words = alone()
-    done = process(CEREMONY, prepared(tmp_path), cwd=tmp_path, before=words)
-    assert done.stdout == "done\n", done.stdout + done.stderr
-    routes = subprocess.run([*words, "cat", "/proc/net/route"], capture_output=True, text=True, check=True)
+def test_no_command_loads_a_client_or_makes_a_socket(outcome: str) -> None:
+    assert outcome == "done\n"
+
+
+def test_all_of_it_works_where_there_is_no_route(outcome: str) -> None:
+    words = [*alone(), "cat", "/proc/net/route"]
+    assert outcome == "done\n"
+    routes = subprocess.run(words, capture_output=True, text=True, check=True)
     assert len(routes.stdout.splitlines()) <= 1, "there is a route"
 
 

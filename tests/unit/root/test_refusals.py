@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from issuer.root.ceremony.signing import plan_signing, sign
 from issuer.root.certificates.requests import read_ca_request
 from issuer.root.errors import RootRefusal
 from issuer.root.reasons import RefusalReason
-from tests.unit.root.support import NOW, Place, csr, new_root, openssl, sign_wish
+from tests.rsa_keys import rsa_key
+from tests.unit.root.support import NEW_KEY, NOW, Place, csr, new_root, openssl, sign_wish
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 SAN = x509.SubjectAlternativeName([x509.DNSName("x.example.test")])
@@ -20,6 +21,7 @@ EKU = x509.ExtendedKeyUsage([x509.ObjectIdentifier("1.3.6.1.5.5.7.3.1")])
 BASIC = x509.BasicConstraints(ca=True, path_length=3)
 LEAF = x509.BasicConstraints(ca=False, path_length=None)
 PERMITTED = {"permitted": {"dnsNames": ["example.test"]}}
+CA_USAGE = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
 OUTSIDE = {"permitted": {"dnsNames": ["other.test"]}}
 
 
@@ -45,7 +47,7 @@ def test_a_named_extension_may_be_left_out() -> None:
 
 @pytest.mark.parametrize("bits", [1024, 2048])
 def test_weak_keys_are_refused(bits: int) -> None:
-    weak = rsa.generate_private_key(public_exponent=65_537, key_size=bits)
+    weak = rsa_key(bits)
     assert reason(csr(weak)) is RefusalReason.KEY_WEAK
 
 
@@ -81,10 +83,11 @@ def test_a_root_of_openssl_is_taken_over(place: Place) -> None:
     from datetime import UTC, datetime
 
     place.now = datetime.now(UTC)  # OpenSSL signs by the machine's clock
-    words = ["-x509", "-newkey", "rsa:2048", "-days", "3000", "-subj", "/O=Old/CN=Old Root"]
-    usage = ["-addext", "keyUsage=critical,keyCertSign,cRLSign"]
-    openssl("req", *words, *usage, "-keyout", "ca.key", "-out", "ca.crt", "-passout", "pass:an older one")
+    place.key(rsa_key(), "plain.key")
+    openssl("pkey", "-in", "plain.key", "-aes256", "-passout", "pass:an older one", "-out", "ca.key")
     place.secret("old", "an older one")
+    words = ["-x509", "-passin", "pass:an older one", "-days", "3000", "-subj", "/O=Old/CN=Old Root"]
+    openssl("req", *words, *CA_USAGE, "-key", "ca.key", "-out", "ca.crt")
     took = ["--from-certificate", "ca.crt", "--from-passphrase-file", "old", "--from-key", "ca.key"]
     done = place.unlocked("init", *took)
     assert done.exit_code == 0, done.output
@@ -96,17 +99,17 @@ def test_a_root_of_openssl_is_taken_over(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "weak"), [(("rsa:1024",), True), (("rsa:2048",), False), (("rsa:3072", "-sha1"), False)]
+    ("size", "digest", "weak"), [(1024, "-sha256", True), (2048, "-sha256", False), (3072, "-sha1", False)]
 )
 def test_a_weak_root_that_was_taken_over_signs_nothing_or_says_it_each_time(
-    place: Place, kind: tuple[str, ...], weak: bool
+    place: Place, size: int, digest: str, weak: bool
 ) -> None:
     from datetime import UTC, datetime
 
     place.now = datetime.now(UTC)  # OpenSSL signs by the machine's clock
-    words = ["-x509", "-newkey", *kind, "-noenc", "-days", "3000", "-subj", "/O=Old/CN=Old Root"]
-    usage = ["-addext", "keyUsage=critical,keyCertSign,cRLSign"]
-    openssl("req", *words, *usage, "-keyout", "ca.key", "-out", "ca.crt")
+    place.key(rsa_key(size))
+    words = ["-x509", digest, "-days", "3000", "-subj", "/O=Old/CN=Old Root"]
+    openssl("req", *words, *CA_USAGE, "-key", "ca.key", "-out", "ca.crt")
     took = place.json("init", "--from-certificate", "ca.crt", "--from-key", "ca.key")
     assert took["notes"]
     place.csr()
@@ -121,7 +124,7 @@ def test_a_weak_root_that_was_taken_over_signs_nothing_or_says_it_each_time(
 
 def test_the_key_of_another_root_is_refused(place: Place) -> None:
     for name in ("one", "two"):
-        words = ["-x509", "-newkey", "rsa:2048", "-noenc", "-days", "3000", "-subj", f"/CN={name}"]
+        words = ["-x509", *NEW_KEY, "-days", "3000", "-subj", f"/CN={name}"]
         openssl("req", *words, "-keyout", f"{name}.key", "-out", f"{name}.crt")
     took = ["--from-key", "one.key", "--from-certificate", "two.crt"]
     assert place.json("init", *took, code=1)["refused"] == "WrongKey"
