@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.scripts import run_script
+
 HEAVY = (
     "issuer.controller",
     "issuer.statuspage",
@@ -80,7 +82,8 @@ for name in ("issuer.cli.main", *sys.argv[1].split()):
 def found(*modules: str, heavy: tuple[str, ...] = HEAVY) -> list[str]:
     """Import `modules` one after the other in a fresh process; return what of `heavy` each finds loaded."""
     words = [" ".join(modules), " ".join(heavy)]
-    done = subprocess.run([sys.executable, "-c", SCRIPT, *words], capture_output=True, text=True, check=True)
+    done = run_script(SCRIPT, *words)
+    assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
 
@@ -107,6 +110,10 @@ def test_neither_the_controller_nor_an_agent_loads_the_client_of_requests(
 ) -> None:
     """hvac brings it, and what it finds character sets with: 55 ms of the start, and memory of each pod."""
     assert [line for line in of_processes if line.endswith(CLIENT_OF_REQUESTS)] == []
+
+
+def test_nothing_that_makes_traces_is_loaded_before_it_is_asked_for(of_processes: Sequence[str]) -> None:
+    assert [line for line in of_processes if line.endswith("opentelemetry")] == []
 
 
 def test_the_controllers_parts_are_found_where_they_are_loaded(of_processes: Sequence[str]) -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
+from tests.scripts import ROOT, run_script
 from tools.bootstrap import UNUSED
-
-ROOT = Path(__file__).parents[3]
 
 ABSENT = """
 import importlib, pkgutil, sys
@@ -60,14 +58,8 @@ def left_out() -> list[str]:
 def run(folder: Path, code: str, *packages: str) -> subprocess.CompletedProcess[str]:
     """Run code without the modules of these packages."""
     (folder / "kubeconfig").write_text(KUBECONFIG)
-    return subprocess.run(
-        [sys.executable, "-c", ABSENT + code, *packages],
-        cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "HOME": str(folder), "KUBERNETES_SERVICE_HOST": "127.0.0.1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    env = {"PYTHONPATH": str(ROOT), "HOME": str(folder), "KUBERNETES_SERVICE_HOST": "127.0.0.1"}
+    return run_script(ABSENT + code, *packages, cwd=folder, env=env)
 
 
 def test_everything_is_imported_and_credentials_load_without_them(tmp_path: Path) -> None:
