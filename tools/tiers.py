@@ -58,6 +58,10 @@ BESIDE = {
         ("zipapp", "demo", "e2e"),
     ),
 }
+# Where this runs beside, it takes the other processors: a second process would only collect and import anew
+# what the first has, which takes 5 s.
+ALONE_BESIDE = {"unit": "pythons"}
+ONE_PROCESS = ("-n", "0")
 # Taking each right away leaves requests behind that nobody could answer: that has a cluster of its own.
 RIGHTS = "tests/integration/test_rights.py"
 PATHS = {
@@ -131,7 +135,8 @@ def main(arguments: list[str]) -> int:
         for tier in tiers:
             if tier not in aside:
                 others += [threads.submit(_in_turn, line, extra, stopped) for line in lines[tier]]
-                ran.append(run(tier, extra))
+                alone = ONE_PROCESS if ALONE_BESIDE.get(tier) in tiers else ()
+                ran.append(run(tier, [*alone, *extra]))
         ran += [shown(one) for other in others for one in other.result()]
         ran = [again(one) for one in ran]
     for one in ran:
@@ -240,7 +245,7 @@ def again(ran: Ran) -> Ran:
     if ran.code != 1 or ran.tier not in AGAIN:  # 1: pytest ran, and tests failed
         return ran
     print(f"== {ran.tier} tests that failed, once more and alone", flush=True)
-    failed = (LAST_FAILED, "--last-failed-no-failures=none", "-n", "0")
+    failed = (LAST_FAILED, "--last-failed-no-failures=none", *ONE_PROCESS)
     second = finished(ran.tier, [*command(ran.tier), *failed])
     seconds, cpu_seconds = ran.seconds + second.seconds, ran.cpu_seconds + second.cpu_seconds
     return Ran(ran.tier, second.code, seconds, cpu_seconds, repeated=True)

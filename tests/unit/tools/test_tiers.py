@@ -39,6 +39,15 @@ def test_tiers_beside_run_while_the_other_does_and_are_shown_after_it(
         assert f"{tier}: passed in" in told
 
 
+@pytest.mark.parametrize(("tiers_asked", "words"), [(["unit"], "[]"), (["unit", "pythons"], "['-n', '0']")])
+def test_unit_tests_have_one_process_where_other_pythons_run_beside(
+    programs: dict[str, str], capfd: pytest.CaptureFixture[str], tiers_asked: list[str], words: str
+) -> None:
+    programs |= {"unit": "import sys; print('given', sys.argv[1:])", "pythons": ""}
+    assert tiers.main(tiers_asked) == 0
+    assert f"given {words}\n" in capfd.readouterr().out
+
+
 def test_without_the_tier_they_run_beside_they_run_alone(
     programs: dict[str, str], capfd: pytest.CaptureFixture[str]
 ) -> None:
