@@ -33,6 +33,7 @@ LEFT_OUT = (
     "tests/unit/tools",
     "tests/unit/test_sources.py",
     "tests/unit/cli/test_imports.py",
+    "tests/unit/kube/test_image.py",
 )
 """They read the repository's files, run its tools, or look at what imports what: the same on every Python."""
 PLAIN = ("--assert=plain",)
