@@ -24,6 +24,12 @@ from testbed.errors import TestbedError
 from testbed.processes import PATIENCE, Child, spawn
 
 _SERVER = Path(__file__).with_name("forkserver.py")
+_CLIENT = Path(__file__).with_name("forkclient.py")
+_PROGRAM = """#!/bin/sh
+exec '{python}' -IS '{client}' '{socket}' {name} "$@"
+"""
+COMMAND = "vault-issuer"
+PROGRAMS = (COMMAND, "kubectl-vault_issuer", "kubectl_complete-vault_issuer")
 
 
 class Forked:
@@ -68,14 +74,28 @@ class ForkServer:
     """Starts `vault-issuer` by forking; safe to use from several threads.
 
     Args:
-        log: file for what the server itself says.
+        log: file for what the server itself says; beside it lies the folder of programs.
+
+    Attributes:
+        programs: folder for a PATH, of programs that have the server fork the command in their place.
     """
 
     def __init__(self, log: Path) -> None:
+        self.programs = log.parent / "programs"
+        self.programs.mkdir()
+        path = self.programs / ".asked"
         self._asked, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs, log.open("ab") as output:
-            words = [sys.executable, "-P", "-u", str(_SERVER), str(theirs.fileno())]
-            self._process = spawn(words, dict(os.environ), output, (theirs.fileno(),))
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs, listening, log.open("ab") as output:
+            listening.bind(str(path))
+            listening.listen(64)
+            handles = (theirs.fileno(), listening.fileno())
+            words = [sys.executable, "-P", "-u", str(_SERVER), *map(str, handles)]
+            self._process = spawn(words, dict(os.environ), output, handles)
+        for name in PROGRAMS:
+            text = _PROGRAM.format(python=sys.executable, client=_CLIENT, socket=path, name=name)
+            (self.programs / name).write_text(text)
+            (self.programs / name).chmod(0o755)
 
     @property
     def pid(self) -> int:
@@ -90,8 +110,9 @@ class ForkServer:
     def _fork(
         self, words: Sequence[str], environment: Mapping[str, str], files: Sequence[IO[bytes]]
     ) -> Forked:
-        message = json.dumps([list(words), dict(environment)]).encode()
-        ours, theirs = socket.socketpair()
+        message = json.dumps([COMMAND, list(words), dict(environment), str(Path.cwd()), None]).encode()
+        # Of messages: in a stream, the pid and the status of one that ended at once are one number.
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             try:
                 socket.send_fds(self._asked, [message], [*(one.fileno() for one in files), theirs.fileno()])
@@ -160,6 +181,11 @@ def start_command(words: Sequence[str], environment: Mapping[str, str], output: 
     if SERVER is not None:
         return SERVER.start(words, environment, output)
     return spawn([str(vault_issuer()), *words], environment, output)
+
+
+def programs() -> Path:
+    """Return the folder of `vault-issuer` and the plugin for a PATH: of those that are forked, if any are."""
+    return vault_issuer().parent if SERVER is None else SERVER.programs
 
 
 def vault_issuer() -> Path:

@@ -1,8 +1,9 @@
 """Imports the product once and forks for each `vault-issuer` it is asked for; testbed/forking.py asks.
 
-Run as ``python -P -u forkserver.py FD``: FD is a socket, and each message on it has the arguments and the
-environment of one process, with four open files: its standard input, output and error, and a socket that is
-told its pid and, when it has ended, its wait status. The standard library and the product alone are imported.
+Run as ``python -P -u forkserver.py FD LISTENING``: FD is a socket, and each message on it has the program,
+arguments, environment, folder and umask (or null) of one process, with four open files: its standard input,
+output and error, and a socket that is told its pid and, when it has ended, its wait status. Who connects to
+the other socket sends one such message. The standard library and the product alone are imported.
 """
 
 import contextlib
@@ -14,6 +15,7 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Callable
 
 LARGEST_MESSAGE = 1 << 20
 _PR_SET_PDEATHSIG = 1
@@ -22,33 +24,39 @@ _PR_SET_PDEATHSIG = 1
 class ForkServer:
     """The forked processes that run, and whom to tell of their ends."""
 
-    def __init__(self, asked: socket.socket) -> None:
+    def __init__(self, asked: socket.socket, listening: socket.socket) -> None:
         self._asked = asked
+        self._listening = listening
         self._running: dict[int, tuple[int, socket.socket]] = {}  # by pidfd: the process, and who waits
         self._events = select.poll()
         self._events.register(asked, select.POLLIN)
+        self._events.register(listening, select.POLLIN)
 
-    def serve(self) -> bool:
-        """Fork what is asked for until nobody can ask any more; True in a process that was forked."""
+    def serve(self) -> str:
+        """Fork what is asked for until nobody can ask any more: "", or in a forked process its program."""
         while True:
             for ready, _ in self._events.poll():
                 if ready in self._running:
                     self._tell_end(ready)
                     continue
-                message, handles, _, _ = socket.recv_fds(self._asked, LARGEST_MESSAGE, 4)
-                if not message:
-                    return False  # whatever still runs is killed with us
-                if self._fork(message, handles):
-                    return True
+                if ready == self._listening.fileno():
+                    with self._listening.accept()[0] as client:
+                        message, handles, _, _ = socket.recv_fds(client, LARGEST_MESSAGE, 4)
+                else:
+                    message, handles, _, _ = socket.recv_fds(self._asked, LARGEST_MESSAGE, 4)
+                    if not message:
+                        return ""  # whatever still runs is killed with us
+                program = self._fork(message, handles) if message else ""
+                if program:
+                    return program
 
-    def _fork(self, message: bytes, handles: list[int]) -> bool:
+    def _fork(self, message: bytes, handles: list[int]) -> str:
         *standard, last = handles
         who = socket.socket(fileno=last)
         pid = os.fork()
         if pid == 0:
             who.close()
-            self._become(message, standard)
-            return True
+            return self._become(message, standard)
         for one in standard:
             os.close(one)
         with contextlib.suppress(OSError):  # the child does it too, and may have ended
@@ -56,8 +64,9 @@ class ForkServer:
         handle = os.pidfd_open(pid)
         self._running[handle] = (pid, who)
         self._events.register(handle, select.POLLIN)
-        who.sendall(str(pid).encode())
-        return False
+        with contextlib.suppress(OSError):  # who asked may have been killed
+            who.sendall(str(pid).encode())
+        return ""
 
     def _tell_end(self, handle: int) -> None:
         self._events.unregister(handle)
@@ -67,21 +76,26 @@ class ForkServer:
         with contextlib.suppress(OSError), who:
             who.sendall(str(status).encode())
 
-    def _become(self, message: bytes, standard: list[int]) -> None:
+    def _become(self, message: bytes, standard: list[int]) -> str:
         """Be the command: a group of its own, death with the server, its files, environment, arguments."""
         os.setpgid(0, 0)
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         self._asked.close()
+        self._listening.close()
         for handle, (_, who) in self._running.items():
             os.close(handle)
             who.close()
         for number, one in enumerate(standard):
             os.dup2(one, number)
             os.close(one)
-        words, environment = json.loads(message)
+        program, words, environment, folder, mask = json.loads(message)
         os.environ.clear()
         os.environ.update(environment)
-        sys.argv = ["vault-issuer", *words]
+        os.chdir(folder)
+        if mask is not None:
+            os.umask(mask)
+        sys.argv = [program, *words]
+        return str(program)
 
 
 def import_product() -> None:
@@ -100,9 +114,20 @@ def import_product() -> None:
     gc.freeze()
 
 
+def entry_point(program: str) -> Callable[[], None]:
+    """Return what a program of pyproject.toml's `scripts` runs."""
+    from issuer.cli import kubectl, main
+
+    programs = {
+        "vault-issuer": main.main,
+        "kubectl-vault_issuer": kubectl.plugin,
+        "kubectl_complete-vault_issuer": kubectl.complete,
+    }
+    return programs[program]
+
+
 if __name__ == "__main__":
     import_product()
-    if ForkServer(socket.socket(fileno=int(sys.argv[1]))).serve():
-        from issuer.cli.main import main
-
-        main()
+    wanted = ForkServer(*(socket.socket(fileno=int(one)) for one in sys.argv[1:])).serve()
+    if wanted:
+        entry_point(wanted)()

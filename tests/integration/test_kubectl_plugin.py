@@ -14,6 +14,7 @@ import pytest
 
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ControllerProcess, grant_issuer_access
+from testbed.forking import programs
 from testbed.samples import API_VERSION, CERT_MANAGER_ACCOUNT, certificate, policy, use_binding
 from testbed.vaultpki import PkiLayout, setup_token
 from tests.integration.support.common import (
@@ -57,7 +58,7 @@ def plain_kubectl(
     """`kubectl WORDS`, with the plugin on PATH."""
     beside = str(Path(sys.executable).parent)
     env = {
-        "PATH": os.pathsep.join([beside, "/usr/bin", "/bin"]),
+        "PATH": os.pathsep.join([str(programs()), beside, "/usr/bin", "/bin"]),
         "HOME": str(bed.directory),
         "KUBECONFIG": str(kubeconfig or bed.kubeconfig),
     }
