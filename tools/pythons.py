@@ -1,14 +1,16 @@
 """Runs the unit tests on every Python of this machine that is promised, the one of `.venv` apart.
 
 What is judged must not hang on the patch level of an interpreter: Debian 12 has 3.11.2. Each Python gets the
-locked packages in `build/pythons/VERSION`, which uv makes in seconds. A Python that can't have them is named
-with the reason. Tests of this repository's files and tools, which `.venv` alone runs, are left out.
+locked packages by uv, in the testbed's cache, where the next clone finds them, compiled. A Python that can't
+have them is named with the reason. Tests of this repository's files and tools, which `.venv` alone runs, are
+left out.
 
 python -m tools.pythons [-- PYTEST-ARGUMENTS]
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -20,11 +22,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from testbed.cache import cache_directory, cached
 from tests.examples import FEWER
-from tools.bootstrap import LOCK, OLDEST, PROJECT, fingerprint
+from tools.bootstrap import LOCK, OLDEST
 from tools.tiers import LAST_FAILED, ROOT, Ran, ended_with_us, finished
 
-VENVS = ROOT / "build" / "pythons"
 UV = Path(sys.executable).with_name("uv")
 NICE = 10
 """Whoever waits for a server beside this comes first."""
@@ -71,6 +73,7 @@ def run(arguments: list[str]) -> int:
     extra = [one for one in arguments if one != "--"]
     os.nice(NICE)
     os.environ.setdefault(FEWER, "1")  # the Python of `.venv` tries them all
+    os.environ["PYTHONPATH"] = str(ROOT)  # what is installed is for every clone
     pythons = promised(interpreters())
     least = ".".join(map(str, OLDEST))
     print(f"Pythons from {least} on: {', '.join(map(str, pythons)) or 'none'}", flush=True)
@@ -96,7 +99,7 @@ def tested(python: Python, extra: Sequence[str]) -> Ran:
     failed are run once more with pytest's, which show the values.
     """
     repeated = LAST_FAILED in extra
-    words = [str(VENVS / python.version / "bin" / "python"), "-m", "pytest", "tests/unit", "-q"]
+    words = [str(environment(python) / "bin" / "python"), "-m", "pytest", "tests/unit", "-q"]
     words += [f"--ignore={one}" for one in LEFT_OUT]
     words += ["-o", f"cache_dir=.pytest_cache/{python.version}"]
     with tempfile.TemporaryFile("w+") as kept:
@@ -124,7 +127,8 @@ def interpreters() -> Iterator[Python]:
                 continue
             seen.add(real)
             found = asked(path)
-            if found is not None and VENVS not in path.parents and ROOT / ".venv" not in path.parents:
+            ours = {cache_directory(), ROOT / ".venv"}
+            if found is not None and not ours.intersection(path.parents):
                 yield found
 
 
@@ -160,24 +164,28 @@ def unfit(python: Python) -> str:
     return f"it was built without {', '.join(python.missing)}" if python.missing else ""
 
 
+def environment(python: Python) -> Path:
+    """Where its packages are: one environment for each lock, beside the testbed's builds."""
+    lock = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]
+    return cache_directory() / f"python-{python.version}-{lock}"
+
+
 def furnish(python: Python) -> str:
-    """Give it the locked packages and the project; the reason when that fails, else nothing."""
-    venv = VENVS / python.version
-    stamp = venv / ".locked"
-    wanted = fingerprint(f"{python.version} {venv}")
-    if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
-        return ""
-    inside = ["--quiet", "--python", str(venv / "bin" / "python")]
-    for words in (
-        ["venv", "--quiet", "--clear", "--python", str(python.path), str(venv)],
-        ["pip", "install", *inside, "--only-binary", ":all:", "--require-hashes", "-r", str(LOCK)],
-        ["pip", "install", *inside, *PROJECT, str(ROOT)],
-    ):
-        done = subprocess.run([UV, *words], cwd=ROOT, capture_output=True, text=True, check=False)
-        if done.returncode:
-            told = " ".join(done.stderr.split())
-            return f"the locked packages can't be installed for it: {told[-600:]}"
-    stamp.write_text(wanted, encoding="utf-8")
+    """Give it the locked packages; the reason when that fails, else nothing."""
+
+    def fill(folder: Path) -> None:
+        inside = ["--quiet", "--python", str(folder / "bin" / "python"), "--only-binary", ":all:"]
+        for words in (
+            ["venv", "--quiet", "--clear", "--python", str(python.path), str(folder)],
+            ["pip", "install", *inside, "--require-hashes", "-r", str(LOCK)],
+        ):
+            subprocess.run([UV, *words], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    try:
+        cached(environment(python).name, fill)
+    except subprocess.CalledProcessError as error:
+        told = " ".join(error.stderr.split())
+        return f"the locked packages can't be installed for it: {told[-600:]}"
     return ""
 
 

@@ -75,7 +75,7 @@ def test_a_failed_installation_is_a_reason(tmp_path: Path, monkeypatch: pytest.M
     program.write_text("#!/bin/sh\necho 'no wheel of  orjson' >&2\nexit 2\n")
     program.chmod(0o755)
     monkeypatch.setattr(pythons, "UV", program)
-    monkeypatch.setattr(pythons, "VENVS", tmp_path)
+    monkeypatch.setenv("VAULT_ISSUER_CACHE", str(tmp_path / "cache"))
     told = pythons.furnish(python(3, 12, 1))
     assert told == "the locked packages can't be installed for it: no wheel of orjson"
 
@@ -88,11 +88,11 @@ def test_values_are_shown_of_what_failed_and_is_run_once_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extra: list[str], code: int, ended: int
 ) -> None:
     """The first run has plain asserts; in the second a Python on which nothing had failed runs nothing."""
-    program = tmp_path / "3.12.1" / "bin" / "python"
+    monkeypatch.setenv("VAULT_ISSUER_CACHE", str(tmp_path))
+    program = pythons.environment(python(3, 12, 1)) / "bin" / "python"
     program.parent.mkdir(parents=True)
     program.write_text(f'#!/bin/sh\necho "$@"\nexit {code}\n')
     program.chmod(0o755)
-    monkeypatch.setattr(pythons, "VENVS", tmp_path)
     ran = pythons.tested(python(3, 12, 1), extra)
     assert ran.code == ended
     assert ("--assert=plain" in (ran.output or "")) == (not extra)
