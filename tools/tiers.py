@@ -41,7 +41,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PARALLEL = {
     "unit": ("-n", "auto", "--dist", "loadfile"),
     "replay": ("-n", "auto"),
-    "chart": ("-n", "auto"),
+    # By files, most of which build and render things once for all of their tests.
+    "chart": ("-n", "auto", "--dist", "loadfile"),
     "integration": ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"),
     "docs": ("-n", "2", "--dist", "loadfile"),
     "pki": ("-n", "2", "--dist", "loadfile"),
