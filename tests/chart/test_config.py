@@ -25,16 +25,19 @@ BASES = sorted(path.parent.relative_to(CONFIG) for path in CONFIG.rglob("kustomi
 
 def kustomize(directory: Path) -> list[Object]:
     """What `kubectl kustomize` makes of a directory."""
-    return [one for one in documents(_kustomized(directory)) if one]
+    text = _kept(directory) if directory.is_relative_to(CONFIG) else _kustomized(directory)
+    return [one for one in documents(text) if one]
 
 
-@cache  # a test has folders of its own, and none changes those of the clone
 def _kustomized(directory: Path) -> str:
     kubectl = Path(sys.executable).with_name("kubectl")
     done = subprocess.run([kubectl, "kustomize", str(directory)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert not done.stderr, "kustomize warns"
     return done.stdout
+
+
+_kept = cache(_kustomized)  # no test changes a folder of the clone
 
 
 def charts(values: Object | None = None) -> list[Object]:
