@@ -165,9 +165,9 @@ def unfit(python: Python) -> str:
 
 
 def environment(python: Python) -> Path:
-    """Where its packages are: one environment for each lock, beside the testbed's builds."""
-    lock = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]
-    return cache_directory() / f"python-{python.version}-{lock}"
+    """Where its packages are: one environment for each lock and interpreter, beside the testbed's builds."""
+    key = hashlib.sha256(LOCK.read_bytes() + str(python.path).encode()).hexdigest()[:12]
+    return cache_directory() / f"python-{python.version}-{key}"
 
 
 def furnish(python: Python) -> str:
