@@ -55,8 +55,9 @@ PARALLEL = {
 BESIDE = {
     "unit": (("pythons",),),
     "integration": (
-        ("pki", "agent", "rights", "docs", "browser", "chart", "replay"),
+        ("pki", "agent", "rights"),
         ("zipapp", "demo", "e2e"),
+        ("docs", "browser", "chart", "replay"),
     ),
 }
 # Where this runs beside, it takes the other processors: a second process would only collect and import anew

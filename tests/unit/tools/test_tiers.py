@@ -29,11 +29,11 @@ def test_tiers_beside_run_while_the_other_does_and_are_shown_after_it(
     programs: dict[str, str], capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     there = str(tmp_path / "there")
-    programs |= {"integration": WAITS.format(there), "rights": SPEAKS.format("rights")}
-    programs |= {"docs": SPEAKS.format("docs"), "e2e": MAKES.format(there)}
-    assert tiers.main(["integration", "e2e", "rights", "docs"]) == 0
+    programs |= {"integration": WAITS.format(there), "agent": SPEAKS.format("agent")}
+    programs |= {"rights": SPEAKS.format("rights"), "e2e": MAKES.format(there)}
+    assert tiers.main(["integration", "e2e", "agent", "rights"]) == 0
     told = capfd.readouterr().out
-    order = [told.index(one) for one in ("spoken by rights", "spoken by docs", "made")]
+    order = [told.index(one) for one in ("spoken by agent", "spoken by rights", "made")]
     assert order == sorted(order)
     for tier in programs:
         assert f"{tier}: passed in" in told
@@ -86,19 +86,19 @@ import signal, sys
 from tools import tiers
 waits = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); time.sleep(600)"
 tiers.command = lambda tier: [sys.executable, "-c", waits, f"{sys.argv[1]}/{tier}"]
-tiers.main(["integration", "rights", "docs"])
+tiers.main(["integration", "agent", "rights"])
 """
 
 
 def test_who_ends_the_tiers_ends_what_runs_and_nothing_begins_after_it(tmp_path: Path) -> None:
     words = [sys.executable, "-c", STOPPABLE, str(tmp_path)]
     with subprocess.Popen(words, cwd=tiers.ROOT, stderr=subprocess.PIPE, text=True) as running:
-        while {one.name for one in tmp_path.iterdir()} != {"integration", "rights"}:
+        while {one.name for one in tmp_path.iterdir()} != {"integration", "agent"}:
             assert running.poll() is None
             time.sleep(0.02)
         running.send_signal(signal.SIGTERM)
         assert running.wait() == 128 + signal.SIGTERM
-    assert {one.name for one in tmp_path.iterdir()} == {"integration", "rights"}
+    assert {one.name for one in tmp_path.iterdir()} == {"integration", "agent"}
 
 
 def test_what_a_tiers_servers_used_is_counted(programs: dict[str, str]) -> None:
