@@ -7,12 +7,15 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 from testbed.errors import TestbedError
 
 DATA_PREFIX = "vault-issuer-testbed-"
+KEPT_DAYS: Final = 7
 
 
 def cache_directory() -> Path:
@@ -58,6 +61,20 @@ def cached(name: str, fill: Callable[[Path], None], waiting: Callable[[], None] 
             shutil.rmtree(part, ignore_errors=True)
             raise
     return target
+
+
+def used(entry: Path) -> Path:
+    """Note that a cache entry is in use, and return it: `forget_old` counts from then."""
+    os.utime(entry)
+    return entry
+
+
+def forget_old(pattern: str) -> None:
+    """Remove the cache's entries of these names (a glob pattern) that nobody used for KEPT_DAYS."""
+    oldest = time.time() - KEPT_DAYS * 86_400
+    for entry in cache_directory().glob(pattern):
+        if entry.stat().st_mtime < oldest:
+            shutil.rmtree(entry, ignore_errors=True)
 
 
 def memory_directory(megabytes: int) -> Path | None:

@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.cache import cache_directory, cached
+from testbed.cache import cache_directory, cached, forget_old, used
 from tests.examples import FEWER
 from tools.bootstrap import LOCK, OLDEST
 from tools.tiers import LAST_FAILED, ROOT, Ran, ended_with_us, finished
@@ -85,6 +85,7 @@ def run(arguments: list[str]) -> int:
             print(f"{python} is left out: {reason}", flush=True)
         else:
             able.append(python)
+    forget_old("python-*")
     # A process for each core, too, but none collects and imports what another has.
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         done = [threads.submit(tested, python, extra) for python in able]
@@ -182,7 +183,7 @@ def furnish(python: Python) -> str:
             subprocess.run([UV, *words], cwd=ROOT, capture_output=True, text=True, check=True)
 
     try:
-        cached(environment(python).name, fill)
+        used(cached(environment(python).name, fill))
     except subprocess.CalledProcessError as error:
         told = " ".join(error.stderr.split())
         return f"the locked packages can't be installed for it: {told[-600:]}"

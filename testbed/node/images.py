@@ -9,21 +9,19 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 from issuer import __version__
-from testbed.cache import cache_directory, cached, memory_directory
+from testbed.cache import cached, forget_old, memory_directory, used
 from testbed.cluster import REPOSITORY
 from testbed.errors import TestbedError
 from testbed.node.archives import megabytes, write_upper
@@ -56,7 +54,6 @@ _UNREAD: Final = ("doc", "man", "locale")
 # Without it usrmerge comes, and Perl's 50 MB with it.
 _MERGED: Final = "/usr/share/mmdebstrap/hooks/merged-usr"
 _RECIPE: Final = b"2"  # counted up when images are made in another way
-_KEPT_DAYS: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +116,7 @@ def packages(progress: Progress) -> Path:
                 builder.build(context, name, f"--target={stage}")
             _save(builder, _STAGES["packaged"], directory, lower=1)
 
-        return _kept(_entry("image-packages", root.parent.name, *_contents(context)), fill)
+        return used(cached(_entry("image-packages", root.parent.name, *_contents(context)), fill))
 
 
 def project_image(progress: Progress) -> Image:
@@ -129,7 +126,8 @@ def project_image(progress: Progress) -> Image:
         _copy(_CONTEXT, context)
 
         def fill(directory: Path) -> None:
-            _forget_old()
+            for kind in ("app", "packages", "previous", "node"):
+                forget_old(f"image-{kind}-*")
             progress.stage(f"{IMAGE}: its Dockerfile, by buildah")
             made = [
                 f"--build-context={stage}=container-image://localhost/{name}"
@@ -139,7 +137,7 @@ def project_image(progress: Progress) -> Image:
                 builder.build(context, IMAGE, *made)
                 _save(builder, IMAGE, directory, lower=2)
 
-        kept = _kept(_entry("image-app", below.name, IMAGE, *_contents(context)), fill)
+        kept = used(cached(_entry("image-app", below.name, IMAGE, *_contents(context)), fill))
     sizes = [json.loads((one / "size.json").read_text()) for one in (below, kept)]
     unpacked, gzipped = (round(sum(size), 1) for size in zip(*sizes, strict=True))
     return Image(IMAGE, kept / "image.tar", unpacked, gzipped)
@@ -159,7 +157,7 @@ def previous_image(commit: str, progress: Progress) -> Path:
             builder.build(context, PREVIOUS)
             _save(builder, PREVIOUS, directory, lower=1)
 
-    return _kept(_entry("image-previous", root.parent.name, _commit(commit)), fill) / "image.tar"
+    return used(cached(_entry("image-previous", root.parent.name, _commit(commit)), fill)) / "image.tar"
 
 
 def _save(builder: Buildah, image: str, directory: Path, lower: int) -> None:
@@ -228,19 +226,3 @@ def _entry(name: str, *parts: str | bytes) -> str:
     for part in (one.encode() if isinstance(one, str) else one for one in parts):
         digest.update(len(part).to_bytes(8, "big") + part)
     return f"{name}-{digest.hexdigest()[:12]}"
-
-
-def _kept(entry: str, fill: Callable[[Path], None]) -> Path:
-    """A cache entry, filled once, that `_forget_old` takes for old when nobody asked for it for days."""
-    kept = cached(entry, fill)
-    os.utime(kept)
-    return kept
-
-
-def _forget_old() -> None:
-    """Remove images of this cache that nobody used for days."""
-    oldest = time.time() - _KEPT_DAYS * 86_400
-    for kind in ("app", "packages", "previous", "node"):
-        for directory in cache_directory().glob(f"image-{kind}-*"):
-            if directory.stat().st_mtime < oldest:
-                shutil.rmtree(directory, ignore_errors=True)

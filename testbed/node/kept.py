@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from testbed.cache import cached
+from testbed.cache import cached, used
 from testbed.node.containerd import Containerd
 from testbed.node.namespaces import unshare
 from testbed.node.tools import run
@@ -40,9 +39,7 @@ def kept_images(archives: Sequence[Path], progress: Progress) -> Path:
             finally:
                 containerd.process.stop()
 
-    kept = cached(f"image-node-{key}", fill)
-    os.utime(kept)  # in use, so it isn't old (testbed.node.images)
-    return kept / "root"
+    return used(cached(f"image-node-{key}", fill)) / "root"
 
 
 def mount_kept(kept: Path, root: Path) -> None:
