@@ -25,7 +25,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -50,14 +50,11 @@ PARALLEL = {
     "agent": (),
     "oldest": ("-n", "2", "--dist", "loadfile"),
 }
-# Each of these lines of tiers begins with the tier it is listed for, the first that is given, and is shown
-# when all have ended. Integration waits most and takes longest: given first, it has all others beside it.
-# pythons is nice to them: it takes what they leave of the processors.
+# Each of these lines of tiers begins with the tier it is listed for, and is shown when all has ended.
+# pythons is nice to all others: it takes what they leave of the processors.
 BESIDE = {
     "unit": (("pythons",),),
     "integration": (
-        ("unit",),
-        ("pythons",),
         ("pki", "agent", "rights"),
         ("zipapp", "demo", "e2e"),
         ("docs", "browser", "chart", "replay"),
@@ -67,7 +64,6 @@ BESIDE = {
 # what the first has, which takes 5 s.
 ALONE_BESIDE = {"unit": "pythons"}
 ONE_PROCESS = ("-n", "0")
-MOST_LINES = 8
 # Taking each right away leaves requests behind that nobody could answer: that has a cluster of its own.
 RIGHTS = "tests/integration/test_rights.py"
 PATHS = {
@@ -132,21 +128,17 @@ def main(arguments: list[str]) -> int:
     if "--" in arguments:
         split = arguments.index("--")
         tiers, extra = arguments[:split], arguments[split + 1 :]
-    words = {tier: [*_alone(tier, tiers), *extra] for tier in tiers}
-    begun: set[str] = set()
+    lines = {tier: _asked(BESIDE.get(tier, ()), tiers) for tier in tiers}
+    aside = {one for of in lines.values() for line in of for one in line}
     ran: list[Ran] = []
     others: list[Future[list[Ran]]] = []
     stopped = threading.Event()
-    with ThreadPoolExecutor(MOST_LINES) as threads, ended_with_us(stopped):
+    with ThreadPoolExecutor() as threads, ended_with_us(stopped):
         for tier in tiers:
-            if tier not in begun:
-                begun.add(tier)
-                lines = [
-                    [one for one in line if one in words.keys() - begun] for line in BESIDE.get(tier, ())
-                ]
-                begun.update(*lines)
-                others += [threads.submit(_in_turn, line, words, stopped) for line in lines]
-                ran.append(run(tier, words[tier]))
+            if tier not in aside:
+                others += [threads.submit(_in_turn, line, extra, stopped) for line in lines[tier]]
+                alone = ONE_PROCESS if ALONE_BESIDE.get(tier) in tiers else ()
+                ran.append(run(tier, [*alone, *extra]))
         ran += [shown(one) for other in others for one in other.result()]
         ran = [again(one) for one in ran]
     for one in ran:
@@ -154,12 +146,14 @@ def main(arguments: list[str]) -> int:
     return next((one.code for one in ran if one.code), 0)
 
 
-def _alone(tier: str, tiers: Sequence[str]) -> Sequence[str]:
-    return ONE_PROCESS if ALONE_BESIDE.get(tier) in tiers else ()
+def _asked(lines: Iterable[Sequence[str]], tiers: Sequence[str]) -> list[list[str]]:
+    """The lines with those tiers alone that are asked for; empty lines are left out."""
+    chosen = [[tier for tier in line if tier in tiers] for line in lines]
+    return [line for line in chosen if line]
 
 
-def _in_turn(tiers: Iterable[str], words: Mapping[str, Sequence[str]], stopped: threading.Event) -> list[Ran]:
-    return [run(tier, words[tier], aside=True) for tier in tiers if not stopped.is_set()]
+def _in_turn(tiers: Iterable[str], extra: list[str], stopped: threading.Event) -> list[Ran]:
+    return [run(tier, extra, aside=True) for tier in tiers if not stopped.is_set()]
 
 
 @contextmanager

@@ -48,18 +48,6 @@ def test_unit_tests_have_one_process_where_other_pythons_run_beside(
     assert f"given {words}\n" in capfd.readouterr().out
 
 
-@pytest.mark.parametrize("first", ["unit", "integration"])
-def test_what_is_asked_for_first_has_the_others_beside_it(
-    programs: dict[str, str], capfd: pytest.CaptureFixture[str], first: str
-) -> None:
-    programs |= {"unit": SPEAKS.format("unit"), "integration": "", "pythons": SPEAKS.format("pythons")}
-    asked = [first, *(programs.keys() - {first})]
-    assert tiers.main(asked) == 0
-    told = capfd.readouterr().out
-    assert ("== unit tests\n" in told) == (first == "unit")
-    assert told.count("spoken by") == 2
-
-
 def test_without_the_tier_they_run_beside_they_run_alone(
     programs: dict[str, str], capfd: pytest.CaptureFixture[str]
 ) -> None:
