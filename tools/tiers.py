@@ -105,9 +105,9 @@ LONGEST = (
     "canary_process",
     "burst",
 )
+LAST_FAILED = "--last-failed"
 # What failed of these, while other tiers took the processors, is run once more when all have ended. What
 # fails alone, too, fails the run; that something passed only then is said.
-LAST_FAILED = "--last-failed"
 AGAIN = ("unit", "pythons", "integration", "pki", "agent", "rights", "docs", "browser")
 COMMANDS = {
     "demo": ("-m", "testbed.demo"),

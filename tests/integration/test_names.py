@@ -27,6 +27,7 @@ from tests.integration.support.common import (
 )
 from tests.integration.support.scope import Scope, certificates_of, sweep
 from tests.integration.test_signing_modes import VERBATIM, vault_token
+from tests.rsa_keys import rsa_key
 from tests.unit.policy.forge import (
     BC,
     CN,
@@ -95,8 +96,7 @@ def signed_by_sha1(name: str) -> bytes:
     """A request for a host by a key of RSA, as old devices sign it."""
     names = x509.SubjectAlternativeName([x509.DNSName(name)])
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).add_extension(names, False)
-    key = rsa.generate_private_key(65537, 2048)
-    der = signed_as_once(builder, key, hashes.SHA1(), SHA1_WITH_RSA)
+    der = signed_as_once(builder, rsa_key(), hashes.SHA1(), SHA1_WITH_RSA)
     return x509.load_der_x509_csr(der).public_bytes(Encoding.PEM)
 
 
