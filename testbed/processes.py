@@ -23,6 +23,7 @@ LOOPBACK = "127.0.0.1"
 # Below the ephemeral ports of Linux and macOS, so that no outgoing connection takes a server's port while it
 # is stopped and started again.
 PORTS = range(20_000, 32_000)
+CLAIMED_AT_ONCE = 50
 LOG_TAIL_LINES = 15
 PATIENCE = 120.0
 """Seconds that a condition is waited for: a guard against hanging, not a limit of what is tested. A machine
@@ -104,23 +105,43 @@ def spawn(
     return _spawner.spawn(launch)
 
 
-_reserved: set[int] = set()
-_reserved_lock = threading.Lock()
+_ports: list[int] = []
+_ports_lock = threading.Lock()
 
 
 def free_port() -> int:
-    """A loopback port nobody listens on now; no port is handed out twice by one process."""
-    with _reserved_lock:
-        for port in random.sample(PORTS, k=500):
-            if port in _reserved:
-                continue
-            with socket.socket() as probe:
-                try:
-                    probe.bind((LOOPBACK, port))
-                except OSError:
-                    continue
-            _reserved.add(port)
-            return port
+    """A loopback port nobody listens on now; no port is handed out twice while this process runs."""
+    with _ports_lock:
+        while True:
+            if not _ports:
+                _ports.extend(_claimed_ports())
+            if _free(port := _ports.pop()):
+                return port
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def _claimed_ports() -> range:
+    """Ports that no testbed of another process hands out until this one ends.
+
+    Two that chose one port, before either listened there, would take each other's server for their own. An
+    abstract Unix socket (unix(7)) goes with the last process that holds it, and leaves no file.
+    """
+    claims = [PORTS[at : at + CLAIMED_AT_ONCE] for at in range(0, len(PORTS), CLAIMED_AT_ONCE)]
+    for ports in random.sample(claims, k=len(claims)):
+        if sys.platform != "linux":
+            return ports
+        with socket.socket(socket.AF_UNIX) as claim, contextlib.suppress(OSError):
+            claim.bind(f"\0vault-issuer-testbed-ports-{ports.start}")
+            claim.detach()
+            return ports
     raise TestbedError(f"no free loopback port found between {PORTS.start} and {PORTS.stop}")
 
 
@@ -212,7 +233,7 @@ class Process:
                 text = self.failure(f"ended with code {self.returncode} before it was ready")
                 taken = any(words in self.output() for words in _TAKEN_WORDS)
                 raise PortTakenError(text) if taken else TestbedError(text)
-            if ready():
+            if ready() and self.running:
                 return
             if time.monotonic() > deadline:
                 raise TestbedError(self.failure(f"was not ready after {timeout:.0f} s"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from pathlib import Path
 
@@ -15,13 +14,8 @@ from issuer.serving.tls import ServingCertificate
 from issuer.telemetry.address import AddressError, parse_address
 from issuer.telemetry.metrics import Metrics
 from testbed.certs import write_server
+from testbed.processes import free_port
 from tests.unit.statuspage.serving import TOKEN, Reviewer
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @pytest.mark.parametrize(
