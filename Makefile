@@ -19,12 +19,12 @@ demo: setup ## a real cluster and Vault on this machine, a certificate issued, r
 	@$(BIN)/python -m testbed.demo
 
 test: setup ## all tests, and how long each tier took
-	@$(BIN)/python -m tools.tiers unit replay chart integration pki agent rights docs
+	@$(BIN)/python -m tools.tiers integration unit replay chart pki agent rights docs
 
 test-all: setup $(BIN)/.zipapp ## what CI tests: all tests and the demo, those in Chromium, on a node and on other Pythons beside the long ones
 	@tools/browser-packages.sh
 	@$(BIN)/python -m testbed build --all > /dev/null
-	@$(BIN)/python -m tools.tiers unit replay chart integration pki agent rights docs browser zipapp demo e2e pythons
+	@$(BIN)/python -m tools.tiers integration unit replay chart pki agent rights docs browser zipapp demo e2e pythons
 
 test-unit: setup ## the unit tests alone
 	@$(BIN)/python -m tools.tiers unit

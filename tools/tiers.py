@@ -50,19 +50,21 @@ PARALLEL = {
     "agent": (),
     "oldest": ("-n", "2", "--dist", "loadfile"),
 }
-# Each of these lines of tiers begins with the tier it is listed for, and is shown when all has ended.
-# pythons is nice to all others: it takes what they leave of the processors.
+# Each of these lines of tiers begins with the tier it is listed for, and is shown when all has ended. The
+# integration tests wait most and take longest: all others run beside them, nice to them. The two lines with
+# servers take half a processor each, and what is left is for unit and pythons, which is nicest and waits for
+# nothing. With more lines two processors were short: what waited for servers failed.
 BESIDE = {
-    "unit": (("pythons",),),
     "integration": (
-        ("pki", "agent", "rights"),
-        ("zipapp", "demo", "e2e"),
-        ("docs", "browser", "chart", "replay"),
+        ("pki", "agent", "rights", "docs"),
+        ("e2e", "zipapp", "demo", "browser", "chart", "replay"),
+        ("unit",),
+        ("pythons",),
     ),
 }
-# Where this runs beside, it takes the other processors: a second process would only collect and import anew
-# what the first has, which takes 5 s.
-ALONE_BESIDE = {"unit": "pythons"}
+NICE = ("nice", "-n", "5")
+# Beside others, a second process of these would only collect and import anew what the first has, for 5 s.
+ALONE_BESIDE = ("unit",)
 ONE_PROCESS = ("-n", "0")
 # Taking each right away leaves requests behind that nobody could answer: that has a cluster of its own.
 RIGHTS = "tests/integration/test_rights.py"
@@ -137,8 +139,7 @@ def main(arguments: list[str]) -> int:
         for tier in tiers:
             if tier not in aside:
                 others += [threads.submit(_in_turn, line, extra, stopped) for line in lines[tier]]
-                alone = ONE_PROCESS if ALONE_BESIDE.get(tier) in tiers else ()
-                ran.append(run(tier, [*alone, *extra]))
+                ran.append(run(tier, extra))
         ran += [shown(one) for other in others for one in other.result()]
         ran = [again(one) for one in ran]
     for one in ran:
@@ -236,8 +237,9 @@ def run(tier: str, extra: Sequence[str] = (), *, aside: bool = False) -> Ran:
     if not aside:
         print(f"== {tier} tests", flush=True)
         return finished(tier, [*command(tier), *extra])
+    alone = ONE_PROCESS if tier in ALONE_BESIDE else ()
     with tempfile.TemporaryFile("w+") as kept:
-        ran = finished(tier, [*command(tier), *extra], kept)
+        ran = finished(tier, [*NICE, *command(tier), *alone, *extra], kept)
         kept.seek(0)
         return Ran(ran.tier, ran.code, ran.seconds, ran.cpu_seconds, kept.read())
 

@@ -35,7 +35,7 @@ from issuer.controller.state.stores import IssuerStore, NamespaceStore, RequestS
 from issuer.controller.state.unprocessed import UnprocessedRequests
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
-from issuer.kube.queues.workqueue import WorkQueue
+from issuer.kube.queues.workqueue import LONGEST_RETRY, WorkQueue
 from issuer.kube.wire import Object
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import BUILT_IN, IssuerKey
@@ -107,7 +107,8 @@ class Bench:
         self.signer = signer or ScriptedSigner()
         self.metrics = Metrics(REASON_LABELS)
         self.defects = Defects(self.metrics)
-        self.queue: WorkQueue[RequestKey] = WorkQueue()
+        # Nothing that is put off comes back by itself while a test runs, however long that takes.
+        self.queue: WorkQueue[RequestKey] = WorkQueue(first=LONGEST_RETRY)
         self.issuer_queue: WorkQueue[IssuerKey] = WorkQueue()
         self.stores = {kind: RequestStore(kind, lambda _key: None) for kind in KINDS}
         self.store = self.stores[CertificateRequest]

@@ -86,7 +86,7 @@ async def test_errors_of_the_server_are_survived_and_the_watch_resumes(start: St
 
 
 async def test_a_half_dead_connection_is_left_and_the_watch_resumes(start: Start) -> None:
-    run = start(read_timeout=0.05)
+    run = start(read_timeout=0.5)  # a machine that does all else first sends an event within it
     await run.until(
         {"a": "6", "b": "7"},
         listing("5"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -39,13 +40,14 @@ def test_tiers_beside_run_while_the_other_does_and_are_shown_after_it(
         assert f"{tier}: passed in" in told
 
 
-@pytest.mark.parametrize(("tiers_asked", "words"), [(["unit"], "[]"), (["unit", "pythons"], "['-n', '0']")])
-def test_unit_tests_have_one_process_where_other_pythons_run_beside(
-    programs: dict[str, str], capfd: pytest.CaptureFixture[str], tiers_asked: list[str], words: str
+@pytest.mark.parametrize(("beside", "words"), [(False, "[]"), (True, "['-n', '0']")])
+def test_unit_tests_have_one_process_and_are_nice_where_they_run_beside(
+    programs: dict[str, str], capfd: pytest.CaptureFixture[str], beside: bool, words: str
 ) -> None:
-    programs |= {"unit": "import sys; print('given', sys.argv[1:])", "pythons": ""}
-    assert tiers.main(tiers_asked) == 0
-    assert f"given {words}\n" in capfd.readouterr().out
+    programs |= {"unit": "import os, sys; print('given', sys.argv[1:], os.nice(0))", "integration": ""}
+    asked = ["integration", "unit"] if beside else ["unit"]
+    assert tiers.main(asked) == 0
+    assert f"given {words} {os.nice(0) + 5 * beside}\n" in capfd.readouterr().out
 
 
 def test_without_the_tier_they_run_beside_they_run_alone(
