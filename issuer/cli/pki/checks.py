@@ -67,8 +67,15 @@ def verify(
 
       vault-issuer pki verify -f pki.yaml --token-role vault-issuer-verify -o json
     """
+    from issuer.manifests.errors import BadInput
+
     with reported():
         found = asyncio.run(_verify(file, parts_of(part), token_role))
+        if not found.items:
+            raise BadInput(
+                f"{', '.join(file)}: nothing to verify is named there: give the file that has it"
+                + ("" if part is PartChoice.ALL else f", or another part than {part.value}")
+            )
     if output is not OutputFormat.TABLE:
         print_data(found.to_json(), output)
     else:

@@ -99,6 +99,10 @@ class MountFacts:
         """Return the serial numbers of all certificates that it stores. Raises NotReadable."""
         return tuple(str(one) for one in self.data("certs/").get("keys") or ())
 
+    def identifiers(self) -> tuple[str, ...]:
+        """Return the ids of all issuers, also of those that may not be read. Raises NotReadable."""
+        return tuple(map(str, self.data("issuers/").get("key_info") or {}))
+
     def keyed(self) -> tuple[IssuerFacts, ...]:
         """Return the issuers with a key."""
         self.data("issuers/")  # raises if it can't be told
@@ -112,13 +116,18 @@ class MountFacts:
     def default(self) -> IssuerFacts | None:
         """Return the default issuer. Raises NotReadable."""
         identifier = self.data("config/issuers").get("default", "")
+        self.data(f"issuer/{identifier}")
         return next((one for one in self.issuers if one.identifier == identifier), None)
 
     def issuer(self, reference: str) -> IssuerFacts | None:
         """Return the issuer that a role names. Raises NotReadable."""
         if reference in ("", "default"):
             return self.default()
-        return next((one for one in self.issuers if reference in (one.name, one.identifier)), None)
+        found = next((one for one in self.issuers if reference in (one.name, one.identifier)), None)
+        if found is None:
+            for identifier in self.identifiers():
+                self.data(f"issuer/{identifier}")  # it may be one that can't be read
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ OURS: Final[Mapping[str, Mapping[str, Any]]] = {
     "auth_role_lifetime": {"ttl_critical": "768h", "ttl_warning": "24h"},
     "auth_role_binding": {},
     "policy_grants": {},
+    "pki_mounts": {},
     "clock_skew": {"skew_critical": "5m", "skew_warning": "30s"},
 }
 CHECKS: Final[tuple[str, ...]] = (*BAO, *OURS)

@@ -85,6 +85,8 @@ class HealthRun:
         findings += access_findings(facts.access, facts.mounts, self._given.parameters)
         clock = clock_finding(skew, self._given.parameters)
         findings += [clock] if clock is not None else []
+        if self._given.parameters.is_enabled("pki_mounts"):
+            findings.append(mounts.pki_mounts(facts, self._given.file))
         return HealthReport(
             findings=tuple(self._placed(one) for one in findings),
             mounts=tuple(one.path for one in facts.mounts),

@@ -31,7 +31,7 @@ def show_verification(verification: Verification, to: Console) -> None:
 def summary(verification: Verification) -> Text:
     """Return one line that counts the verdicts."""
     counts = [f"{number} {one.value}" for one in Standing if (number := verification.count(one))]
-    return Text(", ".join(counts) or "The file has nothing to verify.", style="bold")
+    return Text(", ".join(counts), style="bold")
 
 
 def _line(item: VerifyItem, width: int) -> Text:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -131,6 +131,8 @@ class FakeVault:
     urls: dict[str, FetchedAnswer] = field(default_factory=dict)
     skew: float | None = 0.2
     thresholds: dict[str, dict[str, Any]] = field(default_factory=dict)
+    text: str = FILE
+    """The file that it is held against; "" for none."""
 
     def mount(self, path: str) -> None:
         """Add a PKI mount in order, without issuers."""
@@ -208,9 +210,11 @@ class FakeVault:
         return await self.get(url)
 
     async def examined(self, *, fetch: bool = True) -> HealthReport:
-        """Return the report of a run on all of it, held against FILE."""
-        loaded = file()
-        given = HealthInput(HealthParameters(self.thresholds), loaded.file, loaded.places)
+        """Return the report of a run on all of it, held against its file."""
+        given = HealthInput(HealthParameters(self.thresholds))
+        if self.text:
+            loaded = file(self.text)
+            given = replace(given, file=loaded.file, places=loaded.places)
         run = HealthRun(cast("VaultCalls", self), given, lambda _: None, lambda: NOW)
         return await run.run(self.skew, cast("URLReader", self) if fetch else None)
 
@@ -247,6 +251,6 @@ def healthy() -> FakeVault:
 
 
 @cache
-def file() -> LoadedFile:
-    """Return FILE, loaded; nobody changes it."""
-    return load_texts([("pki.yaml", FILE.encode())], {}, Path())
+def file(text: str = FILE) -> LoadedFile:
+    """Return a file, loaded; nobody changes it."""
+    return load_texts([("pki.yaml", text.encode())], {}, Path())

@@ -10,7 +10,7 @@ from cryptography import x509
 
 from issuer.pki.authorities.certificates import serial_text
 from issuer.pki.authorities.chains import is_signed_by
-from issuer.pki.health.checks.check import MountCheck
+from issuer.pki.health.checks.check import LET_IT_READ, MountCheck
 from issuer.pki.health.checks.mounts import TIDY
 from issuer.pki.health.checks.successor import successor
 from issuer.pki.health.facts import IssuerFacts
@@ -24,7 +24,7 @@ _GRADES: Final = (Gravity.CRITICAL, Gravity.WARNING, Gravity.INFORMATIONAL)
 
 def ca_validity_period(check: MountCheck) -> Iterator[HealthFinding]:
     """Yield a verdict on how long each issuer is still valid."""
-    check.mount.data("issuers/")
+    yield from _unread(check)
     for issuer in check.mount.issuers:
         kind = "root" if issuer.is_root else "intermediate"
         end = issuer.certificate.not_valid_after_utc
@@ -42,6 +42,16 @@ def ca_validity_period(check: MountCheck) -> Iterator[HealthFinding]:
         yield check.at(severity, f"issuer/{issuer.identifier}", message, fix, instead)
 
 
+def _unread(check: MountCheck, *below: str) -> Iterator[HealthFinding]:
+    """Yield the issuers that the list names and that may not be read, or what may not be read below them."""
+    for identifier in check.mount.identifiers():
+        for end in below or ("",):
+            path = f"issuer/{identifier}{end}"
+            why = check.mount.reading.refused.get(f"{check.mount.path}/{path}")
+            if why is not None:
+                yield check.at(Gravity.NOT_CHECKED, path, f"It can't be read: {why}", instead=LET_IT_READ)
+
+
 def crl_validity_period(check: MountCheck) -> Iterator[HealthFinding]:
     """Yield a verdict on how much of each CRL's time is used up.
 
@@ -49,6 +59,7 @@ def crl_validity_period(check: MountCheck) -> Iterator[HealthFinding]:
     lowers the severity; the field is `disable`.
     """
     disabled = bool(check.mount.data("config/crl").get("disable"))
+    yield from _unread(check, "/crl", "/crl/delta")
     for issuer in check.mount.keyed():
         for kind, below, found in (
             ("CRL", "crl", issuer.crl),

@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from issuer.pki.file.model import PkiFile
 from issuer.pki.health.checks.check import MountCheck, span
+from issuer.pki.health.facts import VaultFacts
 from issuer.pki.health.finding import Gravity, HealthFinding
 from issuer.pki.health.fixes import mount_fix
+from issuer.pki.resources.mounts import SECRETS
 from issuer.text import parse_rfc3339
 
 VISIBLE: Final[Mapping[str, tuple[str, ...]]] = {
@@ -36,6 +39,7 @@ _HEADERS: Final = (
     ("passthrough_request_headers", "If-Modified-Since"),
     ("allowed_response_headers", "Last-Modified"),
 )
+_MOUNTS: Final = "pki_mounts"
 TIDY: Final = {"enabled": True, "tidy_cert_store": True, "tidy_revoked_certs": True}
 
 
@@ -60,6 +64,28 @@ def audit_visibility(check: MountCheck) -> Iterator[HealthFinding]:
     if not wrong:
         message = "The audit log hides what is secret and shows the rest"
         yield check.finding(Gravity.OK, check.mount.tune_path, message)
+
+
+def pki_mounts(facts: VaultFacts, file: PkiFile | None) -> HealthFinding:
+    """Return the verdict on what there was to look at: no PKI mount is no healthy PKI."""
+    count = len(facts.mounts)
+    if count:
+        text = f"{count} PKI mount{'s are' if count > 1 else ' is'} looked at"
+        return HealthFinding(_MOUNTS, Gravity.OK, "", SECRETS, text)
+    if file is None:
+        message = "There is no PKI mount, so no CA, role or list was looked at"
+        instead = (
+            "Look for another server or namespace in VAULT_ADDR and VAULT_NAMESPACE: mounts of a namespace "
+            "are seen by its own name alone. If the mount was disabled, its CAs are gone with it: restore a "
+            "snapshot. On a new server make it first (pki apply)"
+        )
+        return HealthFinding(_MOUNTS, Gravity.CRITICAL, "", SECRETS, message, instead=instead)
+    severity = Gravity.INFORMATIONAL if file.foundation.auth or file.foundation.policies else Gravity.CRITICAL
+    message = "The file names no PKI mount, so no CA, role or list was looked at"
+    instead = (
+        "Give the file that has the mounts, too (-f can be repeated), or leave -f out to look at all mounts"
+    )
+    return HealthFinding(_MOUNTS, severity, "", SECRETS, message, instead=instead)
 
 
 def allow_if_modified_since(check: MountCheck) -> Iterator[HealthFinding]:

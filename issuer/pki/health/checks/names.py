@@ -20,9 +20,17 @@ _SIGNS: Final = "issuing-certificates"
 def default_issuer(check: MountCheck) -> Iterator[HealthFinding]:
     """Yield a verdict on the issuer that signs where a path names none."""
     keyed = check.mount.keyed()
+    endpoint = "config/issuers"
+    if not check.mount.identifiers():
+        instead = (
+            "Make its CA (pki apply); disable a mount that nobody needs (vault secrets disable "
+            f"{check.mount.path})"
+        )
+        yield check.at(
+            Gravity.WARNING, "issuers", "The mount has no CA, so nothing is signed", instead=instead
+        )
     if not keyed:
         return
-    endpoint = "config/issuers"
     default = check.mount.default()
     other = next((one for one in keyed if one.name and _SIGNS in one.usages), None)
     fix = {} if other is None else _default(check, other)

@@ -110,3 +110,25 @@ def mount_for_longer_than_its_ca(vault: FakeVault) -> None:
 @FAULTS.add("issuer_names", UNKNOWN)
 def issuers_that_may_not_be_read(vault: FakeVault) -> None:
     vault.refused["int/issuers/"] = "permission denied"
+
+
+@FAULTS.add("ca_validity_period", UNKNOWN)
+def issuer_that_may_not_be_read(vault: FakeVault) -> None:
+    vault.refused["int/issuer/id-int"] = "permission denied"
+
+
+@FAULTS.add("default_issuer", UNKNOWN)
+def default_that_may_not_be_read(vault: FakeVault) -> None:
+    vault.issuer("int", made("other", 1825, ROOT), ROOT, name="int-2")
+    vault.refused["int/issuer/id-int"] = "permission denied"
+
+
+@FAULTS.add("role_lifetime", UNKNOWN)
+def issuer_of_a_role_that_may_not_be_read(vault: FakeVault) -> None:
+    vault.paths["int/roles/web"]["issuer_ref"] = "int-1"
+    vault.refused["int/issuer/id-int"] = "permission denied"
+
+
+@FAULTS.add("crl_validity_period", UNKNOWN)
+def list_that_may_not_be_read(vault: FakeVault) -> None:
+    vault.refused["int/issuer/id-int/crl"] = "permission denied"

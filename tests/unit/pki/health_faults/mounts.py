@@ -186,3 +186,25 @@ def role_whose_usual_life_is_beyond_its_ca(vault: FakeVault) -> None:
 @FAULTS.add("role_lifetime", CRITICAL)
 def role_of_a_ca_that_ended(vault: FakeVault) -> None:
     replaced(vault, "int", made("int", -0.5, ROOT), ROOT)
+
+
+@FAULTS.add("pki_mounts", CRITICAL)
+def nothing_mounted(vault: FakeVault) -> None:
+    vault.text = ""
+    vault.paths["sys/mounts"] = {"secret/": {"type": "kv"}}
+
+
+@FAULTS.add("pki_mounts", CRITICAL)
+def file_of_nothing(vault: FakeVault) -> None:
+    vault.text = "version: 1"
+
+
+@FAULTS.add("pki_mounts", INFO)
+def file_of_policies_alone(vault: FakeVault) -> None:
+    vault.text = "foundation: {policies: {sign: {generate: {sign: [int/web]}}}}"
+
+
+@FAULTS.add("default_issuer", WARNING)
+def mount_without_a_ca(vault: FakeVault) -> None:
+    vault.paths["int/issuers/"] = {}
+    vault.paths["int/config/issuers"]["default"] = ""
