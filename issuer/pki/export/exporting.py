@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
+from issuer.pki.errors import PkiError
 from issuer.pki.export.building import build
 from issuer.pki.export.choice import ExportChoice
 from issuer.pki.export.document import ExportDocument
@@ -25,6 +27,12 @@ from issuer.pki.server.state import check_state
 _FOUNDATION = Part.FOUNDATION.value
 _HEAD = "Exported by vault-issuer pki export, which only reads Vault. No key, token or password is in it."
 _KEYS = "Applied to another Vault it makes new CAs with new keys: Vault gives no key away."
+
+_NOTHING: Final = (
+    "There is nothing to export: no PKI mount is there, and no policy or auth method is chosen. Nothing was "
+    "written; look for another server or namespace in VAULT_ADDR and VAULT_NAMESPACE, or name --prefix or "
+    "--auth"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,9 @@ async def export(
         await check_state(client)
         calls = VaultCalls(client, token)
         document = build(await read_for_export(calls, choice, told), choice)
+        counts = _counts(document)
+        if not any(counts.values()):
+            raise PkiError(_NOTHING)
         told("planning the file")
         texts = _texts(document)
         return PkiExport(
@@ -70,7 +81,7 @@ async def export(
             left_out=tuple(document.left_out),
             variables=document.variables,
             plan=await _planned(calls, texts[2], document),
-            counts=_counts(document),
+            counts=counts,
         )
 
 

@@ -67,6 +67,11 @@ class VaultCalls:
         """Return calls on the same connections as another token."""
         return VaultCalls(self._client, token, self._warnings, self._sleep)
 
+    @property
+    def has_whole_server(self) -> bool:
+        """Return True outside of namespaces: what belongs to a server as a whole is nowhere else."""
+        return (self._client.connection.namespace or "").strip("/") in ("", "root")
+
     async def read(self, path: str) -> PathRead:
         """Read a path, or list it if it ends with a slash. Raises VaultNotUsable, PkiError."""
         self.count += 1
