@@ -11,6 +11,7 @@ message, so that it can neither flood a log nor forge a line of it:
 
 `rfc3339`, `rfc3339_micro` and `parse_rfc3339` are the API's times
 (https://kubernetes.io/docs/reference/using-api/api-concepts/; metav1.Time and metav1.MicroTime).
+`TRUTHS` are Go's texts of true and false.
 """
 
 from __future__ import annotations
@@ -19,6 +20,12 @@ from datetime import UTC, datetime
 from typing import Final
 
 ELLIPSIS: Final = "…"
+TRUTHS: Final = {
+    "": False,
+    **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
+    **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
+}
+"""Texts that Vault reads as true or false: Go's strconv.ParseBool, and none."""
 _READ: Final = 4  # characters read for each that is kept: blanks in a row are folded
 
 

@@ -41,7 +41,8 @@ class ServerConnection:
     If `ca_pem` is given, it alone is trusted, otherwise the system's store. `server_name` is the name that
     the server's certificate must hold (and SNI) if it isn't the host of `server`; `client_certificate` is for
     a server that asks for one; `timeout` is for a whole call, in seconds; `reach` restricts the servers that
-    may be dialled for it. `words` are those of messages.
+    may be dialled for it; `proxy` is the URL of a proxy that all of it goes through, instead of what
+    HTTP(S)_PROXY and NO_PROXY say. `words` are those of messages.
     """
 
     words: ClassVar[ServerWords] = ANY_SERVER
@@ -52,6 +53,7 @@ class ServerConnection:
     client_certificate: ClientCertificate | None = field(default=None, repr=False)
     timeout: float = DEFAULT_TIMEOUT_SECONDS
     reach: Reach = field(default_factory=Reach)
+    proxy: str = field(default="", repr=False)
 
     def url(self) -> URL:
         """Return the server's base URL; raises InvalidConnection unless plain

@@ -57,7 +57,7 @@ class Sender:
         self._tls = connection.tls()
         self._tls_name = connection.tls_name
         # Read once: aiohttp's trust_env looks them up at each call, which costs more than the call itself.
-        self._proxy = None if direct else proxy_for(self._base)
+        self._proxy = None if direct else _proxy_of(connection, self._base)
         self._peers = Peers(
             connection.reach,
             self._base,
@@ -246,7 +246,7 @@ async def check_server(connection: ServerConnection) -> None:
     url, reach = connection.url(), connection.reach
     host, port = url.raw_host or "", url.port or 0
     if reach.restricted:
-        proxied = proxy_for(url) is not None
+        proxied = _proxy_of(connection, url) is not None
         problem = await refusal(reach.allowed, host, port, proxied=proxied, timeout=connection.timeout)
         if problem is not None:
             raise not_allowed(host, port, problem.text(connection.words.issuers))
@@ -268,19 +268,27 @@ def proxy_for(url: URL) -> URL | None:
         return None
     if urllib.request.proxy_bypass(host) or _in_networks(host, proxies.get("no", "")):
         return None
+    return proxy_url(proxy, f"The {url.scheme.upper()}_PROXY of this process")
+
+
+def _proxy_of(connection: ServerConnection, url: URL) -> URL | None:
+    """Return the connection's own proxy, or the one that the environment names for the URL."""
+    return proxy_url(connection.proxy, "The proxy's address") if connection.proxy else proxy_for(url)
+
+
+def proxy_url(text: str, what: str) -> URL:
+    """Return a proxy's URL, http where it names no scheme. Raises InvalidConnection about `what`."""
     try:
-        found = URL(proxy if "://" in proxy else f"http://{proxy}")
+        found = URL(text if "://" in text else f"http://{text}")
     except ValueError as error:
-        raise _no_proxy(url) from error
+        raise _no_proxy(what) from error
     if found.scheme not in ("http", "https"):
-        raise _no_proxy(url)
+        raise _no_proxy(what)
     return found
 
 
-def _no_proxy(url: URL) -> InvalidConnection:
-    return InvalidConnection(
-        f"The {url.scheme.upper()}_PROXY of this process is no http proxy's URL, such as http://proxy:3128"
-    )
+def _no_proxy(what: str) -> InvalidConnection:
+    return InvalidConnection(f"{what} is no http proxy's URL, such as http://proxy:3128")
 
 
 def _in_networks(host: str, no_proxy: str) -> bool:

@@ -5,7 +5,8 @@ raised as an `errors.VaultError`, never as an exception of aiohttp, ssl or hvac.
 `VaultClient.adapter`, not below. Modules, from the bottom up:
 
 - `errors`, `paths`: failures, and paths as users write them.
-- `connection`: one server, with Vault's namespace; the rest of it is `issuer.transport`'s.
+- `connection`: one server, with Vault's namespace; the rest of it is `issuer.transport`'s. `environment`:
+  what the variables of `vault` and `bao` name.
 - `hvac_apis`: hvac's classes, without its clients.
 - `translate`, `transport`: answers translated, and the client that sends.
 - `login/`: login methods, and the life of a token. `session`: calls that need a token.

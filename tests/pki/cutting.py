@@ -37,14 +37,20 @@ class CutMode(StrEnum):
 class CuttingProxy:
     """Forwards calls on loopback until call number `at`, or a call `METHOD path`, then nothing any more.
 
-    It is reached by plain HTTP unless it has `tls`, and `goes_on` after the cut if that is set.
+    It is reached by plain HTTP unless it has `tls`; then it may ask for certificates of the CA `clients`
+    (PEM). It `goes_on` after the cut if that is set.
     `paths` are the calls so far as `METHOD path`. `killed` is called at the cut; `held` is called, if it is
     set, with each call after Vault has answered it, and may wait. `ahead` are the seconds by which the clock
     of its answers is ahead of ours.
     """
 
     def __init__(
-        self, bao: OpenBao, at: int | str = 0, mode: CutMode = CutMode.BEFORE, tls: ServerFiles | None = None
+        self,
+        bao: OpenBao,
+        at: int | str = 0,
+        mode: CutMode = CutMode.BEFORE,
+        tls: ServerFiles | None = None,
+        clients: str = "",
     ) -> None:
         self._scheme = "http" if tls is None else "https"
         self._at = at
@@ -91,6 +97,9 @@ class CuttingProxy:
         if tls is not None:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(tls.cert, tls.key)
+            if clients:
+                context.load_verify_locations(cadata=clients)
+                context.verify_mode = ssl.CERT_REQUIRED
             self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
@@ -13,6 +13,22 @@ from issuer.agent.config.model import AgentFile
 from issuer.agent.config.reading import checked_agent_file
 from issuer.agent.config.state import state_folder
 from issuer.manifests.errors import BadInput
+from issuer.vault.environment import BadVariable, address_from, variable
+
+_IN_A_FILE: Final = "write it into a file, and name that by VAULT_CACERT"
+_BY_FILE: Final = "the agent sends no client certificate but for a login of an agent.yaml"
+_BY_PROCESS: Final = "set HTTPS_PROXY"
+UNHEEDED_FOR_ONE_SET: Final[Mapping[str, str]] = {
+    "CACERT_BYTES": _IN_A_FILE,
+    "CAPATH": "name the file of one CA by VAULT_CACERT",
+    "CLIENT_CERT": _BY_FILE,
+    "CLIENT_KEY": _BY_FILE,
+    "CLIENT_TIMEOUT": "an answer is waited for as long as ever",
+    "HTTP_PROXY": _BY_PROCESS,
+    "PROXY_ADDR": _BY_PROCESS,
+    "TOKEN": "name a file by --token-file",
+}
+"""Variables of `vault` that an `agent.yaml` made of options doesn't obey, with what holds instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +48,9 @@ class GivenSet:
         vault: dict[str, Any] = {"server": address(environment)}
         if ca_file is not None:
             vault["caFile"] = str(ca_file)
-        if namespace := environment.get("BAO_NAMESPACE") or environment.get("VAULT_NAMESPACE"):
+        if name := variable(environment, "TLS_SERVER_NAME"):
+            vault["serverName"] = name
+        if namespace := variable(environment, "NAMESPACE"):
             vault["namespace"] = namespace
         data: dict[str, Any] = {"vault": vault}
         kept: dict[str, Any] = {"name": "given", "folder": str(self.folder)}
@@ -55,9 +73,7 @@ class GivenSet:
 
 def address(environment: Mapping[str, str]) -> str:
     """Return the server of BAO_ADDR or VAULT_ADDR. Raises BadInput."""
-    found = environment.get("BAO_ADDR") or environment.get("VAULT_ADDR")
-    if not found:
-        raise BadInput(
-            "VAULT_ADDR is not set; set it to Vault's address, such as https://vault.example.com:8200"
-        )
-    return found
+    try:
+        return address_from(environment)
+    except BadVariable as error:
+        raise BadInput(str(error)) from error

@@ -281,8 +281,11 @@ def _reported() -> Iterator[None]:
     """End the command with code 1 on bad input and on failures, with their message on standard error."""
     from issuer.manifests.text import shown
     from issuer.pki.errors import PkiError
+    from issuer.vault.environment import unheeded
     from issuer.vault.errors import VaultError
 
+    for line in unheeded(os.environ):
+        typer.echo(f"Note: {line}", err=True)
     with report_bad_input(FAILED):
         try:
             yield

@@ -39,19 +39,23 @@ async def given_file(given: GivenSet) -> AgentFile:
 
     Raises BadInput and AgentError.
     """
-    from issuer.agent.config.given import address
+    from issuer.agent.config.given import UNHEEDED_FOR_ONE_SET, address
     from issuer.agent.files.folders import opened_folder
     from issuer.agent.files.writing import NewFile, disk_errors, replace
     from issuer.agent.login.contact import pinned_root
     from issuer.vault.connection import Connection
+    from issuer.vault.environment import unheeded, variable
 
-    named = os.environ.get("BAO_CACERT") or os.environ.get("VAULT_CACERT")
+    for line in unheeded(os.environ, UNHEEDED_FOR_ONE_SET):
+        typer.echo(f"Note: {line}", err=True)
+    named = variable(os.environ, "CACERT")
     ca_file = Path(os.path.abspath(named)) if named else None  # noqa: PTH100, ASYNC240  # asks no file system
     checked = given.agent_file(os.environ, ca_file)  # before anybody is asked
     if ca_file is None and given.mount and given.root_fingerprint:
         server = Connection(
             address(os.environ),
-            namespace=os.environ.get("BAO_NAMESPACE") or os.environ.get("VAULT_NAMESPACE") or None,
+            server_name=variable(os.environ, "TLS_SERVER_NAME") or None,
+            namespace=variable(os.environ, "NAMESPACE") or None,
         )
         root = await pinned_root(server, given.mount, given.root_fingerprint)
         ca_file = given.folder / "first-contact.pem"

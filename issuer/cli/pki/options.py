@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -64,7 +65,10 @@ def reported() -> Iterator[None]:
     """End the command with code 1 on bad input and on failures, with their message on standard error."""
     from issuer.manifests.text import shown
     from issuer.pki.errors import NeedsCertificate, PkiError
+    from issuer.vault.environment import unheeded
 
+    for line in unheeded(os.environ):
+        typer.echo(f"Note: {line}", err=True)
     with report_bad_input(FAILED):
         try:
             yield

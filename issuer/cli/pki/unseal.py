@@ -57,8 +57,8 @@ def unseal(
       vault-issuer pki unseal --address https://vault-0:8200 --address https://vault-1:8200 --shares mine.txt
     """
     from issuer.manifests.errors import BadInput
-    from issuer.pki.server.connecting import variable
     from issuer.pki.unsealing import UnsealOutcome, shares_of
+    from issuer.vault.environment import variable
 
     with reported():
         servers = address or [variable(os.environ, "ADDR")]

@@ -1,4 +1,4 @@
-"""Lifetimes as Vault reads them, seconds or Go's durations with days besides (`30d`), and truth values."""
+"""Lifetimes as Vault reads them, seconds or Go's durations with days besides (`30d`)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,6 @@ from issuer.duration import parse_duration
 _DAYS: Final = re.compile(r"(\d{1,7})d")
 LONGEST: Final = (1 << 63) // 10**9
 """Seconds, about 292 years: Vault counts nanoseconds in 64 bits, so that more is another lifetime to it."""
-
-TRUTHS: Final = {
-    "": False,
-    **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
-    **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
-}
-"""Texts that Vault reads as true or false: Go's strconv.ParseBool, and none."""
 
 
 def seconds(value: object) -> int:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from issuer.pki.file.durations import TRUTHS, seconds
+from issuer.pki.file.durations import seconds
 from issuer.pki.file.model import PkiMount
+from issuer.text import TRUTHS
 
 _ROLE: Final = "role:"
 _IGNORED: Final = "tidy_revocation_list"

@@ -10,9 +10,10 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any, Final
 
-from issuer.pki.file.durations import TRUTHS, seconds
+from issuer.pki.file.durations import seconds
 from issuer.pki.file.names import as_kept
 from issuer.pki.secret import plain
+from issuer.text import TRUTHS
 
 _TEXTS: Final = frozenset({"description"})
 """Fields of free text, in which a comma or a number means nothing."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from issuer.pki.file.durations import TRUTHS, seconds
+from issuer.pki.file.durations import seconds
+from issuer.text import TRUTHS
 
 _NOT_FIELDS: Final = frozenset({"backend"})
 """Names that OpenBao lists beside the fields and takes from the URL."""
