@@ -298,10 +298,11 @@ def test_the_parts_are_applied_apart(vault: Vault, tmp_path: Path) -> None:
 def test_prune_removes_what_the_file_owns_and_nothing_else(vault: Vault, tmp_path: Path) -> None:
     name = vault.name
     text = TWO_TIER.replace("        web: {token", "        ${T}-web: {token") + "prefix: ${T}-\n"
-    file = written(tmp_path, text)
+    file = written(tmp_path, text + "foreignPrefixes:\n- ${T}-b\n")
     vault.apply(file)
     gone = [f"{name}-int/roles/old", f"sys/policies/acl/{name}-old", f"auth/{name}-approle/role/{name}-old"]
     kept = [f"{name}-root/roles/mine", f"sys/policies/acl/other-{name}", f"auth/{name}-approle/role/other"]
+    kept += [f"sys/policies/acl/{name}-b-sign", f"auth/{name}-approle/role/{name}-b"]  # of another file
     for path in (*gone, *kept):
         body = {"policy": 'path "x" { capabilities = ["read"] }'} if "policies" in path else {}
         vault.bao.call("POST", path, body)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from issuer.pki.file.names import begins
+
 
 @dataclass(frozen=True, slots=True)
 class ExportChoice:
@@ -27,4 +29,4 @@ class ExportChoice:
 
     def wants_name(self, name: str) -> bool:
         """Return True if a policy or an auth role of this name may be exported."""
-        return name.startswith(self.prefix)
+        return begins(name, self.prefix)

@@ -11,7 +11,7 @@ from issuer.pki.file.authority import Authority, Origin
 from issuer.pki.file.domains import outside
 from issuer.pki.file.engine import ISSUES, is_off, lifetime, may_sign, mount_contradictions
 from issuer.pki.file.model import Part, PkiFile, PkiMount, path_in_file
-from issuer.pki.file.names import name_problems
+from issuer.pki.file.names import SEPARATORS, as_kept, begins, name_problems
 from issuer.pki.file.place import Places
 
 DEFAULT_MAX_LEASE: Final = 768 * 3600
@@ -246,17 +246,29 @@ class _Check:
         yield from self._prefixed()
 
     def _prefixed(self) -> Iterator[str]:
-        prefix = self.file.prefix
-        if prefix is None:
-            return
+        prefix, foreign = self.file.prefix or "", self.file.foreign_prefixes
+        for number, one in enumerate(foreign):
+            if not prefix or as_kept(one) == as_kept(prefix) or not begins(one, prefix):
+                yield (
+                    f"{self.places.told('foreignPrefixes', number)} {one} doesn't go on from the file's "
+                    f"prefix{f' {prefix}' if prefix else ', as it has none'}: it is left alone without that; "
+                    "take it out"
+                )
         names = [("policies", name) for name in self.file.foundation.policies]
         for mount, auth in self.file.foundation.auth.items():
             names += [("auth", mount, "roles", name) for name in auth.roles]  # type: ignore[misc]
         for path in names:
-            if not path[-1].startswith(prefix):
+            other = next((one for one in foreign if begins(path[-1], one)), "")
+            if prefix and not begins(path[-1], prefix):
                 yield (
-                    f"{self._at(Part.FOUNDATION, *path)} doesn't begin with the file's prefix {prefix}; "
+                    f"{self._at(Part.FOUNDATION, *path)} doesn't begin with the file's prefix {prefix}"
+                    f"{'' if prefix[-1] in SEPARATORS else ' and a separator (- _ .)'}; "
                     "rename it, or remove prefix"
+                )
+            elif other:
+                yield (
+                    f"{self._at(Part.FOUNDATION, *path)} has the prefix {other} of another file "
+                    "(foreignPrefixes); rename it, or take that out"
                 )
 
 

@@ -73,7 +73,15 @@ class PkiFile(FileModel):
         1, description="Version of this format."
     )
     prefix: str | None = Field(
-        None, min_length=2, description="Policies and auth roles whose names begin so are the file's alone."
+        None,
+        min_length=2,
+        description="Policies and auth roles whose names begin so are the file's alone; it ends with a "
+        "separator (- _ .), or is followed by one.",
+    )
+    foreign_prefixes: tuple[Annotated[str, Field(min_length=2)], ...] = Field(
+        (),
+        description="Prefixes of other files that begin with this one's, such as team-b- where it is team-: "
+        "what has them is left alone.",
     )
     expect_warnings: tuple[ExpectedWarning, ...] = Field((), description="Warnings that don't stop an apply.")
     foundation: Foundation = Field(Foundation(), description="Part that a person applies.")

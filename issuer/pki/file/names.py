@@ -24,6 +24,18 @@ def as_kept(name: str) -> str:
     return name.lower()
 
 
+SEPARATORS: Final = "-_."
+"""Characters that end a prefix: `team` is that of team-sign, and not of teamwork."""
+
+
+def begins(name: str, prefix: str) -> bool:
+    """Return True if a name is `prefix`, or goes on behind a separator; cases count as one. "" begins all."""
+    name, prefix = as_kept(name), as_kept(prefix)
+    if not name.startswith(prefix):
+        return False
+    return not prefix or name == prefix or prefix[-1] in SEPARATORS or name[len(prefix)] in SEPARATORS
+
+
 def mount_in_the_way(path: str, others: Iterable[str]) -> str:
     """Return the first of other mounts that lies around a path or inside of it, "" if none does."""
     own = f"{path}/"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from issuer.pki.file.model import Part, PkiFile, path_in_file
-from issuer.pki.file.names import as_kept
+from issuer.pki.file.names import as_kept, begins
 from issuer.pki.file.place import Place, Places
 from issuer.pki.plan.step import PkiStep, StepAction
 from issuer.pki.resources.auth import ROLE_FOLDER
@@ -25,10 +25,11 @@ _NEVER: Final = frozenset({"default", "default-ceiling", "response-wrapping", "r
 
 @dataclass(frozen=True, slots=True)
 class Prunable:
-    """One list of names of which the file owns those that begin with `prefix`; `kept` are in the file.
+    """One list of names of which the file owns those that begin with `prefix`, but for those that begin with
+    a `foreign` one; `kept` are in the file.
 
     `path` ends with a slash; it is inside of `mount` in `table`, if that is not "". Without `has_case` Vault
-    keeps the names in lower case, as `prefix` and `kept` are then.
+    keeps the names in lower case, as `kept` are then.
     """
 
     kind: str
@@ -40,17 +41,22 @@ class Prunable:
     table: str = ""
     mount: str = ""
     has_case: bool = False
+    foreign: tuple[str, ...] = ()
 
     def is_there(self, reading: VaultReading) -> bool:
         """Return True if the list may be read."""
         return not self.table or exists(reading, self.table, self.mount)
+
+    def owns(self, name: str) -> bool:
+        """Return True if the file owns the name, whether it has it or not."""
+        return begins(name, self.prefix) and not any(begins(name, one) for one in self.foreign)
 
     def steps(self, reading: VaultReading) -> Iterator[PkiStep]:
         """Yield a removal for each name that the file owns and doesn't have."""
         names = (reading.data(self.path) or {}).get("keys") or ()
         for name in sorted(map(str, names)):
             kept_as = name if self.has_case else as_kept(name)
-            if kept_as in self.kept or name in _NEVER or not kept_as.startswith(self.prefix):
+            if kept_as in self.kept or name in _NEVER or not self.owns(name):
                 continue
             path = f"{self.path}{name}"
             yield PkiStep(
@@ -72,13 +78,13 @@ def prunables(file: PkiFile, places: Places, parts: Collection[Part]) -> Iterato
             place = places.of(*path_in_file(part, "mounts", path, "exclusive"))
             kept = frozenset(mount.roles)
             yield Prunable("role", f"{path}/roles/", "", kept, part, place, SECRETS, path, has_case=True)
-    prefix = as_kept(file.prefix or "")
+    prefix, foreign = file.prefix or "", file.foreign_prefixes
     if Part.FOUNDATION not in parts or not prefix:
         return
     place, part = places.of("prefix"), Part.FOUNDATION
     policies = frozenset(map(as_kept, file.foundation.policies))
-    yield Prunable("policy", "sys/policies/acl/", prefix, policies, part, place)
+    yield Prunable("policy", "sys/policies/acl/", prefix, policies, part, place, foreign=foreign)
     for path, method in file.foundation.auth.items():
         folder = f"auth/{path}/{ROLE_FOLDER[method.type]}/"
         kept = frozenset(map(as_kept, method.roles))
-        yield Prunable("auth role", folder, prefix, kept, part, place, AUTH, path)
+        yield Prunable("auth role", folder, prefix, kept, part, place, AUTH, path, foreign=foreign)

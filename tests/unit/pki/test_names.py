@@ -92,6 +92,54 @@ def test_what_vault_lists_in_lower_case_is_not_pruned() -> None:
     assert removed(OWNED, answers) == ["pki/roles/web", "sys/policies/acl/web-old", "auth/k/role/web-old"]
 
 
+TEAM = f"""\
+prefix: team
+foreignPrefixes: [team-b]
+foundation:
+  policies: {{team-sign: {SIGN}}}
+  auth: {{k: {{type: kubernetes, roles: {{team: {{}}}}}}}}
+"""
+TEAM_B = f"{{prefix: team-b-, foundation: {{policies: {{team-b-sign: {SIGN}}}}}}}"
+
+
+def test_a_file_prunes_nothing_of_one_whose_prefix_begins_with_its_own() -> None:
+    names = ["team-sign", "team-old", "team_old", "team-b-sign", "team-b-old", "team-bc", "teamwork", "other"]
+    answers = {"sys/policies/acl/": {"keys": names}, "sys/auth": {"k/": {"type": "kubernetes"}}}
+    answers["auth/k/role/"] = {"keys": ["team", "team-b", "team-b-web", "team-web", "teamwork"]}
+    folder = "sys/policies/acl"
+    own = [f"{folder}/team-bc", f"{folder}/team-old", f"{folder}/team_old", "auth/k/role/team-web"]
+    assert removed(TEAM, answers) == own
+    assert removed(TEAM_B, answers) == [f"{folder}/team-b-old"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("team-sign:", "teamwork:", "doesn't begin with the file's prefix team and a separator (- _ .)"),
+        ("team-sign:", "team-b-sign:", "has the prefix team-b of another file (foreignPrefixes)"),
+        (
+            "[team-b]",
+            "[other-]",
+            "pki.yaml:2 foreignPrefixes.0: other- doesn't go on from the file's prefix team",
+        ),
+        (
+            "[team-b]",
+            "[team]",
+            "foreignPrefixes.0: team doesn't go on from the file's prefix team: it is left",
+        ),
+        (
+            "prefix: team\n",
+            "",
+            "pki.yaml:1 foreignPrefixes.0: team-b doesn't go on from the file's prefix, as it",
+        ),
+    ],
+)
+def test_names_are_the_files_by_its_prefix_alone(old: str, new: str, said: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        load_texts([("pki.yaml", TEAM.replace(old, new).encode())], {}, Path())
+    assert said in str(caught.value)
+
+
 def test_a_mount_around_a_new_one_in_vault_is_told_before_anything_is_sent() -> None:
     tables = {"sys/mounts": {"pki/": {"type": "kv"}, "deep/pki/x/": {"type": "kv"}}, "sys/auth": {}}
     plan = planned("mounts: {pki/int: {}, deep/pki: {}}", tables)
