@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from issuer.root.certificates.keys import Passphrase
 
 
-def ask_passphrase(files: Sequence[Path], people: int, *, new: bool = False) -> Passphrase:
+def ask_passphrase(
+    files: Sequence[Path], people: int, *, new: bool = False, option: str = "--passphrase-file"
+) -> Passphrase:
     """Return the passphrase of as many people, from files or from the terminal.
 
-    A `new` one is checked and typed twice. Raises RootRefusal.
+    A `new` one is checked and typed twice; `option` named the files. Raises RootRefusal.
     """
     from issuer.root.certificates.keys import Passphrase
     from issuer.root.errors import RootRefusal
@@ -26,13 +28,14 @@ def ask_passphrase(files: Sequence[Path], people: int, *, new: bool = False) -> 
 
     if files and len(files) != people:
         wanted = f"{people} passphrases" if people > 1 else "one passphrase"
-        message = f"The key takes {wanted}; give --passphrase-file as often, the first person's first."
+        message = f"The key takes {wanted}; give {option} as often, the first person's first."
         raise RootRefusal(RefusalReason.WRONG_PASSPHRASE, message)
     if files:
         parts = [private_line(file) for file in files]
     else:
         parts = [
-            _typed(f" {number} of {people}" if people > 1 else "", new) for number in range(1, people + 1)
+            _typed(f" {number} of {people}" if people > 1 else "", option, new=new)
+            for number in range(1, people + 1)
         ]
     found = Passphrase(parts)
     if new:
@@ -46,7 +49,11 @@ def ask_foreign_passphrase(file: Path | None) -> Passphrase:
     from issuer.root.folder import private_line
 
     return Passphrase(
-        [_typed(" of the key that is taken over", new=False) if file is None else private_line(file)]
+        [
+            _typed(" of the key that is taken over", "--from-passphrase-file", new=False)
+            if file is None
+            else private_line(file)
+        ]
     )
 
 
@@ -58,12 +65,12 @@ def agreed(question: str) -> bool:
     return typer.confirm(question, err=True)
 
 
-def _typed(whose: str, new: bool) -> str:
+def _typed(whose: str, option: str, *, new: bool) -> str:
     from issuer.root.errors import RootRefusal
     from issuer.root.reasons import RefusalReason
 
     if not sys.stdin.isatty():
-        message = "No terminal to type a passphrase on; give --passphrase-file."
+        message = f"No terminal to type a passphrase on; give {option}."
         raise RootRefusal(RefusalReason.WRONG_PASSPHRASE, message)
     try:
         text = getpass.getpass(f"{'New passphrase' if new else 'Passphrase'}{whose}: ")

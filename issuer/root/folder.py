@@ -102,6 +102,15 @@ class RootFolder:
         """Replace a file as a whole. Raises RootRefusal."""
         write_file(self.path / path, content, PRIVATE_FILE)
 
+    def replace(self, path: str, content: bytes) -> None:
+        """Replace a file as a whole where it lies, with the mode and owner it has. Raises RootRefusal."""
+        target = (self.path / path).resolve()
+        try:
+            old = target.stat()
+        except OSError as error:
+            raise _unreadable(target, error) from error
+        write_file(target, content, stat.S_IMODE(old.st_mode), (old.st_uid, old.st_gid))
+
     def remove(self, path: str) -> None:
         """Remove a file that an interrupted command was writing."""
         (self.path / path).unlink(missing_ok=True)
@@ -113,8 +122,11 @@ class RootFolder:
             yield
 
 
-def write_file(path: Path, content: bytes, mode: int) -> None:
-    """Replace a file as a whole, and flush it to the disk; its folder is made, too. Raises RootRefusal."""
+def write_file(path: Path, content: bytes, mode: int, owner: tuple[int, int] | None = None) -> None:
+    """Replace a file as a whole, and flush it to the disk; its folder is made, too. Raises RootRefusal.
+
+    With an `owner` (user and group) it has exactly this owner and mode.
+    """
     part = path.with_name(f".{path.name}{PART}")
     try:
         if not path.parent.exists():
@@ -124,6 +136,10 @@ def write_file(path: Path, content: bytes, mode: int) -> None:
             _flush(path.parent.parent)
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
         with os.fdopen(handle, "wb") as file:
+            if owner is not None:
+                if owner != (os.geteuid(), os.getegid()):
+                    os.fchown(handle, *owner)
+                os.fchmod(handle, mode)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

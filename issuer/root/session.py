@@ -54,6 +54,19 @@ class OpenedRoot:
             raise RootRefusal(RefusalReason.WRONG_KEY, f"{self.folder.path / KEY} {finding.message}.")
         return key
 
+    def encrypt_anew(self, key: PrivateKey, passphrase: Passphrase) -> Path:
+        """Replace the key's file by one for another passphrase, and return its path. Raises RootRefusal.
+
+        What would be written is read back first: a key that nobody can open is never put in its place.
+        """
+        content = encrypted_pem(key, passphrase).encode()
+        again = read_private_key(content, passphrase).public_key()
+        finding = key_finding(self.ledger, again)
+        if finding is not None:
+            raise RootRefusal(RefusalReason.WRONG_KEY, f"{self.folder.path / KEY} {finding.message}.")
+        self.folder.replace(KEY, content)
+        return self.folder.path / KEY
+
     def keep(self, ledger: RootLedger) -> OpenedRoot:
         """Write a longer ledger, then the files that follow from it. Raises RootRefusal."""
         if len(ledger.content) > MAX_LEDGER:

@@ -28,11 +28,16 @@ OFFLINE: Final = "# offline machine"
 BESIDE: Final = "# beside Vault"
 PASSPHRASES: Final = ("the first person's words", "the second person's words")
 ANSWERS: Final = {
-    **{f"passphrase {number} of 2:": text for number, text in enumerate(PASSPHRASES, 1)},
+    **{f"New passphrase {number} of 2:": text for number, text in enumerate(PASSPHRASES, 1)},
     **{f"Passphrase {number} of 2:": text for number, text in enumerate(PASSPHRASES, 1)},
     **{f"Again {number} of 2:": text for number, text in enumerate(PASSPHRASES, 1)},
     "[y/N]:": "y",
 }
+CHANGED: Final = {
+    **{f"New passphrase {number} of 2:": f"other words of person {number}" for number in (1, 2)},
+    **{f"Again {number} of 2:": f"other words of person {number}" for number in (1, 2)},
+}
+"""Answers of those who change their passphrases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,8 @@ class Machine:
         script = self.folder / ".typed"
         text = "\n".join(step.script for step in block.steps).replace("/media/stick", str(self.stick))
         script.write_text(f"umask 077\n{text}\n")
-        questions = [word for pair in ANSWERS.items() for word in pair]
+        answers = {**ANSWERS, **(CHANGED if "root passphrase" in text else {})}
+        questions = [word for pair in answers.items() for word in pair]
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         ran = subprocess.run(
             [*self.before, sys.executable, str(REPOSITORY / "tests" / "terminal.py"), script, *questions],
@@ -105,7 +111,7 @@ def test_every_block_of_the_page_is_typed(offline: Machine, beside: Machine, bao
         if "ceremony.yaml" in script:
             prepared(offline)
         shown += (offline if script.startswith(OFFLINE) else beside).type(block)
-    assert not any(one in shown for one in PASSPHRASES)
+    assert not any(one in shown for one in (*PASSPHRASES, *CHANGED.values()))
     root = x509.load_pem_x509_certificate((offline.folder / "root" / "root.pem").read_bytes())
     for environment, name in (
         ("test", "shop.apps.test.example.test"),

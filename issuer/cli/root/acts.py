@@ -48,6 +48,7 @@ from issuer.root.show import (
     root_report,
     signing_report,
 )
+from issuer.site import docs_page
 from issuer.x509.errors import LIBRARY_ERRORS, InvalidRequest
 from issuer.x509.request import read_request
 
@@ -294,6 +295,28 @@ def next_crl(
     report |= {"head": ledger.head, "published": files}
     written = [f"Published: {one}" for one in files]
     return RootResult(report, [*written, *head_lines(len(ledger.entries), ledger.head)])
+
+
+def change_passphrase(
+    folder: Path, old_files: Sequence[Path], new_files: Sequence[Path], now: datetime
+) -> RootResult:
+    """Encrypt the key for another passphrase. Raises RootRefusal; the old one opens it then still."""
+    with opened(folder, now) as root:
+        _tell_mended(root)
+        people = root.ledger.settings.passphrases
+        old = ask_passphrase(old_files, people)
+        key = root.unlock(old)
+        new = ask_passphrase(new_files, people, new=True, option="--new-passphrase-file")
+        if new.text == old.text:
+            message = "The new passphrase is the old one; nothing was changed."
+            raise RootRefusal(RefusalReason.WRONG_PASSPHRASE, message)
+        path = root.encrypt_anew(key, new)
+    lines = [
+        f"Changed the passphrase of {path}.",
+        "Copies of the folder are opened by the old one still: make them anew, and destroy the old ones.",
+        f"If others know the old one and can have had a copy, the key is known: {docs_page('ca-compromise')}",
+    ]
+    return RootResult({"changed": str(path), "head": root.ledger.head}, lines)
 
 
 def verified(

@@ -25,6 +25,7 @@ app = Commands(
       vault-issuer root init --common-name "Example Root CA" --two-passphrases
       vault-issuer root sign env.csr --lifetime 3y
       vault-issuer root crl --lifetime 1y
+      vault-issuer root passphrase
       vault-issuer root verify
     """,
 )
@@ -292,6 +293,40 @@ def crl(
         wish = revoked_certificates(revoke_certificate or [], reason, crl_wish(file, given(options)))
         asked = Asked(passphrase_file or [], yes, dry_run, _now(), _day(today))
         done = next_crl(folder, wish, asked, publish, quiet=output is not OutputFormat.TABLE)
+        _printed(done.report, done.lines, output)
+
+
+@app.command("passphrase")
+def passphrase(
+    folder: Dir = Path("root"),
+    passphrase_file: PassphraseFiles = None,
+    new_passphrase_file: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="File whose first line is the new passphrase, mode 600; twice for two people. Default: ask.",
+        ),
+    ] = None,
+    output: Format = OutputFormat.TABLE,
+) -> None:
+    """Change the passphrase of a root: the old one, then the new one, which is typed twice.
+
+    The key's file is replaced as a whole and keeps its mode and owner; nothing else is written, and the
+    ledger's head stays. A root for two people stays one: whoever keeps a passphrase types it again as the new
+    one. Copies of the folder are opened by the old passphrase still.
+
+    Exit codes: 0 changed; 1 refused, such as a wrong passphrase; 2 bad input.
+
+    Examples:
+
+      vault-issuer root passphrase
+
+      vault-issuer root passphrase --dir old --passphrase-file old.txt --new-passphrase-file new.txt
+    """
+    from issuer.cli.root.acts import change_passphrase
+
+    with _reported(output):
+        done = change_passphrase(folder, passphrase_file or [], new_passphrase_file or [], _now())
         _printed(done.report, done.lines, output)
 
 
