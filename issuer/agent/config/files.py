@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from issuer.agent.files.contents import FILE_NAME, FileKind, StoreProfile
+from issuer.agent.files.contents import FILE_NAME, KEY_FORMS, FileKind, KeyEncoding, StoreProfile
 from issuer.agent.files.owners import MAX_ID
 from issuer.manifests.checked import StrictModel, TextLike
 
@@ -84,6 +84,10 @@ class _Written(StrictModel):
         default=StoreProfile.MODERN,
         description="Algorithms of a PKCS#12 file; LegacyDES for Windows Server 2016, old macOS and Java 8.",
     )
+    key_encoding: KeyEncoding = Field(
+        default=KeyEncoding.PKCS8,
+        description="Form of the key; PKCS1 is that of the algorithm: PKCS #1 for RSA, SEC 1 for ECDSA.",
+    )
 
     @model_validator(mode="after")
     def _of_a_store(self) -> Self:
@@ -93,6 +97,12 @@ class _Written(StrictModel):
                 raise ValueError(f"{field} is for files of kind pkcs12: others are not encrypted")
         if self.profile is StoreProfile.LEGACY and self.password_file is None:
             raise ValueError("profile LegacyDES needs passwordFile: without it nothing is encrypted")
+        return self
+
+    @model_validator(mode="after")
+    def _of_a_key(self) -> Self:
+        if self.kind not in KEY_FORMS and "key_encoding" in self.model_fields_set:
+            raise ValueError("keyEncoding is for files of kind key, key-der and combined")
         return self
 
     @property

@@ -14,7 +14,7 @@ from issuer.agent.config.model import AgentFile, CAChainSpec, CertificateSpec
 from issuer.agent.config.names import name_problems
 from issuer.agent.config.paths import path_problems, sets_of
 from issuer.agent.config.state import state_folder
-from issuer.agent.files.contents import CHAIN_ONLY
+from issuer.agent.files.contents import CHAIN_ONLY, KeyEncoding
 from issuer.agent.files.trusted import who_may_write
 from issuer.manifests.checked import dotted, validated
 from issuer.manifests.documents import read_source
@@ -137,7 +137,18 @@ def _modes(where: ValuePath, kept: CertificateSpec | CAChainSpec) -> Iterator[tu
             )
 
 
+def _key_forms(spec: CertificateSpec) -> Iterator[tuple[ValuePath, str]]:
+    """Give each file that asks for the older form of a key that has none."""
+    if spec.key.algorithm != "Ed25519":
+        return
+    for part, files in (("files", spec.files), ("copies", spec.copies)):
+        for number, one in enumerate(files):
+            if one.key_encoding is KeyEncoding.PKCS1:
+                yield (part, number, "keyEncoding"), "must be PKCS8: an Ed25519 key has no other form"
+
+
 def _certificate(where: ValuePath, spec: CertificateSpec) -> Iterator[tuple[ValuePath, str]]:
+    yield from (((*where, *below), text) for below, text in _key_forms(spec))
     yield from (((*where, *below), text) for below, text in _path(spec))
     for below, message in name_problems(spec):
         yield (*where, *below), message

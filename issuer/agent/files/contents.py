@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.serialization import (
@@ -65,7 +66,19 @@ class StoreProfile(StrEnum):
     """
 
 
+class KeyEncoding(StrEnum):
+    """Forms of a private key, in cert-manager's words (`privateKey.encoding`)."""
+
+    PKCS8 = "PKCS8"
+    """One form for every algorithm: `PRIVATE KEY` in PEM."""
+    PKCS1 = "PKCS1"
+    """The older form of the algorithm, for readers that take no other: PKCS #1 for RSA (`RSA PRIVATE KEY`),
+    SEC 1 for ECDSA (`EC PRIVATE KEY`). Ed25519 has none, and stays PKCS #8."""
+
+
 _SECRET: Final = frozenset({FileKind.COMBINED, FileKind.KEY, FileKind.PKCS12, FileKind.KEY_DER})
+KEY_FORMS: Final = frozenset({FileKind.COMBINED, FileKind.KEY, FileKind.KEY_DER})
+"""The kinds whose key has one of the forms of `KeyEncoding`."""
 CHAIN_ONLY: Final = frozenset({FileKind.CHAIN, FileKind.CA, FileKind.CA_DER})
 """The kinds that need no certificate of one's own."""
 
@@ -90,20 +103,22 @@ class CertificateSet:
         name: str = "",
         password: bytes | None = None,
         profile: StoreProfile = StoreProfile.MODERN,
+        key_encoding: KeyEncoding = KeyEncoding.PKCS8,
     ) -> bytes:
         """Return the bytes of a file of `kind`; raises ValueError if the set doesn't have what it holds.
 
         `name` is the friendly name of a PKCS#12 file, `password` encrypts it as `profile` says; without one
-        it is written unencrypted, as servers that read it unattended want it.
+        it is written unencrypted, as servers that read it unattended want it. `key_encoding` is for the
+        kinds of KEY_FORMS.
         """
         if kind is FileKind.PKCS12:
             return self._pkcs12(name, _encryption(password, profile))
         if kind in (FileKind.KEY, FileKind.KEY_DER):
-            return self._key(Encoding.PEM if kind is FileKind.KEY else Encoding.DER)
+            return self._key(Encoding.PEM if kind is FileKind.KEY else Encoding.DER, key_encoding)
         if kind in (FileKind.CERTIFICATE_DER, FileKind.CA_DER):
             one = self.leaf if kind is FileKind.CERTIFICATE_DER else self._root()
             return one.public_bytes(Encoding.DER)
-        key = self._key(Encoding.PEM) if kind is FileKind.COMBINED else b""
+        key = self._key(Encoding.PEM, key_encoding) if kind is FileKind.COMBINED else b""
         return key + b"".join(one.public_bytes(Encoding.PEM) for one in self._certificates(kind))
 
     def _certificates(self, kind: FileKind) -> tuple[x509.Certificate, ...]:
@@ -135,10 +150,13 @@ class CertificateSet:
             raise ValueError("only CAs are kept here: there is no key to write")
         return load_der_private_key(self.key_der, None)
 
-    def _key(self, encoding: Encoding) -> bytes:
-        if encoding is Encoding.DER and self.key_der is not None:
+    def _key(self, encoding: Encoding, form: KeyEncoding) -> bytes:
+        if encoding is Encoding.DER and form is KeyEncoding.PKCS8 and self.key_der is not None:
             return self.key_der
-        return self._private().private_bytes(encoding, PrivateFormat.PKCS8, NoEncryption())
+        key = self._private()
+        older = form is KeyEncoding.PKCS1 and isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
+        wanted = PrivateFormat.TraditionalOpenSSL if older else PrivateFormat.PKCS8
+        return key.private_bytes(encoding, wanted, NoEncryption())
 
     def _pkcs12(self, name: str, encryption: KeySerializationEncryption) -> bytes:
         cas = [*self.chain, *self.roots]

@@ -33,6 +33,7 @@ from issuer.agent.files.contents import (
     SOURCE_NAME,
     CertificateSet,
     FileKind,
+    KeyEncoding,
     StoreProfile,
     is_legacy,
 )
@@ -103,7 +104,13 @@ def new_file(one: SetFile | CopiedFile, made: CertificateSet, name: str) -> NewF
     """Return one file as it is written. Raises AgentError: no such owner, no root, no password."""
     password = None if one.password_file is None else _password(one.password_file)
     try:
-        data = made.render(one.kind, name=name, password=password, profile=one.profile)
+        data = made.render(
+            one.kind,
+            name=name,
+            password=password,
+            profile=one.profile,
+            key_encoding=one.key_encoding,
+        )
     except ValueError as error:
         raise AgentError(f'"{name}": a file of kind {one.kind} can\'t be written: {error}') from error
     return replace(_dressed(one), data=data)
@@ -253,9 +260,13 @@ def _same_store(one: CopiedFile, wanted: bytes) -> bytes | None:
 
 def layout_digest(files: Sequence[SetFile]) -> str:
     """Return a digest of which files there are and how; another one means that they are written again."""
-    # Left out as long as it is the usual one: files that were written before there was a choice stay.
-    usual = {StoreProfile.MODERN: {"profile"}}
-    return _digest([one.model_dump(mode="json", exclude=usual.get(one.profile)) for one in files])
+    return _digest([one.model_dump(mode="json", exclude=_usual(one)) for one in files])
+
+
+def _usual(one: SetFile) -> set[str]:
+    """Return the fields that came later and have their defaults: files from before the choice stay."""
+    fields = {"profile": StoreProfile.MODERN, "key_encoding": KeyEncoding.PKCS8}
+    return {name for name, usual in fields.items() if getattr(one, name) is usual}
 
 
 def request_digest(spec: CertificateSpec) -> str:

@@ -151,6 +151,8 @@ def test_empty_file_says_what_it_needs(tmp_path: Path) -> None:
     ("file", "told"),
     [
         ("{name: a, kind: key, passwordFile: /etc/pw}", "passwordFile is for files of kind pkcs12"),
+        ("{name: a, kind: ca, keyEncoding: PKCS8}", "keyEncoding is for files of kind key, key-der and"),
+        ("{name: a, kind: pkcs12, keyEncoding: PKCS1}", "keyEncoding is for files of kind key, key-der and"),
         ("{name: a, kind: key, profile: Modern2023}", "profile is for files of kind pkcs12"),
         ("{name: a, kind: pkcs12, profile: LegacyDES}", "profile LegacyDES needs passwordFile"),
         ("{name: a, kind: pkcs12, passwordFile: /etc/pw, profile: LegacyRC2}", "files.0.profile"),
@@ -159,3 +161,10 @@ def test_empty_file_says_what_it_needs(tmp_path: Path) -> None:
 def test_password_of_what_is_not_encrypted_is_refused(tmp_path: Path, file: str, told: str) -> None:
     """A key with a passwordFile was written without any, in silence."""
     assert told in refused(tmp_path, GOOD.replace("  dnsNames", f"  files: [{file}]\n  dnsNames"))
+
+
+def test_form_that_a_key_does_not_have_is_refused(tmp_path: Path) -> None:
+    more = "  key: {algorithm: Ed25519}\n  files: [{name: a, kind: key, keyEncoding: PKCS1}]\n  dnsNames"
+    assert "certificates.0.files.0.keyEncoding: must be PKCS8" in refused(
+        tmp_path, GOOD.replace("  dnsNames", more)
+    )

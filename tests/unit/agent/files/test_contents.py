@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -18,7 +20,14 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
-from issuer.agent.files.contents import CHAIN_ONLY, CertificateSet, FileKind, StoreProfile, is_legacy
+from issuer.agent.files.contents import (
+    CHAIN_ONLY,
+    CertificateSet,
+    FileKind,
+    KeyEncoding,
+    StoreProfile,
+    is_legacy,
+)
 from tests.ca import TestCA
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -62,6 +71,47 @@ def test_chain_leaves_the_root_to_clients(made: CertificateSet) -> None:
 def test_key_is_pkcs8(made: CertificateSet) -> None:
     assert load_der_private_key(made.render(FileKind.KEY_DER), None).public_key() == KEY.public_key()
     assert load_pem_private_key(made.render(FileKind.KEY), None).public_key() == KEY.public_key()
+
+
+FORMS = [
+    (ec.generate_private_key(ec.SECP256R1()), "EC PRIVATE KEY", "ec"),
+    (rsa.generate_private_key(65537, 2048), "RSA PRIVATE KEY", "rsa"),
+]
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl")
+@pytest.mark.parametrize(("key", "label", "command"), FORMS, ids=[label for _, label, _ in FORMS])
+def test_older_form_of_a_key_is_that_of_openssl(
+    made: CertificateSet, tmp_path: Path, key: PrivateKeyTypes, label: str, command: str
+) -> None:
+    der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    given = replace(made, key_der=der)
+    text = given.render(FileKind.KEY, key_encoding=KeyEncoding.PKCS1)
+    assert text.startswith(f"-----BEGIN {label}-----\n".encode())
+    assert given.render(FileKind.COMBINED, key_encoding=KeyEncoding.PKCS1).startswith(text)
+    (tmp_path / "pkcs8.pem").write_bytes(given.render(FileKind.KEY))
+    (tmp_path / "key.der").write_bytes(given.render(FileKind.KEY_DER, key_encoding=KeyEncoding.PKCS1))
+    for words in (
+        ("pkey", "-in", str(tmp_path / "pkcs8.pem"), "-traditional"),
+        (
+            command,
+            "-in",
+            str(tmp_path / "key.der"),
+            "-inform",
+            "DER",
+            *(["-traditional"] * (command != "ec")),
+        ),
+    ):
+        ran = subprocess.run(("openssl", *words), capture_output=True, check=True)
+        assert ran.stdout == text
+
+
+def test_key_without_an_older_form_stays_pkcs8(made: CertificateSet) -> None:
+    key = ed25519.Ed25519PrivateKey.generate()
+    der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    given = replace(made, key_der=der)
+    for kind in (FileKind.KEY, FileKind.KEY_DER):
+        assert given.render(kind, key_encoding=KeyEncoding.PKCS1) == given.render(kind)
 
 
 def test_old_readers_get_triple_des(made: CertificateSet) -> None:

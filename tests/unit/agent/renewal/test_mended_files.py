@@ -110,6 +110,23 @@ async def test_profile_that_was_changed_is_written(tmp_path: Path, copied: bool)
     assert len(machine.signing.signed) == 1
 
 
+async def test_key_is_written_in_another_form_without_another_signing(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    path = tmp_path / "web" / "tls.key"
+    for form, label in (("PKCS8", b"PRIVATE"), ("PKCS1", b"EC PRIVATE"), ("PKCS8", b"PRIVATE")):
+        key = {"kind": "key", "keyEncoding": form}
+        spec = with_files(machine, {**key, "name": "tls.key"})
+        copies = [{**key, "path": str(tmp_path / "copies" / "a.key")}]
+        machine.keeper.spec = type(spec).model_validate(
+            {**spec.model_dump(by_alias=True, mode="json", exclude_unset=True), "copies": copies}
+        )
+        await machine.keeper.step()
+        assert path.read_bytes().startswith(b"-----BEGIN " + label + b" KEY-----")
+        assert (tmp_path / "copies" / "a.key").read_bytes() == path.read_bytes()
+    assert (await machine.keeper.step()).rewritten == ()
+    assert len(machine.signing.signed) == 1
+
+
 def test_digest_of_files_is_the_one_before_there_were_profiles() -> None:
     """Else each set would be written again, and each server told, at an upgrade."""
     [key] = [one for one in DEFAULT_FILES if one.name == "tls.key"]
