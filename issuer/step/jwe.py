@@ -1,7 +1,10 @@
-"""A provisioner's key as step-ca keeps it: a compact JWE, encrypted under a password. Pure.
+"""A provisioner's key encrypted under a password, as a JWE. Pure.
 
-Sources: RFC 7516 section 5.2 (decryption), RFC 7518 section 4.8 (PBES2) and 5.3 (AES GCM). step-ca writes
-PBES2-HS256+A128KW with A256GCM and 600,000 iterations, which take 0.16 s.
+step-ca keeps it in the compact form, and `step crypto jwk create` writes it as JSON; step-issuer's library
+reads both.
+
+Sources: RFC 7516 section 5.2 (decryption) and 7.2.2 (flattened JSON), RFC 7518 section 4.8 (PBES2) and 5.3
+(AES GCM). step-ca writes PBES2-HS256+A128KW with A256GCM and 600,000 iterations, which take 0.16 s.
 """
 
 from __future__ import annotations
@@ -31,12 +34,13 @@ _WRAPS: Final[dict[str, tuple[hashes.HashAlgorithm, int]]] = {
     "PBES2-HS384+A192KW": (hashes.SHA384(), 24),
     "PBES2-HS512+A256KW": (hashes.SHA512(), 32),
 }
+_PARTS: Final = ("protected", "encrypted_key", "iv", "ciphertext", "tag")
 _CONTENT_KEYS: Final = {"A128GCM": 16, "A192GCM": 24, "A256GCM": 32}
 
 
 @dataclass(frozen=True, slots=True)
 class EncryptedKey:
-    """The parts of a compact JWE whose header was understood."""
+    """The parts of a JWE whose header was understood."""
 
     protected: str
     algorithm: str
@@ -49,17 +53,15 @@ class EncryptedKey:
 
     @classmethod
     def parse(cls, text: str) -> EncryptedKey:
-        """Read a compact JWE. Raises KeyUnusable for what is no such one, or asks for too much work."""
+        """Read a JWE, compact or as JSON. Raises KeyUnusable for what is none, or asks for too much work."""
         if len(text) > MAX_BYTES:
             raise KeyUnusable(f"it is larger than {MAX_BYTES} bytes")
-        parts = text.strip().split(".")
-        if len(parts) != 5:
-            raise KeyUnusable("it is no compact JWE of five parts")
+        parts = _parts(text)
         try:
             header = orjson.loads(_decoded(parts[0]))
             wrapped, nonce, ciphertext, tag = map(_decoded, parts[1:])
         except ValueError as error:
-            raise KeyUnusable("it is no compact JWE: a part of it can't be decoded") from error
+            raise KeyUnusable("it is no JWE: a part of it can't be decoded") from error
         if not isinstance(header, dict) or "zip" in header or "crit" in header:
             raise KeyUnusable("its header is none of a provisioner's key")
         algorithm, iterations, salt, size = _header(header)
@@ -76,6 +78,49 @@ class EncryptedKey:
             return AESGCM(key).decrypt(self.nonce, self.ciphertext, self.protected.encode())
         except (InvalidUnwrap, InvalidTag, ValueError) as error:
             raise WrongPassword("the password does not open it") from error
+
+
+def is_json(text: str) -> bool:
+    """Return True for a JWE as JSON, and False for a JWK, which begins like one."""
+    return len(text) <= MAX_BYTES and "ciphertext" in (_json(text) or {})
+
+
+def _parts(text: str) -> list[str]:
+    """Return header, wrapped key, nonce, ciphertext and tag, each in base64url. Raises KeyUnusable."""
+    found = _json(text)
+    if found is not None:
+        if not found.keys() <= {*_PARTS}:
+            raise KeyUnusable("it is a JWE as JSON with more than one recipient, or with open headers")
+        texts = [part for part in map(found.get, _PARTS) if isinstance(part, str)]
+        if len(texts) < len(_PARTS):
+            raise KeyUnusable("it is a JWE as JSON that lacks a part")
+        return texts
+    packed = "".join(text.split())  # as step-issuer's library does: some fold it into lines
+    parts = packed.split(".")
+    if len(parts) == len(_PARTS):
+        return parts
+    if _is_wrapped(packed):
+        raise KeyUnusable("it is a JWE in base64: decode it once more, and store what comes out")
+    raise KeyUnusable("it is neither a compact JWE of five parts nor one as JSON")
+
+
+def _json(text: str) -> dict[str, Any] | None:
+    """Return a JSON object, None for what is none."""
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _is_wrapped(packed: str) -> bool:
+    try:
+        inner = base64.b64decode(packed, validate=True)
+    except ValueError:
+        return False
+    return inner.startswith(b"{") or inner.count(b".") == len(_PARTS) - 1
 
 
 def _header(header: dict[str, Any]) -> tuple[str, int, bytes, int]:

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 
 from issuer.requests.issuers import IssuerKey
 from issuer.step.errors import KeyUnusable, WrongPassword
-from issuer.step.jwe import EncryptedKey
+from issuer.step.jwe import EncryptedKey, is_json
 from issuer.step.keys import ProvisionerKey, read_private
 
 _JWK: Final = "{"
@@ -31,7 +31,7 @@ class OpenedKey:
 
 def is_plain(text: str) -> bool:
     """Return True for a key that isn't encrypted."""
-    return text.lstrip().startswith(_JWK)
+    return text.lstrip().startswith(_JWK) and not is_json(text)
 
 
 class Keyring:
@@ -64,7 +64,7 @@ class IssuerKeyring:
         self._last: tuple[bytes, OpenedKey | KeyUnusable] | None = None
 
     async def open(self, text: str, password: bytes | None, public: bytes | None) -> OpenedKey:
-        """Return a key that is given as a private JWK, or encrypted as a compact JWE.
+        """Return a key that is given as a private JWK, or encrypted as a JWE.
 
         The password is tried as it is, then without one line end, then without all. `public` is what its
         public half has to be, as DER. Raises KeyUnusable, AnotherKey, WrongPassword.

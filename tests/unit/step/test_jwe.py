@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import textwrap
 from typing import Any
 
 import pytest
 
 from issuer.step.errors import KeyUnusable, WrongPassword
-from issuer.step.jwe import MAX_BYTES, MAX_ITERATIONS, EncryptedKey
+from issuer.step.jwe import MAX_BYTES, MAX_ITERATIONS, EncryptedKey, is_json
 from tests.unit.step.fake import encrypted
 
+PARTS = ("protected", "encrypted_key", "iv", "ciphertext", "tag")
 SECRET = b'{"kty":"EC","d":"the-secret-number"}'
 # Made by step-ca 0.30.2's `pki` package: its own number of iterations.
 
@@ -76,3 +80,42 @@ def test_nothing_of_it_is_shown() -> None:
     text = encrypted(SECRET, "right")
     shown = repr(EncryptedKey.parse(text))
     assert not any(part in shown for part in text.split(".")[1:])
+
+
+def as_json(text: str, **more: Any) -> str:
+    """A compact JWE as `step crypto jwk create` writes it: JSON, indented."""
+    return json.dumps(dict(zip(PARTS, text.split("."), strict=True)) | more, indent=2)
+
+
+def test_what_step_crypto_jwk_create_writes_is_opened() -> None:
+    text = as_json(encrypted(SECRET, "right"))
+    assert is_json(text)
+    assert EncryptedKey.parse(text).decrypt(b"right") == SECRET
+    with pytest.raises(WrongPassword):
+        EncryptedKey.parse(text).decrypt(b"wrong")
+
+
+def test_a_compact_key_may_be_folded_into_lines() -> None:
+    text = encrypted(SECRET, "right")
+    assert EncryptedKey.parse("\n ".join(textwrap.wrap(text, 64))).decrypt(b"right") == SECRET
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"recipients": []}, {"header": {"alg": "dir"}}, {"unprotected": {}}, {"tag": 5}, {"iv": None}],
+    ids=repr,
+)
+def test_other_forms_of_json_are_refused(more: dict[str, Any]) -> None:
+    with pytest.raises(KeyUnusable):
+        EncryptedKey.parse(as_json(encrypted(SECRET, "right"), **more))
+
+
+@pytest.mark.parametrize("text", [SECRET.decode(), "{", "{}", "[]", "a.b.c.d.e"])
+def test_a_plain_key_is_not_taken_for_an_encrypted_one(text: str) -> None:
+    assert not is_json(text)
+
+
+def test_a_key_in_base64_once_more_is_told_as_that() -> None:
+    for text in (encrypted(SECRET, "right"), as_json(encrypted(SECRET, "right"))):
+        with pytest.raises(KeyUnusable, match="decode it once more"):
+            EncryptedKey.parse(base64.b64encode(text.encode()).decode())

@@ -105,7 +105,7 @@ async def test_the_key_is_fetched_where_the_list_has_none(step: FakeStepCA, open
     assert step.made(f"GET /provisioners/{KID}/encrypted-key") == 1
 
 
-@pytest.mark.parametrize("how", ["jwk", "jwe"])
+@pytest.mark.parametrize("how", ["jwk", "jwe", "json"])
 async def test_a_key_may_be_given_in_a_secret(
     step: FakeStepCA, kube: FakeKubernetes, open_signer: Open, how: str
 ) -> None:
@@ -113,9 +113,12 @@ async def test_a_key_may_be_given_in_a_secret(
     step.lists_encrypted_key = False
     private = json.dumps(jwk(step.key, private=True))
     text = private if how == "jwk" else encrypted(private.encode(), PASSWORD)
+    if how == "json":  # as `step crypto jwk create` writes it
+        parts = ("protected", "encrypted_key", "iv", "ciphertext", "tag")
+        text = json.dumps(dict(zip(parts, text.split("."), strict=True)))
     kube.put_secret("key", {"key.json": text.encode()})
     provisioner = {"name": NAME, "kid": KID, "keyRef": {"name": "key"}}
-    if how == "jwe":
+    if how != "jwk":
         provisioner["passwordRef"] = REF
     signer = await open_signer(provisioner=provisioner)
     await signer.check()
