@@ -14,6 +14,7 @@ from issuer.api.group import (
     POLICY_PLURAL,
 )
 from issuer.api.model import SpecError
+from issuer.explain.lint_patterns import dead_patterns
 from issuer.explain.policies import PEER_GROUP, is_policy, problem_lines, unknown_fields
 from issuer.manifests.documents import Document, read_tree
 from issuer.manifests.errors import BadInput
@@ -152,7 +153,7 @@ def _spec(policy: Document, around: Surroundings, kinds: IssuerKinds) -> Iterato
             yield Severity.ERROR, *_split(line)
         return
     selector = [*_selector(compiled, spec, kinds)] or [*_selects_nothing(compiled, around)]
-    for field, message in (*selector, *_allowed(spec)):
+    for field, message in (*selector, *_allowed(spec), *dead_patterns(_inner(spec, "allowed"))):
         yield Severity.WARNING, field, message
     if compiled.constraints.max_duration is None:
         yield (

@@ -93,6 +93,54 @@ def test_what_is_probably_not_meant_is_a_warning(
     assert folder.run("lint", file, "--strict").code == 1
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "why"),
+    [
+        ("ipAddresses", "10.0.0.0/8", "ranges"),
+        ("ipAddresses", "2001:0db8::1", "2001:db8::1"),
+        ("ipAddresses", "FD00:*", "lower case"),
+        ("ipAddresses", "web.lab.example", "no IP address"),
+        ("ipAddresses", "10.0.0.300", "no IP address"),
+        ("dnsNames", "*.b\N{LATIN SMALL LETTER U WITH DIAERESIS}cher.example", "Punycode"),
+        ("dnsNames", "https://*.lab.example", "':'"),
+        ("dnsNames", "*.lab.example ", "' '"),
+        ("dnsNames", "10.1.2.3", "IP address"),
+        ("uris", "spiffe://lab.example/*\u00e9", "ASCII"),
+        ("emailAddresses", " *@lab.example", "blanks"),
+    ],
+)
+def test_a_pattern_that_nothing_can_match_is_a_warning(
+    folder: Folder, policy: Build, field: str, value: str, why: str
+) -> None:
+    values = ["fine", value] if field == "dnsNames" else [value]
+    made = policy(selector=GROUP, allowed={field: {"values": values}, **USAGES})
+    found = folder.run("lint", folder.write("p.yaml", made), "-o", "json").json()["findings"]
+    where = f"spec.allowed.{field}.values[{len(values) - 1}]"
+    told = [one for one in found if one["field"].startswith(f"spec.allowed.{field}.values[")]
+    assert [(one["field"], one["level"]) for one in told] == [(where, "warning")]
+    assert why in told[0]["message"]
+
+
+def test_patterns_that_something_can_match_are_no_warning(folder: Folder, policy: Build) -> None:
+    patterns = {
+        "dnsNames": [
+            "*",
+            "*.lab.example",
+            "web-*.lab.example",
+            "_acme-challenge.*",
+            "a.example.",
+            "xn--bcher-kva.example",
+        ],
+        "ipAddresses": ["*", "10.1.*", "10.1.2.3", "fd00:*", "2001:db8::1", "*::1"],
+        "uris": ["spiffe://lab.example/*", "urn:uuid:*"],
+        "emailAddresses": ["*@lab.example"],
+    }
+    allowed = {field: {"values": values} for field, values in patterns.items()}
+    made = policy(selector=GROUP, allowed=allowed | USAGES)
+    found = folder.run("lint", folder.write("p.yaml", made), "-o", "json").json()["findings"]
+    assert not [one for one in found if ".values[" in one["field"]]
+
+
 def test_a_policy_that_limits_no_lifetime_is_advised_to_with_the_price(folder: Folder, policy: Build) -> None:
     unlimited = policy(selector=GROUP, allowed={**NAMES, **USAGES})
     files = folder.write("p.yaml", unlimited, *binding("web", "team-a", CERT_MANAGER))
