@@ -16,7 +16,7 @@ from issuer.manifests.rbac import binding
 from issuer.manifests.text import shown, to_yaml
 from issuer.policy.decision import PolicyResult, PolicyVerdict
 from issuer.policy.evaluation import Violation, defect_violations
-from issuer.policy.selection import Exclusion
+from issuer.policy.selection import Exclusion, selector_alone, selects
 
 _FIRST: Final = 3
 """Policies of one kind that get advice; people with fifty policies know which one they mean."""
@@ -121,6 +121,7 @@ def _all_deny(explanation: Explanation) -> Iterator[Advice]:
         yield Advice("One policy that allows all of the request is enough: change one of these, not all.")
     for result in denying[:_FIRST]:
         yield from _denied(explanation, result)
+    yield from _broken(explanation, lambda name: _may_select(explanation, name))
 
 
 def _nothing_applies(explanation: Explanation) -> Iterator[Advice]:
@@ -139,7 +140,19 @@ def _nothing_applies(explanation: Explanation) -> Iterator[Advice]:
             yield from say(explanation, result)
         if found:
             break
-    for result in [one for one in results if one.reason is Exclusion.INVALID][:_FIRST]:
+    yield from _broken(explanation, lambda _name: True)
+
+
+def _may_select(explanation: Explanation, name: str) -> bool:
+    policy = selector_alone(name, explanation.policies.specs.get(name) or {})
+    return policy is None or selects(policy, explanation.facts.issuer)
+
+
+def _broken(explanation: Explanation, counts: Callable[[str], bool]) -> Iterator[Advice]:
+    """Advise to correct the policies that can't be used, those of which `counts` is true."""
+    results = explanation.decision.results
+    broken = [one for one in results if one.reason is Exclusion.INVALID and counts(one.name)]
+    for result in broken[:_FIRST]:
         problems = "; ".join(explanation.policies.invalid.get(result.name, ())) or result.message
         yield Advice(
             f'Correct the policy "{result.name}", which is not used as it is: {shown(problems, 1000)}'

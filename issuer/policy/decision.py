@@ -8,7 +8,7 @@ knows enough answers.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -110,10 +110,14 @@ class Decision:
 
     def _denied(self, names: bool) -> tuple[str, list[Callable[[], str]]]:
         applicable = [result for result in self.results if result.applies]
+        # One that can't be used may be the one that was written for this request.
+        invalid = [result for result in self.results if result.reason is Exclusion.INVALID]
         if names:
-            return "No policy approved this request", [partial(_all_violations, one) for one in applicable]
+            said = [partial(_all_violations, one) for one in applicable]
+            return "No policy approved this request", [*said, *(partial(_sentence, one) for one in invalid)]
         fields = sorted({violation.field for result in applicable for violation in result.violations})
-        head = f"No policy approved this request ({_count(len(applicable))} applied)"
+        beside = f", {len(invalid)} {_WORDS[Exclusion.INVALID]}" if invalid else ""
+        head = f"No policy approved this request ({_count(len(applicable))} applied{beside})"
         return head, [partial(str, one) for one in fields]
 
     def _unprocessed(self, names: bool) -> tuple[str, list[Callable[[], str]]]:
@@ -203,14 +207,20 @@ def evaluate(
     invalid: Mapping[str, str],
     facts: RequestFacts,
     labels: Mapping[str, str] | None,
+    elsewhere: Set[str] = frozenset(),
 ) -> PolicyEvaluation:
     """Select the `policies` that are about the request; each is evaluated later, when its use is granted.
 
-    `invalid` are the errors of policies that can't be evaluated, by name; `labels` are the namespace's (None:
-    not known).
+    `invalid` are the errors of policies that can't be evaluated, by name, `elsewhere` those of them that are
+    about other issuers for sure; `labels` are the namespace's (None: not known).
     """
     selected: dict[str, CompiledPolicy] = {}
-    aside = [PolicyResult(name, False, Exclusion.INVALID, text, ()) for name, text in invalid.items()]
+    aside = [
+        PolicyResult(name, False, Exclusion.SELECTOR, "it is for other issuers, and not Ready", ())
+        if name in elsewhere
+        else PolicyResult(name, False, Exclusion.INVALID, text, ())
+        for name, text in invalid.items()
+    ]
     for policy in sorted(policies, key=lambda policy: policy.name):
         away = selector_mismatch(policy, facts, facts.namespace, labels)
         if away is None:

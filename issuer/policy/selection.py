@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
-from issuer.policy.compiled import CompiledPolicy
+from issuer.policy.compiled import CompiledPolicy, compile_policy
 from issuer.policy.facts import IssuerReference, RequestFacts
 from issuer.policy.shown import shown, shown_list
 
@@ -51,6 +51,14 @@ def selector_mismatch(
 def selects(policy: CompiledPolicy, reference: IssuerReference) -> bool:
     """Return True if the policy's selector names this issuer, whatever the namespace."""
     return _issuer_mismatch(policy, reference) is None
+
+
+def selector_alone(name: str, spec: Mapping[str, Any]) -> CompiledPolicy | None:
+    """Return a policy that can't be used with its selector alone; None if that can't be read either."""
+    try:
+        return compile_policy(name, {"selector": spec.get("selector")})
+    except Exception:  # noqa: BLE001 - PolicyInvalid, or an error that was reported where the whole policy met it
+        return None
 
 
 def selects_namespace(policy: CompiledPolicy, namespace: str, labels: Mapping[str, str]) -> bool:

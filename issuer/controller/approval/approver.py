@@ -132,7 +132,8 @@ class Evaluations:
         kept = self._kept.get(request.uid)
         if kept is not None and kept[0] == inputs:
             return kept[1]
-        made = evaluate(self._policies.policies, self._policies.invalid, facts, labels)
+        elsewhere = self._policies.invalid_elsewhere(facts.issuer)
+        made = evaluate(self._policies.policies, self._policies.invalid, facts, labels, elsewhere)
         self._kept.put(request.uid, (inputs, made))
         return made
 

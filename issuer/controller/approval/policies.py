@@ -19,7 +19,7 @@ from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.wire import Object
 from issuer.policy.compiled import CompiledPolicy, PolicyInvalid, compile_policy
 from issuer.policy.facts import IssuerReference
-from issuer.policy.selection import selects
+from issuer.policy.selection import selector_alone, selects
 from issuer.policy.shown import shown
 from issuer.requests.conditions import bounded, ready_of, says, with_condition
 from issuer.requests.resources import CERTIFICATE_REQUEST_POLICIES
@@ -42,6 +42,7 @@ class PolicyStore(Store[str]):
         self._objects: dict[str, Object] = {}
         self._compiled: dict[str, CompiledPolicy] = {}
         self._invalid: dict[str, str] = {}
+        self._selectors: dict[str, CompiledPolicy | None] = {}  # of invalid ones
         self.version = 0
         """Grows whenever any policy's spec changes."""
 
@@ -82,8 +83,13 @@ class PolicyStore(Store[str]):
 
     def may_select(self, issuer: IssuerReference) -> bool:
         """Return True if any policy selects this issuer, or would if it were valid: mistakes open nothing."""
-        return self.selects(issuer) or any(
-            _selects(name, self._objects[name], issuer) for name in self._invalid
+        return self.selects(issuer) or len(self.invalid_elsewhere(issuer)) < len(self._invalid)
+
+    def invalid_elsewhere(self, issuer: IssuerReference) -> frozenset[str]:
+        """Return the names of those that can't be evaluated and are about other issuers than this one."""
+        selectors = self._selectors.items()
+        return frozenset(
+            name for name, policy in selectors if policy is not None and not selects(policy, issuer)
         )
 
     def key_of(self, obj: Object) -> str:
@@ -101,8 +107,8 @@ class PolicyStore(Store[str]):
         self._objects[name] = obj
         if old is not None and _version(old) == _version(obj):
             return
-        self._compiled.pop(name, None)
-        self._invalid.pop(name, None)
+        for kept in (self._compiled, self._invalid, self._selectors):
+            kept.pop(name, None)
         self._broke.discard(name)
         self.version += 1
         try:
@@ -112,6 +118,8 @@ class PolicyStore(Store[str]):
         except Exception as error:  # noqa: BLE001 - reported on the policy, which allows nothing
             self._invalid[name] = self._on_defect(name, error)
             self._broke.add(name)
+        if name in self._invalid:
+            self._selectors[name] = selector_alone(name, obj.get("spec") or {})
         self._on_change(name)
 
     def refresh(self, obj: Object) -> None:
@@ -123,19 +131,11 @@ class PolicyStore(Store[str]):
 
     def drop(self, key: str) -> None:
         """Forget a policy that is gone."""
-        for kept in (self._objects, self._compiled, self._invalid):
+        for kept in (self._objects, self._compiled, self._invalid, self._selectors):
             kept.pop(key, None)
         self._broke.discard(key)
         self.version += 1
         self._on_change(key)
-
-
-def _selects(name: str, obj: Object, issuer: IssuerReference) -> bool:
-    """Return True if an invalid policy's selector names the issuer, or can't be read either."""
-    try:
-        return selects(compile_policy(name, {"selector": (obj.get("spec") or {}).get("selector")}), issuer)
-    except Exception:  # noqa: BLE001 - PolicyInvalid, or an error that was reported where the whole policy met it
-        return True
 
 
 def _kept(obj: Object) -> Object:

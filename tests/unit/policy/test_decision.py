@@ -103,6 +103,17 @@ def test_summaries_say_who_and_why() -> None:
         "No policy approved this request: [a: spec.allowed.dnsNames.values: "
         '"web.lab.test": allowed is "*.other.test"]'
     )
+    broken = decided(reviewed({"broken": "bad rule"}, a=BAD), a=True)
+    assert broken.summary() == (
+        'No policy approved this request: [a: spec.allowed.dnsNames.values: "web.lab.test": allowed is '
+        '"*.other.test"] Policy "broken" is not Ready: bad rule.'
+    )
+    assert broken.summary(names=False) == (
+        "No policy approved this request (1 policy applied, 1 not Ready): spec.allowed.dnsNames.values"
+    )
+    elsewhere = evaluate([policy("a", **BAD)], {"broken": "bad rule"}, REQUEST, {}, {"broken"})
+    assert "broken" not in decided(elsewhere, a=True).summary()
+    assert "other issuers, and not Ready" in decided(elsewhere, a=False).summary()
     one = reviewed({"broken": "bad rule"}, a=GOOD, b=ELSEWHERE)
     assert decided(one, a=False).summary() == (
         'No policy applies to this request. Policy "a" matches, but ServiceAccount "team-a/app" has no "use" '

@@ -53,6 +53,24 @@ def desk() -> Desk:
     return Desk()
 
 
+def test_an_unusable_policy_counts_for_the_issuers_that_it_may_be_about(desk: Desk) -> None:
+    broken = {"constraints": {"maxDuration": "soon"}}
+    selectors: dict[str, Any] = {
+        "here": {"issuerRef": {"name": "demo"}},
+        "there": {"issuerRef": {"name": "other"}},
+        "nowhere": {},
+    }
+    for name, selector in selectors.items():
+        metadata = {"name": name, "uid": name, "generation": 1}
+        desk.store.upsert({"metadata": metadata, "spec": broken | {"selector": selector}})
+    assert desk.store.invalid.keys() == selectors.keys()
+    assert desk.store.invalid_elsewhere(DEMO) == {"there"}
+    assert desk.store.may_select(DEMO)
+    desk.store.drop("here")
+    desk.store.drop("nowhere")
+    assert not desk.store.may_select(DEMO)
+
+
 @pytest.mark.parametrize("reference", [{}, {"name": "demo"}, {"name": "d*"}, {"group": "vault-issuer.io"}])
 async def test_a_policy_for_an_issuer_that_is_there_is_ready(desk: Desk, reference: dict[str, str]) -> None:
     found = await desk.ready(**reference)
