@@ -26,7 +26,9 @@ from issuer.x509.extensions import NAME_CONSTRAINTS
 from issuer.x509.name_text import COMMON_NAME, EMAIL_ADDRESS, attributes
 from issuer.x509.names import Name, NameKind, dns, email
 
-_HOST: Final = re.compile(r"(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
+# With a star anywhere in the first label: OpenSSL takes such a common name for hosts by default, and holds it
+# against no constraint (openssl/openssl#30346).
+_HOST: Final = re.compile(r"[a-z0-9_*-]+(?:\.[a-z0-9_-]+)+")
 _URI_HOST: Final = re.compile(r"^[a-z][a-z0-9+.-]*://(?:[^/?#]*@)?([^/?#:@\[\]]+)(?::[0-9]*)?(?:[/?#]|\Z)")
 
 
@@ -151,8 +153,8 @@ def _in_domain(domain: str, host: str, *, wide: bool) -> bool:
         return True
     if host.endswith(domain if domain.startswith(".") else f".{domain}"):
         return True
-    parent = domain.lstrip(".").partition(".")[2]
-    return wide and host.startswith("*.") and host[2:] == parent
+    first, _, rest = host.partition(".")
+    return wide and "*" in first and rest == domain.lstrip(".").partition(".")[2]
 
 
 def _is_mailbox(constraint: str, address: str) -> bool:

@@ -122,6 +122,12 @@ def test_the_subject_is_bound_too(make: Make) -> None:
     # A client that finds no other host name takes the common name for it.
     host = subject(COMMON_NAME="a.else.example")
     assert found(make, None, permitted=[DNS("lab.example")], of=host)
+    # OpenSSL takes a part of a label for a wildcard, too.
+    part = subject(COMMON_NAME="w*.lab.example")
+    assert found(make, None, permitted=[DNS("lab.example")], of=part) == []
+    assert found(make, None, permitted=[DNS("else.example")], of=part)
+    assert found(make, None, excluded=[DNS("web.lab.example")], of=part)
+    assert found(make, None, excluded=[DNS("web.else.example")], of=part) == []
     assert found(make, None, permitted=[DNS("lab.example")], of=subject(COMMON_NAME="Some Service")) == []
 
 
