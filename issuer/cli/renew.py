@@ -3,79 +3,253 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 
-from issuer.cli.options import Context, Kubeconfig
+from issuer.cli.options import Backends, ClusterChoice, Context, Kubeconfig
 from issuer.cli.output import report_bad_input
 
 if TYPE_CHECKING:
     from issuer.kube.client import KubeClient
+    from issuer.kube.wire import Object
+    from issuer.requests.issuers import IssuerKey, IssuerKinds
 
 NOT_ALL = 1
 BAD_INPUT = 2
 _TRIES = 10
+_AT_ONCE: Final = 8
+"""Certificates that are asked for at the same time; each takes two calls."""
+
+
+class CertificateName(NamedTuple):
+    """Namespace and name of a Certificate."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ByIssuer:
+    """Choice of all Certificates of one issuer, in `namespace` (None: all), whose certificate began `before`
+    a time (None: any, and those that have none)."""
+
+    issuer: IssuerKey
+    namespace: str | None
+    before: datetime | None = None
+
+    def holds(self, certificate: Object, kinds: IssuerKinds) -> bool:
+        """Return True if this Certificate is one of them."""
+        reference = (certificate.get("spec") or {}).get("issuerRef") or {}
+        kind, namespace = kinds.referred(reference), certificate["metadata"]["namespace"]
+        if kind is None or kind.key(namespace, str(reference.get("name") or "")) != self.issuer:
+            return False
+        began = _began(certificate)
+        return self.before is None or (began is not None and began < self.before)
 
 
 def renew(
     certificates: Annotated[
-        list[str], typer.Argument(metavar="CERTIFICATE...", help="Names of Certificates.")
-    ],
+        list[str] | None, typer.Argument(metavar="CERTIFICATE...", help="Names of Certificates.")
+    ] = None,
+    issuer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND/[NAMESPACE/]NAME",
+            help="All Certificates of this issuer instead: with --namespace those there, of a cluster issuer "
+            "otherwise those of all namespaces.",
+        ),
+    ] = None,
+    issued_before: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="With --issuer: only those whose certificate began before, such as 2026-11-28T02:00:00Z.",
+        ),
+    ] = None,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes", "-y", help="With --issuer: do it. Without this they are shown and nothing changes."
+        ),
+    ] = False,
     namespace: Annotated[
         str | None,
         typer.Option("--namespace", "-n", metavar="NAME", help="Namespace. Default: the kubeconfig's."),
     ] = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
+    backends: Backends = None,
 ) -> None:
     """Have cert-manager issue Certificates again now, instead of waiting for the next try or renewal.
 
     Sets the condition Issuing on each, as cmctl renew does. That takes get on certificates, and update on
-    certificates/status.
+    certificates/status; with --issuer list on certificates, too.
 
-    Exit codes: 0 all were asked for; 1 some were not, with the reason; 2 bad input, or no cluster.
+    After a rotation of the CA, --issuer leaves Certificates of other issuers alone, which cmctl renew --all
+    does not. With --issued-before it goes on where it was interrupted.
+
+    Exit codes: 0 all were asked for, or shown; 1 some were not, with the reason; 2 bad input, or no cluster.
 
     Examples:
 
       vault-issuer renew web -n team-a
 
       vault-issuer renew web api -n team-a
+
+      vault-issuer renew --issuer vaultclusterissuer/vault
+
+      vault-issuer renew --issuer vaultclusterissuer/vault --issued-before 2026-11-28T02:00:00Z --yes
     """
-    # Imported here so that --help and completion stay quick.
-    from issuer.manifests.text import shown
-
+    if bool(certificates) == (issuer is not None):
+        raise typer.BadParameter("name Certificates, or all of one issuer with --issuer")
+    if issuer is None and (yes or issued_before):
+        raise typer.BadParameter("--yes and --issued-before are for --issuer")
+    cluster = ClusterChoice(kubeconfig, context, tuple(backends or ()))
     with report_bad_input(BAD_INPUT):
-        troubles = asyncio.run(_renew(certificates, namespace, kubeconfig, context))
-    for name, trouble in troubles.items():
-        typer.echo(shown(f"{name}: {trouble or 'cert-manager issues it again'}", 1000))
-    raise typer.Exit(NOT_ALL if any(troubles.values()) else 0)
+        if issuer is None:
+            left = asyncio.run(_renew(certificates or [], namespace, cluster))
+        else:
+            left = asyncio.run(_renew_all(issuer, _time(issued_before), namespace, cluster, done=yes))
+    raise typer.Exit(NOT_ALL if left else 0)
 
 
-async def _renew(
-    names: list[str], namespace: str | None, kubeconfig: str | None, context: str | None
-) -> dict[str, str]:
-    """Return for each Certificate why it could not be asked for, "" if it was. Raises BadInput."""
+def _time(text: str | None) -> datetime | None:
+    from issuer.text import parse_rfc3339
+
+    if text is None:
+        return None
+    try:
+        found = parse_rfc3339(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise typer.BadParameter(f"{text!r} is no time with a zone, such as 2026-11-28T02:00:00Z")
+    return found
+
+
+def _began(certificate: Object) -> datetime | None:
+    from issuer.text import parse_rfc3339
+
+    try:
+        return parse_rfc3339(str((certificate.get("status") or {}).get("notBefore")))
+    except ValueError:
+        return None
+
+
+async def _renew(names: list[str], namespace: str | None, cluster: ClusterChoice) -> int:
+    """Ask for Certificates by name, and return how many could not be asked for. Raises BadInput."""
     from issuer.cluster import find_namespace
-    from issuer.kube.errors import ConfigError, KubeError, NotFound
+    from issuer.kube.errors import ConfigError
     from issuer.manifests.cluster import open_client
     from issuer.manifests.errors import BadInput
 
     try:
-        where = namespace or find_namespace(kubeconfig, context)
+        where = namespace or find_namespace(cluster.kubeconfig, cluster.context)
     except ConfigError as error:
         raise BadInput(f"no cluster: {error.message}") from error
-    found: dict[str, str] = {}
-    async with open_client(kubeconfig, context) as client:
-        for name in dict.fromkeys(names):
-            try:
-                found[name] = await ask_for_renewal(client, name, where, datetime.now(UTC))
-            except NotFound:
-                found[name] = f'there is no Certificate "{name}" in namespace "{where}" (see -n)'
-            except KubeError as error:
-                found[name] = error.message
-    return found
+    async with open_client(cluster.kubeconfig, cluster.context) as client:
+        return await _ask(client, [CertificateName(where, name) for name in dict.fromkeys(names)])
+
+
+async def _renew_all(
+    issuer: str, before: datetime | None, namespace: str | None, cluster: ClusterChoice, *, done: bool
+) -> int:
+    """Ask for the Certificates of one issuer, or show them unless `done`; return how many could not be asked
+    for. Raises BadInput."""
+    from issuer.inspection.kinds import explained_kinds
+    from issuer.inspection.target import chosen_target
+    from issuer.kube.errors import Forbidden, KubeError
+    from issuer.manifests.backends import kinds_in_reach, named_backends
+    from issuer.manifests.cluster import open_client
+    from issuer.manifests.errors import BadInput
+
+    kinds = kinds_in_reach(named_backends(cluster.backends))
+    targets = [one for one in explained_kinds(kinds) if one.kind in kinds]
+    found = chosen_target([issuer], namespace, cluster.kubeconfig, cluster.context, targets)
+    key = kinds[found.kind].key(found.namespace, found.name)
+    choice = ByIssuer(key, key.namespace or namespace, before)
+    async with open_client(cluster.kubeconfig, cluster.context) as client:
+        try:
+            await _check_is_there(client, key, kinds)
+            names = [one async for one in certificates_of(client, choice, kinds)]
+        except Forbidden as error:
+            raise BadInput(f"the cluster refuses: {error.message}") from error
+        except KubeError as error:
+            raise BadInput(f"the cluster can't be asked: {error.message}") from error
+        if done:
+            left = await _ask(client, names)
+            _say(f"{len(names) - left} of {len(names)} Certificates of {key.quoted} are issued again")
+            return left
+    for name in names:
+        _say(str(name))
+    ending = ": add --yes to have them issued again" if names else ""
+    _say(f"{len(names)} Certificates of {key.quoted}. Nothing was changed{ending}")
+    return 0
+
+
+async def _check_is_there(client: KubeClient, key: IssuerKey, kinds: IssuerKinds) -> None:
+    """Raise BadInput where there is no such issuer; whoever may not read it is believed."""
+    from issuer.kube.errors import Forbidden, NotFound
+    from issuer.manifests.errors import BadInput
+
+    try:
+        await client.get(kinds[key.kind].resource, key.name, key.namespace or None)
+    except NotFound as error:
+        raise BadInput(f"there is no {key.quoted}: correct --issuer") from error
+    except Forbidden:
+        return
+
+
+async def certificates_of(
+    client: KubeClient, choice: ByIssuer, kinds: IssuerKinds
+) -> AsyncIterator[CertificateName]:
+    """Yield the Certificates that are chosen. Raises KubeError."""
+    from issuer.requests.resources import CERTIFICATES
+
+    async for one in client.list_all(CERTIFICATES, namespace=choice.namespace):
+        if choice.holds(one, kinds):
+            yield CertificateName(one["metadata"]["namespace"], one["metadata"]["name"])
+
+
+async def _ask(client: KubeClient, names: Iterable[CertificateName]) -> int:
+    """Ask for each, tell each answer as it comes, and return how many could not be asked for."""
+    turn, left = asyncio.Semaphore(_AT_ONCE), 0
+
+    async def ask(one: CertificateName) -> None:
+        nonlocal left
+        async with turn:
+            trouble = await _trouble(client, one)
+        left += bool(trouble)
+        _say(f"{one}: {trouble or 'cert-manager issues it again'}")
+
+    async with asyncio.TaskGroup() as group:
+        for one in names:
+            group.create_task(ask(one))
+    return left
+
+
+def _say(line: str) -> None:
+    from issuer.manifests.text import shown
+
+    typer.echo(shown(line, 1000))
+
+
+async def _trouble(client: KubeClient, one: CertificateName) -> str:
+    from issuer.kube.errors import KubeError, NotFound
+
+    try:
+        return await ask_for_renewal(client, one.name, one.namespace, datetime.now(UTC))
+    except NotFound:
+        return f'there is no Certificate "{one.name}" in namespace "{one.namespace}" (see -n)'
+    except KubeError as error:
+        return error.message
 
 
 async def ask_for_renewal(client: KubeClient, name: str, namespace: str, now: datetime) -> str:

@@ -6,9 +6,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from issuer.cli.renew import _renew, ask_for_renewal
+import pytest
+from typer.testing import CliRunner
+
+from issuer.cli.main import app
+from issuer.cli.options import ClusterChoice
+from issuer.cli.renew import _renew, _renew_all, ask_for_renewal
+from issuer.manifests.errors import BadInput
 from tests.unit.cli.test_installing import kubeconfig
-from tests.unit.kube.fake_api import client_of, echo, json, refuse, running
+from tests.unit.kube.fake_api import FakeApi, client_of, echo, json, listing, refuse, running
 
 PATH = "/apis/cert-manager.io/v1/namespaces/team-a/certificates/web"
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -50,11 +56,95 @@ async def test_what_is_being_issued_is_left_alone() -> None:
         assert "issuing it already" in await ask_for_renewal(client, "web", "team-a", NOW)
 
 
-async def test_each_certificate_has_its_own_answer(tmp_path: Path) -> None:
+async def test_each_certificate_has_its_own_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     async with running() as api:
         api.on("GET", PATH, refuse(403, "Forbidden", "it takes get"))
         api.on("GET", PATH.replace("web", "api"), json(certificate()))
         api.on("PUT", f"{PATH}/status", echo("2"))
-        found = await _renew(["web", "api"], "team-a", kubeconfig(api, tmp_path), None)
-    assert "it takes get" in found["web"]
-    assert found["api"] == ""
+        assert await _renew(["web", "api"], "team-a", ClusterChoice(kubeconfig(api, tmp_path), None)) == 1
+    said = capsys.readouterr().out
+    assert "team-a/web: " in said
+    assert "it takes get" in said
+    assert "team-a/api: cert-manager issues it again" in said
+
+
+DEMO = {"group": "vault-issuer.io", "kind": "VaultClusterIssuer", "name": "demo"}
+ISSUER = "/apis/vault-issuer.io/v1alpha1/vaultclusterissuers/demo"
+ALL = "/apis/cert-manager.io/v1/certificates"
+
+
+def of(reference: dict[str, str], name: str, began: str | None = None, namespace: str = "team-a") -> Any:
+    found = certificate()
+    found["metadata"] |= {"name": name, "namespace": namespace}
+    status = {} if began is None else {"notBefore": began}
+    return found | {"spec": {"issuerRef": reference}, "status": status}
+
+
+async def all_of_demo(
+    api: FakeApi, tmp_path: Path, before: datetime | None = None, *, done: bool = False
+) -> int:
+    cluster = ClusterChoice(kubeconfig(api, tmp_path), None)
+    return await _renew_all("vaultclusterissuer/demo", before, None, cluster, done=done)
+
+
+async def test_certificates_of_other_issuers_are_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = [
+        {"name": "demo"},
+        {"group": "cert-manager.io", "kind": "ClusterIssuer", "name": "demo"},
+        DEMO | {"kind": "VaultIssuer"},
+        DEMO | {"name": "letsencrypt"},
+    ]
+    found = [of(other, f"other-{n}") for n, other in enumerate(others)]
+    async with running() as api:
+        api.always("GET", ISSUER, json({}))
+        api.always("GET", ALL, listing("1", *found, of(DEMO, "web"), of(DEMO, "web", namespace="team-b")))
+        assert await all_of_demo(api, tmp_path) == 0
+        assert not api.called("PUT")
+        said = capsys.readouterr().out
+        assert said.splitlines()[:2] == ["team-a/web", "team-b/web"]
+        assert "2 Certificates" in said
+        assert "--yes" in said
+        for namespace in ("team-a", "team-b"):
+            path = PATH.replace("team-a", namespace)
+            api.on("GET", path, json(of(DEMO, "web", namespace=namespace)))
+            api.on("PUT", f"{path}/status", echo("2"))
+        assert await all_of_demo(api, tmp_path, done=True) == 0
+        assert len(api.called("PUT")) == 2
+
+
+async def test_what_was_issued_since_a_time_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = of(DEMO, "old", "2026-11-22T11:59:59Z")
+    async with running() as api:
+        api.on("GET", ISSUER, refuse(403, "Forbidden"))
+        api.on("GET", ALL, listing("1", old, of(DEMO, "new", "2026-11-22T12:00:00Z"), of(DEMO, "none")))
+        assert await all_of_demo(api, tmp_path, NOW) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "team-a/old"
+
+
+async def test_an_issuer_that_is_not_there_is_told(tmp_path: Path) -> None:
+    async with running() as api:
+        api.on("GET", ISSUER, refuse(404, "NotFound"))
+        with pytest.raises(BadInput, match='no VaultClusterIssuer "demo"'):
+            await all_of_demo(api, tmp_path, done=True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["web", "--issuer", "vaultclusterissuer/demo"],
+        ["web", "--yes"],
+        ["--issuer", "vaultclusterissuer/demo", "--issued-before", "2026-11-22"],
+        ["--issuer", "vaultclusterissuer/demo", "--issued-before", "yesterday"],
+        ["--issuer", "certificate/web"],
+    ],
+    ids=" ".join,
+)
+def test_a_choice_that_is_none_is_refused(words: list[str]) -> None:
+    assert CliRunner().invoke(app, ["renew", *words]).exit_code == 2
