@@ -66,7 +66,7 @@ def brought_certificates(content: bytes) -> list[x509.Certificate]:
 
 
 def renewed(
-    mount: str, standing: x509.Certificate, given: Sequence[x509.Certificate]
+    mount: str, name: str, standing: x509.Certificate, given: Sequence[x509.Certificate]
 ) -> tuple[tuple[FieldChange, ...], str]:
     """Return what differs in the certificate that a file has for the key of a CA that stands, and a note.
 
@@ -84,13 +84,18 @@ def renewed(
             )
         prints = (standing.fingerprint(hashes.SHA256()).hex(), one.fingerprint(hashes.SHA256()).hex())
         changes = (FieldChange("SHA-256", *prints), FieldChange("notAfter", *ends))
-        return tuple(one for one in changes if one.before != one.after), _RENEWAL.format(mount=mount)
+        return tuple(one for one in changes if one.before != one.after), _RENEWAL.format(
+            mount=mount, name=name
+        )
     return (), ""
 
 
 _RENEWAL: Final = (
-    "the file has another certificate for the same key; an apply never replaces one. By hand: import it by "
-    "{mount}/issuers/import/bundle, take the issuer's name from the old one, and give it to the new one"
+    "the file has another certificate for the same key; an apply never replaces one. By hand: import the "
+    "certificates without the key (vault write {mount}/issuers/import/cert pem_bundle=@FILE), and make the "
+    "id that has a key in the answer's mapping, NEW, the CA: vault patch {mount}/issuer/{name} "
+    "issuer_name={name}-old, then vault patch {mount}/issuer/NEW issuer_name={name}. Then pki apply: it sets "
+    "default issuer and settings. The old one stays for its CRL and chains"
 )
 
 

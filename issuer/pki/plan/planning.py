@@ -293,7 +293,7 @@ def _standing(
     if needs:
         return needs, f"only a new certificate could bring this: {docs_page('rotate-the-ca')}"
     brought = brought_certificates(given.brought.get(name, b""))
-    return renewed(authority.mount, certificate, (*chain, *brought))
+    return renewed(authority.mount, name, certificate, (*chain, *brought))
 
 
 def _shown(name: str, authority: Authority, given: PlanInput, action: StepAction) -> tuple[FieldChange, ...]:

@@ -99,10 +99,12 @@ def test_a_renewed_certificate_in_a_bundle_is_told_and_left_to_a_person() -> Non
 def test_a_renewed_certificate_from_an_offline_ca_is_told() -> None:
     made = root("Away")
     standing = made.certificate
-    changes, note = renewed("pki", standing, [made.renewed(days=9000).certificate, root("Above").certificate])
+    changes, note = renewed(
+        "pki", "away", standing, [made.renewed(days=9000).certificate, root("Above").certificate]
+    )
     assert [one.name for one in changes] == ["SHA-256", "notAfter"]
-    assert "pki/issuers/import/bundle" in note
-    assert renewed("pki", standing, [root("Other").certificate, standing]) == ((), "")
+    assert "pki/issuers/import/cert pem_bundle=@FILE" in note
+    assert renewed("pki", "away", standing, [root("Other").certificate, standing]) == ((), "")
 
 
 def test_an_older_certificate_in_a_file_changes_nothing_and_is_noted() -> None:
