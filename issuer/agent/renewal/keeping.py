@@ -37,10 +37,10 @@ from issuer.agent.renewal.source import (
     password_problems,
     read_source,
     request_digest,
-    stale_stores,
     without_root,
     write_copies,
 )
+from issuer.agent.renewal.stores import stale_stores
 from issuer.text import parse_rfc3339, rfc3339
 from issuer.vault.errors import VaultError
 from issuer.x509.certificates import public_key

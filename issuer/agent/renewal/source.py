@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
 from cryptography import x509
@@ -23,7 +21,6 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
     load_pem_private_key,
-    pkcs12,
 )
 
 from issuer.agent.config.files import CopiedFile, SetFile
@@ -35,21 +32,18 @@ from issuer.agent.files.contents import (
     FileKind,
     KeyEncoding,
     StoreProfile,
-    is_legacy,
 )
 from issuer.agent.files.copies import check_copy, copy_file
 from issuer.agent.files.generations import GenerationFolder
 from issuer.agent.files.owners import owner_of
-from issuer.agent.files.regular import read_regular
 from issuer.agent.files.writing import NewFile
+from issuer.agent.renewal.stores import known_copy, note_copy, read_password, same_store
 from issuer.text import clip
 
 SOURCE: Final = SOURCE_NAME
 _OTHERS: Final = 0o007
 _OPENED: Final = "opened-key"
 """The note of a key that everybody could open: its certificate's serial number."""
-_MAX_PASSWORD: Final = 1024
-"""Bytes of the longest password: PKCS#12's readers take less."""
 _ROOTS: Final = b"# roots\n"
 _KEY: Final = re.compile(rb"-----BEGIN PRIVATE KEY-----[^-]+-----END PRIVATE KEY-----\n")
 
@@ -102,7 +96,7 @@ def owners_of(spec: CertificateSpec | CAChainSpec) -> frozenset[int]:
 
 def new_file(one: SetFile | CopiedFile, made: CertificateSet, name: str) -> NewFile:
     """Return one file as it is written. Raises AgentError: no such owner, no root, no password."""
-    password = None if one.password_file is None else _password(one.password_file)
+    password = None if one.password_file is None else read_password(one.password_file)
     try:
         data = made.render(
             one.kind,
@@ -120,13 +114,28 @@ def write_copies(spec: CertificateSpec | CAChainSpec, made: CertificateSet) -> t
     """Write the copies that don't hold what they should; returns warnings. Raises AgentError."""
     warnings = []
     for one in spec.copies:
-        file = new_file(one, made, spec.name)
-        if one.kind is FileKind.PKCS12 and (same := _same_store(one, file.data)) is not None:
-            file = replace(file, data=same)  # its mode and owner may be to change
+        if one.kind is FileKind.PKCS12:
+            file = _store_copy(one, made, spec.name)
+        else:
+            file = new_file(one, made, spec.name)
         report = copy_file(one.path, file)
         if report.warning is not None:
             warnings.append(report.warning)
     return tuple(warnings)
+
+
+def _store_copy(one: CopiedFile, made: CertificateSet, name: str) -> NewFile:
+    """Return a PKCS#12 file as it is written: the one that is there if it holds the same, as its mode and
+    owner may be to change. Raises AgentError."""
+    wanted = source_of(made) + name.encode()
+    there = known_copy(one, wanted)
+    if there is not None:
+        return replace(_dressed(one), data=there)
+    file = new_file(one, made, name)
+    same = same_store(one, file.data)
+    file = file if same is None else replace(file, data=same)
+    note_copy(one, file.data, wanted)
+    return file
 
 
 def check_files(spec: CertificateSpec | CAChainSpec, folder: GenerationFolder) -> tuple[str, ...]:
@@ -152,34 +161,13 @@ def check_own_files(spec: CertificateSpec | CAChainSpec, folder: GenerationFolde
     folder.prove_writable([_check_file(one) for one in spec.files])
 
 
-def stale_stores(spec: CertificateSpec | CAChainSpec, folder: GenerationFolder) -> tuple[str, ...]:
-    """Return the names of the set's PKCS#12 files that their password doesn't open, as it was changed."""
-    return tuple(
-        one.name
-        for one in spec.files
-        if one.kind is FileKind.PKCS12 and one.password_file is not None and not _opens(one, folder)
-    )
-
-
-def _opens(one: SetFile, folder: GenerationFolder) -> bool:
-    data = folder.read(one.name)
-    try:
-        if data is not None and one.password_file is not None:
-            pkcs12.load_pkcs12(data, _password(one.password_file))
-    except AgentError:  # `password_problems` tells
-        return True
-    except ValueError:
-        return False
-    return True
-
-
 def password_problems(spec: CertificateSpec | CAChainSpec) -> tuple[str, ...]:
     """Return why password files of the set can't be used now: the next renewal would fail."""
     found = []
     for one in spec.files:
         try:
             if one.password_file is not None:
-                _password(one.password_file)
+                read_password(one.password_file)
         except AgentError as error:
             found.append(f"{error}. Without it nothing is renewed")
     return tuple(found)
@@ -241,21 +229,8 @@ def exposed_keys(spec: CertificateSpec | CAChainSpec) -> tuple[str, ...]:
 def _check_file(one: SetFile | CopiedFile) -> NewFile:
     """Return a file's mode and owner. Raises AgentError: no such owner, no password that can be used."""
     if one.password_file is not None:
-        _password(one.password_file)
+        read_password(one.password_file)
     return _dressed(one)
-
-
-def _same_store(one: CopiedFile, wanted: bytes) -> bytes | None:
-    """Return a PKCS#12 file that holds the same as `wanted`, else None: its bytes differ each time, by the
-    salt."""
-    password = None if one.password_file is None else _password(one.password_file)
-    try:
-        there = read_regular(one.path)
-        stores = [pkcs12.load_pkcs12(data, password) for data in (there, wanted)]
-    except (AgentError, OSError, ValueError):
-        return None
-    same = stores[0].cert == stores[1].cert and stores[0].additional_certs == stores[1].additional_certs
-    return there if same and is_legacy(there) == is_legacy(wanted) else None
 
 
 def layout_digest(files: Sequence[SetFile]) -> str:
@@ -277,35 +252,6 @@ def request_digest(spec: CertificateSpec) -> str:
 
 def _digest(value: Sequence[Any] | Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def _password(path: Path) -> bytes:
-    """Return the password in a file. Raises AgentError if it can't be read, or is none."""
-    try:
-        # Nobody may ever write to a FIFO.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            data = file.read(_MAX_PASSWORD + 1)
-    except OSError as error:
-        raise AgentError(f'The password file "{path}" can\'t be read: {error.strerror}') from error
-    password = data.rstrip(b"\r\n")
-    if not password:
-        # PKCS#12 files would be written without one, and the key with them.
-        raise AgentError(f'The password file "{path}" is empty: write the password into it')
-    if len(data) > _MAX_PASSWORD or not _is_plain(data):
-        raise AgentError(
-            f'The password file "{path}" is not a password in UTF-8 of at most {_MAX_PASSWORD} bytes, '
-            "without a byte order mark: save it as plain UTF-8, as printf does"
-        )
-    return password
-
-
-def _is_plain(data: bytes) -> bool:
-    """Return True for text in UTF-8 without a byte order mark and NUL, as every reader takes it."""
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        return False
-    return not text.startswith("\ufeff") and "\0" not in text
 
 
 def _pem(certificates: Sequence[x509.Certificate]) -> bytes:

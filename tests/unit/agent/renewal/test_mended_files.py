@@ -127,6 +127,41 @@ async def test_key_is_written_in_another_form_without_another_signing(tmp_path: 
     assert len(machine.signing.signed) == 1
 
 
+async def test_store_that_was_found_good_is_not_opened_at_each_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine, copy = Machine(tmp_path), tmp_path / "copies" / "b.p12"
+    (tmp_path / "pw").write_text("pw")
+    store: dict[str, Any] = {"kind": "pkcs12", "passwordFile": str(tmp_path / "pw")}
+    spec = with_files(machine, {**store, "name": "a.p12"})
+    given = spec.model_dump(by_alias=True, mode="json", exclude_unset=True)
+    machine.keeper.spec = type(spec).model_validate({**given, "copies": [{**store, "path": str(copy)}]})
+    await machine.keeper.step()
+    await machine.keeper.step()
+    opened: list[bytes] = []
+    load = pkcs12.load_pkcs12
+
+    def counted(data: bytes, password: bytes | None) -> Any:
+        opened.append(data)
+        return load(data, password)
+
+    monkeypatch.setattr(pkcs12, "load_pkcs12", counted)
+    before = copy.read_bytes()
+    await machine.keeper.step()
+    assert (opened, copy.read_bytes()) == ([], before)
+    copy.write_bytes(before[:-1])  # what somebody changed is looked at, and written again
+    await machine.keeper.step()
+    assert load(copy.read_bytes(), b"pw").key is not None
+    copy.chmod(0o644)
+    await machine.keeper.step()
+    assert mode_of(copy) == 0o600
+    opened.clear()
+    (tmp_path / "pw").write_text("other")
+    assert (await machine.keeper.step()).rewritten == ("a.p12",)
+    for path in (copy, tmp_path / "web" / "a.p12"):
+        assert load(path.read_bytes(), b"other").key is not None
+
+
 def test_digest_of_files_is_the_one_before_there_were_profiles() -> None:
     """Else each set would be written again, and each server told, at an upgrade."""
     [key] = [one for one in DEFAULT_FILES if one.name == "tls.key"]
