@@ -11,16 +11,15 @@ from issuer.explain.advice import Advice
 from issuer.inspection.kinds import CERTIFICATE, POLICY_TARGET, SECRET_KIND
 from issuer.inspection.lookup import REQUESTS, find_request, read_target
 from issuer.inspection.objects.account import ObjectAccount
-from issuer.inspection.objects.certificates import certificate_account, word_of
+from issuer.inspection.objects.certificates import certificate_account, overdue_of, word_of
 from issuer.inspection.objects.issuers import TrialOptions, issuer_account
 from issuer.inspection.objects.policies import policy_account
 from issuer.inspection.objects.secrets import secret_account
 from issuer.inspection.objects.tables import show_account
 from issuer.inspection.overview.leases import controllers
-from issuer.inspection.progress import RequestState
 from issuer.inspection.reading import Reader
 from issuer.inspection.request.details import RequestDetails, gather
-from issuer.inspection.request.diagnosis import diagnose, needs_controllers
+from issuer.inspection.request.diagnosis import diagnose, is_good, needs_controllers
 from issuer.inspection.request.report import diagnosis_json, report
 from issuer.inspection.request.tables import show_diagnosis, show_report
 from issuer.inspection.target import InspectionTarget
@@ -48,7 +47,7 @@ async def explain_target(
 
     Raises BadInput, KubeError.
     """
-    details = await _request(reader, target)
+    details = await _request(reader, target, now)
     if details is None:
         return await _account(reader, target, trial, now)
     known = await controllers(reader, None, now) if needs_controllers(details) else None
@@ -57,14 +56,14 @@ async def explain_target(
     return InspectionAnswer(
         diagnosis_json(details, found),
         lambda to: show_diagnosis(details, found, to),
-        GOOD if details.progress.state is RequestState.ISSUED else NOT_GOOD,
+        GOOD if is_good(details) else NOT_GOOD,
         found.advice,
     )
 
 
 async def inspect_target(reader: Reader, target: InspectionTarget, now: datetime) -> InspectionAnswer:
     """Show an object taken apart. Raises BadInput, KubeError."""
-    details = await _request(reader, target)
+    details = await _request(reader, target, now)
     if details is None:
         return await _account(reader, target, TrialOptions(off="inspect tries nothing; explain does"), now)
     found = report(details, now)
@@ -73,15 +72,22 @@ async def inspect_target(reader: Reader, target: InspectionTarget, now: datetime
     )
 
 
-async def _request(reader: Reader, target: InspectionTarget) -> RequestDetails | None:
+async def _request(reader: Reader, target: InspectionTarget, now: datetime) -> RequestDetails | None:
     """Return the details of the request that a target stands for; None where it stands for none."""
     if target.kind not in (*REQUESTS, CERTIFICATE):
         return None
     request = await find_request(reader, target)
     if request is None:
         return None
-    word = word_of(await read_target(reader, target)) if target.kind == CERTIFICATE else ""
-    return replace(await gather(reader, request), certificate_word=word)
+    details = await gather(reader, request)
+    if target.kind != CERTIFICATE:
+        return details
+    certificate = await read_target(reader, target)
+    return replace(
+        details,
+        certificate_word=word_of(certificate),
+        certificate_overdue=overdue_of(certificate, now),
+    )
 
 
 async def _account(

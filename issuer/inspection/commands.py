@@ -25,6 +25,11 @@ def explain_issuer(key: IssuerKey) -> str:
     return f"kubectl vault-issuer explain {target}{in_namespace(key.namespace)}"
 
 
+def explain_certificate(name: str, namespace: str) -> str:
+    """Return the command that explains a Certificate."""
+    return f"kubectl vault-issuer explain {quoted(f'certificate/{name}')}{in_namespace(namespace)}"
+
+
 def describe(kind: str, name: str, namespace: str = "") -> str:
     """Return the command that shows an object with its events."""
     return f"kubectl describe {kind} {quoted(name)}{in_namespace(namespace)}"

@@ -21,6 +21,10 @@ from issuer.requests.conditions import find, ready_of
 from issuer.requests.issuers import MAX_NAME, IssuerKey, IssuerKinds
 from issuer.text import rfc3339
 
+GRACE: Final = timedelta(minutes=5)
+"""Time after the planned one that a renewal may take before it counts as overdue, as on the status page."""
+CERT_MANAGER_PODS: Final = "kubectl get pods -A -l app.kubernetes.io/instance=cert-manager"
+
 _LONG: Final = 1200
 _MOST_HOURS: Final = 32
 """Longest pause of cert-manager between two tries of a Certificate (pkg/controller/certificates/trigger)."""
@@ -46,9 +50,10 @@ async def certificate_account(reader: Reader, certificate: Object, now: datetime
     issuer = await _issuer(reader, certificate)
     events = await events_of(reader, str(meta.get("uid") or ""), meta["namespace"])
     ready = ready_of(certificate)
-    good = ready.get("status") == "True"
+    good = ready.get("status") == "True" and not overdue_of(certificate, now)
     items = [
         *_own(certificate, good),
+        *_overdue(certificate, now),
         _issuer_item(certificate, issuer, reader.backends.kinds),
         *_tries(certificate, now),
         _request(certificate, good=good),
@@ -59,7 +64,7 @@ async def certificate_account(reader: Reader, certificate: Object, now: datetime
         namespace=meta["namespace"],
         name=meta["name"],
         good=good,
-        state="it has its certificate" if good else "it has no CertificateRequest, and no certificate",
+        state=_state(certificate, good),
         head=[
             ("Created", text_of(meta, "creationTimestamp")),
             ("Secret", text_of(spec, "secretName")),
@@ -71,6 +76,17 @@ async def certificate_account(reader: Reader, certificate: Object, now: datetime
         data={"events": list(events)},
         gaps=tuple(reader.gaps),
     )
+
+
+def overdue_of(certificate: Object, now: datetime) -> str:
+    """Return that a Certificate has expired, or should have been renewed by now; "" if neither is so."""
+    status = certificate.get("status") or {}
+    end, renewal = time_of(status.get("notAfter")), time_of(status.get("renewalTime"))
+    if end is not None and end <= now:
+        return f"its certificate expired at {rfc3339(end)}"
+    if renewal is not None and renewal + GRACE <= now:
+        return f"its renewal was due at {rfc3339(renewal)}"
+    return ""
 
 
 def word_of(certificate: Object) -> str:
@@ -99,7 +115,7 @@ def _own(certificate: Object, good: bool) -> Iterator[AccountItem]:
     if not (certificate.get("status") or {}).get("conditions"):
         cure = Advice(
             "See whether cert-manager runs, and what its controller logs of the Certificate.",
-            command="kubectl get pods -A -l app.kubernetes.io/instance=cert-manager",
+            command=CERT_MANAGER_PODS,
         )
         yield AccountItem("cert-manager", Mark.BAD, "it has not looked at the Certificate yet", cure)
         return
@@ -112,6 +128,22 @@ def _own(certificate: Object, good: bool) -> Iterator[AccountItem]:
         yield AccountItem("cert-manager", Mark.LOOK if good else Mark.BAD, f"it says: {word}", cure)
     else:
         yield AccountItem("cert-manager", Mark.GOOD, "the Certificate is Ready, and not being issued")
+
+
+def _overdue(certificate: Object, now: datetime) -> Iterator[AccountItem]:
+    """Yield that a renewal is due, and that cert-manager has asked for none."""
+    overdue = overdue_of(certificate, now)
+    if overdue:
+        cure = Advice("See whether cert-manager runs:", command=CERT_MANAGER_PODS)
+        yield AccountItem("Renewal", Mark.BAD, f"{overdue}, and cert-manager has asked for no other", cure)
+
+
+def _state(certificate: Object, good: bool) -> str:
+    if good:
+        return "it has its certificate"
+    if ready_of(certificate).get("status") == "True":
+        return "it has its certificate, which has not been renewed in time"
+    return "it has no CertificateRequest, and no certificate"
 
 
 def _request(certificate: Object, *, good: bool) -> AccountItem:

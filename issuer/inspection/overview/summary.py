@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
+from issuer.inspection.overview import certificates as overdue
 from issuer.inspection.overview.canaries import canaries
 from issuer.inspection.overview.leases import controllers
 from issuer.inspection.overview.requests import tally
@@ -14,8 +15,16 @@ from issuer.inspection.reading import Reader
 from issuer.kube.wire import Object
 from issuer.requests.resources import CERTIFICATE_REQUEST_POLICIES
 from issuer.signing.backend import Summary
+from issuer.site import docs_page
+from issuer.terminal.ages import until
+from issuer.text import rfc3339
 
 _SOME_TIME: Final = "2 minutes"
+_CA_SOON: Final = timedelta(days=30)
+"""Time before the end of a CA from which on it needs attention, as by the alert of severity warning."""
+
+_ONE: Final = "each answers every request, so certificates are signed twice; uninstall all but one"
+_ROTATE: Final = f"rotate it, {docs_page('rotate-the-ca')}"
 
 NO_POLICY = "there is no CertificateRequestPolicy: no issuer with spec.approval Policy signs anything"
 
@@ -36,6 +45,7 @@ async def overview(
         "policies": None if policies is None else [_policy(one) for one in policies],
         "controllers": await controllers(reader, controller_namespace, now),
         "canaries": await canaries(reader, namespace),
+        "certificates": await overdue.certificates(reader, namespace, now),
     }
     requests = await tally(reader, namespace, now)
     found |= requests.to_json()
@@ -84,10 +94,10 @@ def _attention(found: dict[str, Any], late: int, now: datetime) -> Iterator[str]
         name = _name(one)
         if one["ready"] is not True:
             yield _not_ready(name, one)
-        if ended(one["caNotAfter"], now):
-            yield f"{name}: its CA expired at {one['caNotAfter']}"
+        yield from _ca_ends(name, time_of(one["caNotAfter"]), now)
         yield from (f"{name}: {warning}" for warning in one["warnings"])
     yield from _policies(found["policies"] or ())
+    yield from overdue.attention(found["certificates"])
     if late:
         are = "request has" if late == 1 else "requests have"
         yield f"{late} {are} waited for more than {_SOME_TIME}"
@@ -95,6 +105,16 @@ def _attention(found: dict[str, Any], late: int, now: datetime) -> Iterator[str]
         if not one["ok"]:
             yield f"the canary of {_name(one)} fails: {one['message']}"
     yield from _work(found["controllers"])
+
+
+def _ca_ends(name: str, end: datetime | None, now: datetime) -> Iterator[str]:
+    """Yield that the CA of an issuer has expired, or does so soon."""
+    if end is None or end - now >= _CA_SOON:
+        return
+    if end <= now:
+        yield f"{name}: its CA expired at {rfc3339(end)}: {_ROTATE}"
+    else:
+        yield f"{name}: its CA, or one above it, expires {until(end, now)}, at {rfc3339(end)}: {_ROTATE}"
 
 
 def _policies(found: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -115,6 +135,9 @@ def _not_ready(name: str, one: dict[str, Any]) -> str:
 
 
 def _work(found: Sequence[dict[str, Any]] | None) -> Iterator[str]:
+    leading = [f'"{one["namespace"]}/{one["lease"]}"' for one in found or () if one["leads"]]
+    if len(leading) > 1:
+        yield f"{len(leading)} controllers work, by the Leases {' and '.join(leading)}: {_ONE}"
     if found is not None and not found:
         yield "no controller has a Lease: none runs, or one that was started with --no-leader-elect"
     for one in found or ():
@@ -124,9 +147,3 @@ def _work(found: Sequence[dict[str, Any]] | None) -> Iterator[str]:
             yield f"no controller holds the Lease {lease}, so none works under it{last}"
         elif one["shards"] and one["shardsFree"]:
             yield f"{one['shardsFree']} of {one['shards']} shards of {lease} have no owner"
-
-
-def ended(text: str, now: datetime) -> bool:
-    """Return True if a time of the overview has passed."""
-    found = time_of(text)
-    return found is not None and found <= now

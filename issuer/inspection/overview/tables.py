@@ -24,6 +24,7 @@ def show_overview(found: Json, to: Console, now: datetime) -> None:
     _controllers(found["controllers"], to, now)
     _issuers(found, to, now)
     _policies(found["policies"], to)
+    _certificates(found["certificates"], to, now)
     _requests(found["requests"], to)
     _waiting(found["waitingByReason"], to, now)
     _ended([*found["lastDenied"], *found["lastFailed"]], to, now)
@@ -85,6 +86,24 @@ def _policies(found: Sequence[Json] | None, to: Console) -> None:
 
 def _why(one: Json) -> str:
     return "" if one["ready"] and not has_more_to_say(one) else str(one["message"])
+
+
+def _certificates(found: Json | None, to: Console, now: datetime) -> None:
+    """Print how many Certificates there are, and those past their renewal, with what cert-manager says."""
+    section(to, "Certificates")
+    if found is None:
+        indented(to, _NOT_KNOWN)
+        return
+    fields = ("total", "ready", "pastRenewal", "expired")
+    rows(to, ("All", "Ready", "Past renewal", "Expired"), [[str(found[field]) for field in fields]])
+    if found["overdue"]:
+        section(to, "Not renewed in time, by their end")
+    for one in found["overdue"]:
+        end, renewal = time_of(one["notAfter"]), time_of(one["renewalTime"])
+        ends = "" if end is None else f" {'expires ' if end > now else ''}{until(end, now)},"
+        due = "" if renewal is None else f" renewal was due {age(renewal, now)} ago,"
+        paragraph(to, f"{_name(one)}:{ends}{due} for {one['issuer']}", style="red")
+        indented(to, one["message"] or "cert-manager says nothing of a renewal")
 
 
 def _requests(counts: Json, to: Console) -> None:

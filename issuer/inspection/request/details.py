@@ -38,7 +38,8 @@ class RequestDetails:
     the request is not served. `issuer` is the issuer's object: None where it isn't there, or not
     `issuer_readable`. `explanation` is what the policies say now, of a request without a certificate; `gaps`
     say what is withheld. `alternatives` are the issuers that may be meant where there is none of that name.
-    `certificate_word` is what cert-manager says of the Certificate, where that was asked for.
+    `certificate_word` is what cert-manager says of the Certificate, and `certificate_overdue` that it should
+    have been renewed by now, where that was asked for.
     """
 
     request: Request
@@ -57,6 +58,7 @@ class RequestDetails:
     gaps: tuple[str, ...]
     alternatives: tuple[IssuerKey, ...] = ()
     certificate_word: str = ""
+    certificate_overdue: str = ""
 
     @property
     def requester(self) -> User:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from issuer.explain.advice import Advice, advise
 from issuer.inspection.commands import edit, explain_issuer, name_issuer, renew
+from issuer.inspection.objects.certificates import CERT_MANAGER_PODS
 from issuer.inspection.progress import RequestState, ready_json, text_of
 from issuer.inspection.request.details import RequestDetails
 from issuer.manifests.text import shown
@@ -42,12 +43,19 @@ def diagnose(details: RequestDetails, controllers: Controllers) -> Diagnosis:
     )
     if details.certificate_word and details.progress.state is RequestState.ISSUED:
         findings.append(f"cert-manager says of the Certificate: {details.certificate_word}")
+    if details.progress.state is RequestState.ISSUED:
+        findings += _overdue(details)
     if needs_controllers(details):
         findings += _work(details, controllers, hindered=any(isinstance(one, Advice) for one in findings))
     return Diagnosis(
         tuple(one for one in findings if isinstance(one, str)),
         tuple(one for one in findings if isinstance(one, Advice)),
     )
+
+
+def is_good(details: RequestDetails) -> bool:
+    """Return True if the request has its certificate, and its Certificate needs no other by now."""
+    return details.progress.state is RequestState.ISSUED and not details.certificate_overdue
 
 
 def needs_controllers(details: RequestDetails) -> bool:
@@ -67,6 +75,21 @@ def _not_served(details: RequestDetails) -> _Findings:
 def _issued(details: RequestDetails) -> _Findings:
     message = details.progress.message
     yield f"it has its certificate: {shown(message, _LONG)}" if message else "it has its certificate"
+
+
+def _overdue(details: RequestDetails) -> _Findings:
+    """Yield that the next certificate is due, and that cert-manager, whose turn it is, has asked for none."""
+    if not details.certificate_overdue:
+        return
+    yield f"{details.certificate_overdue}, and cert-manager has asked for no other"
+    yield Advice(
+        "See whether cert-manager and its webhook run, and what its controller logs of the Certificate.",
+        command=CERT_MANAGER_PODS,
+    )
+    yield Advice(
+        "Once it runs it renews automatically. To ask again now:",
+        command=renew(details.certificate, details.request.key.namespace),
+    )
 
 
 def _denied(details: RequestDetails) -> _Findings:

@@ -37,6 +37,7 @@ ALL: Mapping[str, str] = {
     "policies": f"{OURS}/certificaterequestpolicies",
     "leases": "/apis/coordination.k8s.io/v1/leases",
     "requests": "/apis/cert-manager.io/v1/certificaterequests",
+    "certificates": "/apis/cert-manager.io/v1/certificates",
     "events": "/apis/events.k8s.io/v1/events",
     "csrs": "/apis/certificates.k8s.io/v1/certificatesigningrequests",
 }
@@ -55,6 +56,7 @@ def lease(name: str, holder: str, *, age: int = 2, marks: Mapping[str, str] | No
     return {"metadata": meta, "spec": spec}
 
 
+ROTATE = "rotate it, https://vault-issuer.io/docs/rotate-the-ca.html"
 LEADER = lease("vault-issuer", "pod-1")
 
 
@@ -66,6 +68,7 @@ def told(scene: Scene, **replies: Reply) -> Scene:
         "policies": listing("1", policy() | {"status": {"conditions": [ready("True", "Ready")]}}),
         "leases": listing("1", LEADER),
         "requests": listing("1"),
+        "certificates": listing("1"),
         "events": listing("1"),
         "csrs": listing("1"),
     }
@@ -114,7 +117,7 @@ async def test_issuers_and_policies_that_are_not_ready_and_warnings_are_told(sce
     assert found["attention"] == [
         'VaultIssuer "team-a/new" is not Ready: no controller has looked at it yet',
         'VaultClusterIssuer "demo" is not Ready (VaultSealed): unseal it',
-        'VaultClusterIssuer "warned": its CA expired at 2026-11-22T11:00:00Z',
+        'VaultClusterIssuer "warned": its CA expired at 2026-11-22T11:00:00Z: ' + ROTATE,
         'VaultClusterIssuer "warned": the CA ends soon',
         'VaultClusterIssuer "changed" is not Ready: it changed, and no controller has looked since',
         'CertificateRequestPolicy "web" is not Ready (Invalid): bad',
@@ -156,7 +159,12 @@ async def test_requests_are_counted_by_state_and_the_oldest_waiting_told(scene: 
 
 
 async def test_a_namespace_has_its_issuers_requests_and_kubernetes_requests_alone(scene: Scene) -> None:
-    for kind, path in (("vaultissuers", OURS), ("certificaterequests", "/apis/cert-manager.io/v1")):
+    of_cert_manager = "/apis/cert-manager.io/v1"
+    for kind, path in (
+        ("vaultissuers", OURS),
+        ("certificaterequests", of_cert_manager),
+        ("certificates", of_cert_manager),
+    ):
         scene.api.on("GET", f"{path}/namespaces/team-a/{kind}", listing("1"))
     scene.api.on("GET", ALL["cluster issuers"], listing("1"))
     scene.api.on("GET", ALL["policies"], listing("1"))
@@ -198,6 +206,24 @@ async def test_a_lease_that_ran_out_and_one_that_is_not_there_need_attention(sce
     assert "none with a Lease" in plain(partial(show_overview, found, now=NOW))
 
 
+async def test_a_ca_that_expires_within_30_days_needs_attention(scene: Scene) -> None:
+    soon, later = issuer(name="soon"), issuer(name="later")
+    soon["status"]["caNotAfter"] = "2026-11-22T13:00:00Z"
+    later["status"]["caNotAfter"] = "2026-12-23T12:00:00Z"
+    found = await look(told(scene, cluster_issuers=listing("1", soon, later)))
+    (one,) = found["attention"]
+    assert one.startswith('VaultClusterIssuer "soon": its CA, or one above it, expires in 60m, at 2026-')
+    assert one.endswith(f": {ROTATE}")
+
+
+async def test_two_controllers_at_work_need_attention(scene: Scene) -> None:
+    other = lease("vault-issuer", "pod-2")
+    other["metadata"]["namespace"] = "default"
+    found = await look(told(scene, leases=listing("1", LEADER, other)))
+    (one,) = found["attention"]
+    assert one.startswith('2 controllers work, by the Leases "default/vault-issuer" and "sys/vault-issuer":')
+
+
 async def test_shards_are_told_with_who_has_them(scene: Scene) -> None:
     main = lease("vault-issuer", "a")
     main["metadata"]["annotations"] = {SHARDS: "3"}
@@ -226,10 +252,12 @@ async def test_shards_are_told_with_who_has_them(scene: Scene) -> None:
 async def test_what_may_not_be_read_is_not_known_rather_than_none(scene: Scene) -> None:
     refused = refuse(403, "Forbidden")
     found = await look(told(scene, **{name.replace(" ", "_"): refused for name in ALL}))
-    assert [found[name] for name in ("issuers", "policies", "controllers", "canaries")] == [None] * 4
+    assert [found[name] for name in ("issuers", "policies", "controllers", "canaries", "certificates")] == [
+        None
+    ] * 5
     assert found["requests"] == {"CertificateRequest": None, "CertificateSigningRequest": None}
     text = plain(partial(show_overview, found, now=NOW))
-    for part in ("Controllers", "Issuers", "Policies"):
+    for part in ("Controllers", "Issuers", "Policies", "Certificates"):
         assert f"{part} not known" in text
     assert "CertificateRequest not known" in text
     assert "none" not in text.partition("Needs attention")[0]
