@@ -15,7 +15,6 @@ from issuer.signing.vault.reasons import VaultIssuerReason, VaultOutage
 from issuer.vault.paths import SignPath
 
 _ROLE_EXAMPLE = "allowed_domains=example.com allow_subdomains=true max_ttl=2160h"
-_POLICY_NAME = "vault-issuer"
 
 
 def credential_cures(vault: VaultSpec, home: str) -> Mapping[str, str]:
@@ -110,13 +109,15 @@ def role_cures(vault: VaultSpec, paths: Sequence[SignPath]) -> Mapping[str, str]
 
 
 def capability_cures(vault: VaultSpec, paths: Iterable[SignPath]) -> Mapping[str, str]:
-    """Return how a policy is written that lets the login sign; the login's role must name it."""
-    rules = "\n".join(f'path "{path}" {{ capabilities = ["update"] }}' for path in paths)
-    return {
-        VaultIssuerReason.PERMISSION_DENIED: (
-            f"{_prefix(vault)}vault policy write {_POLICY_NAME} - <<'EOF'\n{rules}\nEOF"
-        )
-    }
+    """Return the rules that let the login sign, and how it is read which policies the login has.
+
+    The rules are comments: `vault policy write` replaces a policy, and which one is the operator's to say.
+    """
+    policies = login_cures(vault).get(VaultIssuerReason.LOGIN_FAILED)
+    rules = (f'#   path "{path}" {{ capabilities = ["update"] }}' for path in paths)
+    lines = [policies] if policies else []
+    lines += ["# Add to one of the login's policies, which `vault policy write` replaces as a whole:", *rules]
+    return {VaultIssuerReason.PERMISSION_DENIED: "\n".join(lines)}
 
 
 def _prefix(vault: VaultSpec) -> str:

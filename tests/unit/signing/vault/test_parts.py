@@ -69,6 +69,9 @@ def test_commands_name_what_the_spec_names_and_hold_as_words_of_a_shell() -> Non
     assert missing == "kubectl create secret generic vault-token -n team-a --from-file=token=<file>"
     denied = cures["Capability"].cures[VaultIssuerReason.PERMISSION_DENIED]
     assert 'path "pki_int/sign/we\'b" { capabilities = ["update"] }' in denied
+    assert all(line.startswith("#") for line in denied.splitlines()), "nothing that replaces a policy"
+    reads, *_ = parts(KUBERNETES)["Capability"].cures[VaultIssuerReason.PERMISSION_DENIED].splitlines()
+    assert reads == "vault read auth/k8s/role/web"
     assert "operator unseal" in cures["Server"].cures[VaultOutage.VAULT_SEALED]
     assert parts(KUBERNETES)["Login"].cures == {
         VaultIssuerReason.LOGIN_FAILED: "vault read auth/k8s/role/web"
