@@ -130,7 +130,8 @@ class Probe:
         match error:
             case TimeoutError():
                 return (
-                    f"the API server doesn't answer in {self._target.timeout:g} seconds: see whether it runs"
+                    f"the API server doesn't answer in {self._target.timeout:g} seconds: see whether it runs,"
+                    " and whether cert-manager's webhook does, which it asks about each request"
                 )
             case Forbidden():
                 hint = (

@@ -67,7 +67,7 @@ def obstacle(obj: Object, parts: Sequence[IssuerPart], address: str) -> str:
     if ready["ready"] is None:
         return "the controller has not checked this spec yet, so no credentials are sent to its server"
     if not ready["ready"] and ready["reason"] not in sent:
-        return "the controller sent no credentials to this server, so none are sent from here"
+        return "the controller's last check sent no credentials to this server, so none are sent from here"
     if _is_open(address):
         return "credentials would travel unencrypted from here to the server (http)"
     return ""

@@ -116,7 +116,10 @@ async def test_a_ready_issuer_is_tried_and_its_chain_shown(scene: Scene, ca: Tes
     [
         (of_generation(issuer(generation=2)), "has not checked this spec yet"),
         ({"metadata": issuer()["metadata"], "spec": issuer()["spec"]}, "has not checked this spec yet"),
-        (of_generation(issuer("SecretNotFound", "there is none")), "sent no credentials to this server"),
+        (
+            of_generation(issuer("SecretNotFound", "there is none")),
+            "last check sent no credentials to this server",
+        ),
         (of_generation(issuer("NoPolicy", "write one")), "sent no credentials to this server"),
         (of_generation(issuer(server="http://vault.example.test:8200")), "unencrypted"),
     ],
