@@ -257,6 +257,7 @@ async def ask_for_renewal(client: KubeClient, name: str, namespace: str, now: da
 
     Raises KubeError. Source: cert-manager's cmctl, pkg/renew (reason ManuallyTriggered).
     """
+    from issuer.inspection.commands import explain_certificate
     from issuer.kube.errors import Conflict
     from issuer.requests.conditions import is_true
     from issuer.requests.resources import CERTIFICATES
@@ -274,7 +275,7 @@ async def ask_for_renewal(client: KubeClient, name: str, namespace: str, now: da
         status = certificate.get("status") or {}
         conditions = status.get("conditions") or []
         if is_true(conditions, "Issuing"):
-            return "cert-manager is issuing it already: see vault-issuer explain certificate/" + name
+            return f"cert-manager is issuing it already: {explain_certificate(name, namespace)}"
         others = [one for one in conditions if one.get("type") != "Issuing"]
         generation = {"observedGeneration": certificate["metadata"].get("generation", 0)}
         new = {**certificate, "status": {**status, "conditions": [*others, issuing | generation]}}
