@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from issuer.controller.process.reason_labels import reason_labels
 from issuer.signing.backends import built_in
+from tests.odd_certificates import oid, tlv
 
 REASON_LABELS = reason_labels([backend.reasons for backend in built_in()])
 """Reasons that a controller with the built-in backends may count."""
@@ -68,6 +69,15 @@ def signed_as_once(
     head, tail = whole[: -len(csr.signature)], key.sign(csr.tbs_certrequest_bytes, PKCS1v15(), algorithm)
     before, sha256, after = head.rpartition(bytes.fromhex("2a864886f70d01010b"))
     return before + sha256[:-1] + bytes([identifier]) + after + tail
+
+
+def signed_by_ecdsa_sha1(
+    builder: x509.CertificateSigningRequestBuilder, key: ec.EllipticCurvePrivateKey
+) -> bytes:
+    """DER of a request that is signed by ecdsa-with-SHA1 (1.2.840.10045.4.1), as old devices do."""
+    signed = builder.sign(key, hashes.SHA256()).tbs_certrequest_bytes
+    signature = tlv(0x03, b"\0", key.sign(signed, ec.ECDSA(hashes.SHA1())))
+    return tlv(0x30, signed, tlv(0x30, oid("1.2.840.10045.4.1")), signature)
 
 
 def certificate_request(

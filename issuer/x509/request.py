@@ -179,6 +179,8 @@ def _holds(request: x509.CertificateSigningRequest, signed: bytes) -> bool:
     """Return True if the request's signature is one of these bytes; raises what the library does."""
     key, parameters = request.public_key(), request.signature_algorithm_parameters
     algorithm = request.signature_hash_algorithm
+    if parameters is None and isinstance(algorithm, hashes.SHA1):  # the library has none for ecdsa-with-SHA1
+        parameters = ec.ECDSA(algorithm)
     try:
         if isinstance(key, rsa.RSAPublicKey) and isinstance(parameters, PKCS1v15 | PSS) and algorithm:
             key.verify(request.signature, signed, parameters, algorithm)

@@ -14,7 +14,7 @@ from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.samples import policy
 from testbed.vaultpki import PkiLayout, setup_role
-from tests.builders import SHA1_WITH_RSA, csr_with, signed_as_once
+from tests.builders import SHA1_WITH_RSA, csr_with, signed_as_once, signed_by_ecdsa_sha1
 from tests.integration.support.common import (
     CERT_MANAGER,
     REQUEST,
@@ -92,11 +92,14 @@ def token(bed: Testbed, layout: PkiLayout) -> str:
     return vault_token(bed, "names", ["pki_int/sign/*", VERBATIM, "pki_int/revoke"])
 
 
-def signed_by_sha1(name: str) -> bytes:
-    """A request for a host by a key of RSA, as old devices sign it."""
+def signed_by_sha1(name: str, *, ecdsa: bool = False) -> bytes:
+    """A request for a host by a key of RSA, or of ECDSA, as old devices sign it."""
     names = x509.SubjectAlternativeName([x509.DNSName(name)])
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).add_extension(names, False)
-    der = signed_as_once(builder, rsa_key(), hashes.SHA1(), SHA1_WITH_RSA)
+    if ecdsa:
+        der = signed_by_ecdsa_sha1(builder, ec.generate_private_key(ec.SECP256R1()))
+    else:
+        der = signed_as_once(builder, rsa_key(), hashes.SHA1(), SHA1_WITH_RSA)
     return x509.load_der_x509_csr(der).public_bytes(Encoding.PEM)
 
 
@@ -106,6 +109,7 @@ ODD = {
     "unsorted": lenient.ODD["attributes out of order"],
     "ca-false": csr(sans(dns("web.lab.test")), extension(BC, sequence(b"\x01\x01\x00"))),
     "sha1": signed_by_sha1("web.lab.test"),
+    "ecdsa-sha1": signed_by_sha1("web.lab.test", ecdsa=True),
 }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, given, settings
@@ -20,7 +20,7 @@ from issuer.x509.chains.chain import read_certificates
 from issuer.x509.errors import InvalidCertificate, InvalidRequest, X509Error
 from issuer.x509.names import Name, NameKind
 from issuer.x509.request import MAX_REQUEST_BYTES, decode_request, read_request
-from tests.builders import MD5_WITH_RSA, SHA1_WITH_RSA, signed_as_once
+from tests.builders import MD5_WITH_RSA, SHA1_WITH_RSA, signed_as_once, signed_by_ecdsa_sha1
 from tests.examples import examples
 from tests.rsa_keys import rsa_key
 
@@ -110,6 +110,18 @@ def signed_by(key: rsa.RSAPrivateKey, identifier: int, algorithm: hashes.HashAlg
 
 def test_sha1_proves_that_the_requester_has_the_key(make: Make) -> None:
     der = signed_by(rsa_key(), SHA1_WITH_RSA, hashes.SHA1())
+    read = read_request(make.pem(x509.load_der_x509_csr(der)))
+    assert [one.value for one in read.names] == ["printer.example"]
+    other = bytearray(der)
+    other[other.find(b"printer")] ^= 1
+    with pytest.raises(InvalidRequest, match="signature doesn't verify"):
+        read_request(make.pem(x509.load_der_x509_csr(bytes(other))))
+
+
+def test_ecdsa_with_sha1_does_so_too_and_by_another_key_does_not(make: Make) -> None:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "printer.example")])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(name)
+    der = signed_by_ecdsa_sha1(builder, ec.generate_private_key(ec.SECP256R1()))
     read = read_request(make.pem(x509.load_der_x509_csr(der)))
     assert [one.value for one in read.names] == ["printer.example"]
     other = bytearray(der)
