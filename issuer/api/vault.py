@@ -38,6 +38,16 @@ def _no_dots(attribute: str, field: str, *, optional: bool) -> Rule:
     )
 
 
+def _named(attribute: str, field: str, what: str) -> Rule:
+    """Refuse an optional reference to a Secret without its name."""
+    return Rule(
+        cel=f"!has(self.{field}) || size(self.{field}.name) > 0",
+        holds=lambda model: getattr(model, attribute) is None or bool(getattr(model, attribute).name),
+        message=f"{field}.name must name the Secret that holds the {what}",
+        field=field,
+    )
+
+
 class ServiceAccountRef(ApiModel):
     """Points to a ServiceAccount for which a short-lived token is requested."""
 
@@ -53,22 +63,32 @@ class ServiceAccountRef(ApiModel):
 
 
 class AppRoleAuth(ApiModel):
-    """Login by AppRole: a role ID written here and a secret ID kept in a Secret."""
+    """Login by AppRole: a role ID, written here or kept in a Secret, and a secret ID kept in a Secret."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         _no_dots("path", "path", optional=False),
         Rule(
-            cel="size(self.secretRef.name) > 0",
-            holds=lambda auth: bool(auth.secret_ref.name),
-            message="secretRef.name must name the Secret that holds the secret ID",
-            field="secretRef",
+            cel="(has(self.roleId) && size(self.roleId) > 0) != has(self.roleIdSecretRef)",
+            holds=lambda auth: (auth.role_id is not None) != (auth.role_id_secret_ref is not None),
+            message="give exactly one of roleId and roleIdSecretRef",
         ),
+        _named("role_id_secret_ref", "roleIdSecretRef", "role ID"),
+        _named("secret_ref", "secretRef", "secret ID"),
     )
     path: str = Field(
         description='Where the AppRole method is mounted, without "auth/". Empty means "approle".'
     )
-    role_id: RequiredText = Field(description="The role ID Vault gave for the role.")
-    secret_ref: SecretKeySelector = Field(description="The Secret entry that holds the secret ID.")
+    role_id: OptionalText = Field(default=None, description="The role ID Vault gave for the role.")
+    role_id_secret_ref: SecretKeySelector | None = Field(
+        default=None, description="The Secret entry that holds the role ID, in place of roleId."
+    )
+    secret_ref: SecretKeySelector | None = Field(
+        default=None,
+        description=(
+            "The Secret entry that holds the secret ID. Left out for a role with bind_secret_id=false, whose "
+            "role ID alone logs in."
+        ),
+    )
 
     @property
     def mount(self) -> str:

@@ -16,7 +16,8 @@ class BackendSettings:
         cluster_resource_namespace: namespace of the Secrets and ServiceAccounts that cluster issuers name.
         timeout: seconds that one call of a CA's server may take.
         allowed_servers: servers that issuers of a namespace may name.
-        issuer_ambient_credentials: True if issuers of a namespace may use this process's own cloud identity.
+        issuer_ambient_credentials: True if issuers of a namespace may use this process's own cloud identity
+            or address.
         cluster_issuer_ambient_credentials: the likewise for cluster issuers.
         password_variables: environment variables of this process that cluster issuers may name.
         password_folders: folders of this process whose files cluster issuers may name.
@@ -35,5 +36,5 @@ class BackendSettings:
         return namespace or self.cluster_resource_namespace
 
     def ambient_credentials(self, namespace: str) -> bool:
-        """Return True if an issuer may use this process's own cloud identity."""
+        """Return True if an issuer may use this process's own cloud identity or address."""
         return self.issuer_ambient_credentials if namespace else self.cluster_issuer_ambient_credentials

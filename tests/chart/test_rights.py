@@ -129,7 +129,11 @@ def test_cluster_issuers_use_secrets_that_are_named() -> None:
     assert secrets_of_cluster_issuers({}) == {name: usual}
     every = {
         "tokenSecretRef": {"name": "token"},
-        "appRole": {"path": "", "roleId": "x", "secretRef": {"name": "app-role", "key": "id"}},
+        "appRole": {
+            "path": "",
+            "roleIdSecretRef": {"name": "app-role-id", "key": "id"},
+            "secretRef": {"name": "app-role", "key": "id"},
+        },
         "clientCertificate": {"secretName": "certificate"},
         "kubernetes": {"role": "x", "secretRef": {"name": "jwt"}},
     }
@@ -149,7 +153,7 @@ def test_cluster_issuers_use_secrets_that_are_named() -> None:
             "spec": {"vault": {**vault, "caBundleSecretRef": {"name": "not"}}},
         },
     ]
-    named = ["app-role", "ca", "certificate", "client", "client-key", "jwt", "listed", "token"]
+    named = ["app-role", "app-role-id", "ca", "certificate", "client", "client-key", "jwt", "listed", "token"]
     assert secrets_of_cluster_issuers({"issuers": issuers, "clusterIssuers": {"secrets": ["listed"]}}) == {
         name: named
     }

@@ -69,6 +69,32 @@ def test_an_app_role_at_the_default_and_at_another_mount(
     assert "appRole" in scope.works()
 
 
+def test_an_app_role_with_its_role_id_in_a_secret(scope: Scope, layout: PkiLayout) -> None:
+    login = setup_approle(scope.bed.vault, layout.policy, name=scope.name)
+    references = {"roleIdSecretRef": scope.reference("role"), "secretRef": scope.reference("id")}
+    scope.store(id=login.secret_id)
+    scope.apply({"appRole": {"path": "", **references}})
+    assert "roleIdSecretRef" in scope.wait_reason("SecretKeyNotFound")
+    scope.store(id=login.secret_id, role=f"{login.role_id}\n")
+    assert "appRole" in scope.works()
+    scope.store(id=login.secret_id, role="another")
+    scope.wait_reason("LoginFailed")
+
+
+def test_an_app_role_without_a_secret_id_is_for_cluster_issuers(scope: Scope, layout: PkiLayout) -> None:
+    vault = scope.bed.vault
+    bound = {"bind_secret_id": False, "token_bound_cidrs": ["127.0.0.1/32"]}
+    body = {"token_policies": [layout.policy], "token_ttl": "20m", **bound}
+    setup_approle(vault, layout.policy, name=f"{scope.name}-other")  # enables the method
+    vault.write(f"auth/approle/role/{scope.name}", body)
+    scope.store(role=vault.read(f"auth/approle/role/{scope.name}/role-id")["role_id"])
+    scope.apply({"appRole": {"path": "approle", "roleIdSecretRef": scope.reference("role")}})
+    if scope.cluster:
+        assert "appRole" in scope.works()
+    else:
+        assert "secretRef" in scope.wait_reason("AmbientCredentialsNotAllowed")
+
+
 def test_a_service_account_logs_in_with_the_audience_of_its_issuer(scope: Scope, layout: PkiLayout) -> None:
     bind(scope, layout, scope.audience)
     scope.apply(kubernetes(scope))

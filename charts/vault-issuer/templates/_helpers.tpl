@@ -101,7 +101,7 @@ kind: {{ $parts._0 }}
 {{- $vault := default dict .spec.vault -}}
 {{- $auth := default dict $vault.auth -}}
 {{- $provisioner := default dict .spec.provisioner -}}
-{{- range (list $auth.tokenSecretRef (($auth.appRole).secretRef) (($auth.kubernetes).secretRef) $vault.caBundleSecretRef $vault.clientCertSecretRef $vault.clientKeySecretRef $provisioner.passwordRef $provisioner.keyRef ((.spec.trustedCA).secretRef)) -}}
+{{- range (list $auth.tokenSecretRef (($auth.appRole).roleIdSecretRef) (($auth.appRole).secretRef) (($auth.kubernetes).secretRef) $vault.caBundleSecretRef $vault.clientCertSecretRef $vault.clientKeySecretRef $provisioner.passwordRef $provisioner.keyRef ((.spec.trustedCA).secretRef)) -}}
 {{- with (.).name }}{{ $found = append $found . }}{{ end -}}
 {{- end -}}
 {{- with ($auth.clientCertificate).secretName }}{{ $found = append $found . }}{{ end -}}

@@ -189,12 +189,12 @@ def controller(
     issuer_ambient_credentials: Annotated[
         bool,
         typer.Option(
-            help="Let VaultIssuers log in with the controller's own AWS identity "
-            "(auth.aws without serviceAccountRef)."
+            help="Let VaultIssuers log in by what the controller is: its AWS identity (auth.aws without "
+            "serviceAccountRef), or its address (auth.appRole without secretRef)."
         ),
     ] = False,
     cluster_issuer_ambient_credentials: Annotated[
-        bool, typer.Option(help="Let VaultClusterIssuers log in with the controller's own AWS identity.")
+        bool, typer.Option(help="Let VaultClusterIssuers log in by the controller's AWS identity or address.")
     ] = True,
     password_variable: Annotated[
         list[str] | None,

@@ -34,7 +34,7 @@ SECONDS: Final = 10.0
 
 _NOT_FROM_HERE: Final[Mapping[str, str]] = {
     SigningIssuerReason.AMBIENT_CREDENTIALS_NOT_ALLOWED: (
-        "it logs in with the controller's own cloud identity, which you don't have"
+        "it logs in by the controller's own identity or address, which you don't have"
     ),
     SigningIssuerReason.SECRET_FORBIDDEN: "you may not read a Secret that it needs",
     SigningIssuerReason.SERVER_NOT_ALLOWED: (
@@ -86,7 +86,7 @@ def _is_open(address: str) -> bool:
 def trial_settings(server: str, home: str) -> BackendSettings:
     """Return settings for a trial: the one server `host:port`, to which the controller has been before.
 
-    No issuer may use the caller's own cloud identity, as it is the controller's that counts.
+    No issuer may use the caller's own identity or address, as it is the controller's that counts.
     """
     allowed = AllowedServers()
     with suppress(BadEntry):

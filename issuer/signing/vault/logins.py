@@ -37,7 +37,10 @@ AUTH = "spec.vault.auth"
 
 @dataclass(frozen=True, slots=True)
 class Logins:
-    """Builds the login of one issuer. `ambient`: it may use the controller's own AWS identity."""
+    """Builds the login of one issuer.
+
+    `ambient`: it may log in by what the controller is (its AWS identity, or its address alone).
+    """
 
     references: References
     key: IssuerKey
@@ -63,8 +66,18 @@ class Logins:
         raise AssertionError("the API takes no issuer without a login")
 
     async def _app_role(self, auth: AppRoleAuth) -> AuthMethod:
-        secret_id = await self.references.text(auth.secret_ref, None, f"{AUTH}.appRole.secretRef")
-        return AppRole(role_id=auth.role_id, secret_id=secret_id, mount=auth.mount)
+        where = f"{AUTH}.appRole"
+        if auth.secret_ref is None and not self.ambient:
+            raise IssuerBroken(SigningIssuerReason.AMBIENT_CREDENTIALS_NOT_ALLOWED, _no_secret_id(self.key))
+        role_id = auth.role_id
+        if auth.role_id_secret_ref is not None:
+            role_id = await self.references.text(auth.role_id_secret_ref, None, f"{where}.roleIdSecretRef")
+        if role_id is None:
+            raise AssertionError("the API takes no AppRole login without roleId or roleIdSecretRef")
+        secret_id = None
+        if auth.secret_ref is not None:
+            secret_id = await self.references.text(auth.secret_ref, None, f"{where}.secretRef")
+        return AppRole(role_id=role_id, secret_id=secret_id, mount=auth.mount)
 
     async def _certificate(self, auth: ClientCertificateAuth) -> AuthMethod:
         where = f"{AUTH}.clientCertificate"
@@ -176,11 +189,22 @@ def token_audiences(key: IssuerKey, reference: ServiceAccountRef, server: str) -
     return [*reference.audiences, own_audience(key.namespace, key.name), server]
 
 
+def _ambient_flag(key: IssuerKey) -> str:
+    return "--issuer-ambient-credentials" if key.namespace else "--cluster-issuer-ambient-credentials"
+
+
+def _no_secret_id(key: IssuerKey) -> str:
+    return (
+        f"{AUTH}.appRole without secretRef would log in by the role ID and the controller's own address, "
+        f"which {key.kind}s may not: set secretRef, or start the controller with {_ambient_flag(key)}"
+    )
+
+
 def _not_allowed(key: IssuerKey) -> str:
-    flag = "--issuer-ambient-credentials" if key.namespace else "--cluster-issuer-ambient-credentials"
     return (
         f"{AUTH}.aws without serviceAccountRef would use the controller's own AWS identity, which "
-        f"{key.kind}s may not: set serviceAccountRef and iamRoleArn, or start the controller with {flag}"
+        f"{key.kind}s may not: set serviceAccountRef and iamRoleArn, or start the controller with "
+        f"{_ambient_flag(key)}"
     )
 
 

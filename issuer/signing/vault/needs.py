@@ -49,6 +49,7 @@ def _secret_keys(vault: VaultSpec) -> Iterator[tuple[str, str]]:
     if method == "tokenSecretRef":
         yield from one(auth.token_secret_ref, DEFAULT_TOKEN_KEY)
     elif method == "appRole" and auth.app_role:
+        yield from one(auth.app_role.role_id_secret_ref, "roleId")
         yield from one(auth.app_role.secret_ref, "secretId")
     elif method == "kubernetes" and auth.kubernetes:
         yield from one(auth.kubernetes.secret_ref, DEFAULT_TOKEN_KEY)

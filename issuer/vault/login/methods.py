@@ -96,10 +96,13 @@ class StaticToken:
 
 @dataclass(frozen=True, slots=True)
 class AppRole:
-    """AppRole: a role ID with a secret ID. `mount` defaults to cert-manager's `approle`."""
+    """AppRole: a role ID with a secret ID. `mount` defaults to cert-manager's `approle`.
 
-    role_id: str
-    secret_id: str = field(repr=False)
+    `secret_id` is None for a role with `bind_secret_id=false`, whose role ID alone logs in.
+    """
+
+    role_id: str = field(repr=False)
+    secret_id: str | None = field(repr=False)
     mount: str = "approle"
 
     @property
@@ -110,18 +113,28 @@ class AppRole:
     async def login(self, client: VaultClient) -> Token:
         """Log in (auth/<mount>/login)."""
         api = AppRoleApi(client.adapter())
+        secret_id = "" if self.secret_id is None else self.secret_id.strip()
         return await logged_in(
             self.name,
-            "Check the role ID and the secret ID (it may have expired or be used up), that this auth method "
-            "is mounted there, and the role's bound networks. A changed Secret is tried at once, the same "
-            "secret ID only after 1, 5, and then every 15 minutes: Vault locks a role after 5 refused logins "
-            "(see sys/locked-users)",
+            self.advice,
             lambda: api.login(
                 role_id=self.role_id.strip(),
-                secret_id=self.secret_id.strip(),
+                secret_id=secret_id,
                 use_token=False,
                 mount_point=auth_mount(self.mount),
             ),
+        )
+
+    @property
+    def advice(self) -> str:
+        """A sentence that says where to look after a refusal."""
+        ids = "the role ID and the secret ID (it may have expired or be used up)"
+        if self.secret_id is None:
+            ids = "the role ID, that the role has bind_secret_id=false (there is no secret ID to log in with)"
+        return (
+            f"Check {ids}, that this auth method is mounted there, and the role's bound networks. A changed "
+            "Secret is tried at once, the same IDs only after 1, 5, and then every 15 minutes: Vault locks a "
+            "role after 5 refused logins (see sys/locked-users)"
         )
 
 

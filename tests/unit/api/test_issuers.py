@@ -67,6 +67,7 @@ def test_cert_managers_fields_are_read() -> None:
     assert vault.client_cert_secret_ref
     assert vault.client_cert_secret_ref.key == "cert.pem"
     assert vault.auth.app_role
+    assert vault.auth.app_role.secret_ref
     assert (vault.auth.app_role.role_id, vault.auth.app_role.secret_ref.key) == ("1234", "secretId")
 
 

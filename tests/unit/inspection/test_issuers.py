@@ -177,7 +177,7 @@ async def test_a_broken_issuer_is_tried_where_its_login_was_refused(scene: Scene
         (IssuerBroken(SigningIssuerReason.SECRET_FORBIDDEN, "x"), "you may not read a Secret"),
         (IssuerBroken(SigningIssuerReason.SERVER_NOT_ALLOWED, "x"), "leads from here to an address"),
         (IssuerBroken(SigningIssuerReason.TOKEN_REQUEST_FORBIDDEN, "x"), "you may not create tokens"),
-        (IssuerBroken(SigningIssuerReason.AMBIENT_CREDENTIALS_NOT_ALLOWED, "x"), "own cloud identity"),
+        (IssuerBroken(SigningIssuerReason.AMBIENT_CREDENTIALS_NOT_ALLOWED, "x"), "own identity"),
     ],
 )
 async def test_what_only_the_caller_lacks_is_no_fault_of_the_issuer(

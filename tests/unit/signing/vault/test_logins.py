@@ -11,9 +11,11 @@ from issuer.controller.process.options import DEFAULT_NAMESPACE
 from issuer.kube.client import KubeClient
 from issuer.requests.issuers import IssuerKey
 from issuer.signing.outcomes import IssuerBroken
+from issuer.signing.reasons import SigningIssuerReason
 from issuer.signing.settings import BackendSettings
 from issuer.signing.vault.credentials import CredentialReader
 from issuer.vault.login.aws import AWSIdentity
+from issuer.vault.login.methods import AppRole
 
 NAMESPACED = IssuerKey("VaultIssuer", "team", "vault")
 CLUSTER = IssuerKey("VaultClusterIssuer", "", "vault")
@@ -49,6 +51,26 @@ async def test_flags_say_who_uses_the_controllers_own_aws_identity() -> None:
         await reader(options).read(CLUSTER, spec())
     assumed = spec(serviceAccountRef={"name": "x"}, iamRoleArn="arn:aws:iam::1:role/x")
     assert isinstance((await reader(options).read(CLUSTER, assumed)).method, AWSIdentity)
+
+
+def role_without_secret_id() -> VaultIssuerSpec:
+    """An issuer that logs in by a role ID alone."""
+    auth = {"appRole": {"path": "", "roleId": "a-role-id"}}
+    return VaultIssuerSpec.parse(
+        {"vault": {"server": "https://vault.test", "path": "pki/sign/x", "auth": auth}}
+    )
+
+
+async def test_by_default_cluster_issuers_alone_log_in_without_a_secret_id() -> None:
+    found = await reader().read(CLUSTER, role_without_secret_id())
+    assert found.method == AppRole("a-role-id", None)
+    with pytest.raises(
+        IssuerBroken, match=r"VaultIssuers.*secretRef.*--issuer-ambient-credentials"
+    ) as caught:
+        await reader().read(NAMESPACED, role_without_secret_id())
+    assert caught.value.reason == SigningIssuerReason.AMBIENT_CREDENTIALS_NOT_ALLOWED
+    allowed = BackendSettings(DEFAULT_NAMESPACE, issuer_ambient_credentials=True)
+    assert (await reader(allowed).read(NAMESPACED, role_without_secret_id())).method == found.method
 
 
 @pytest.mark.parametrize("region", ["evil.test/", "EU", "a.b"])

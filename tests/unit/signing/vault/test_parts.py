@@ -53,6 +53,8 @@ def test_parts_say_what_the_spec_says_and_no_role_id() -> None:
     assert found["Role"].text == '"web" at "pki_int"'
     assert '"update" on "pki/root/sign-intermediate"' in found["Capability"].text
     assert "a-role-id" not in str(parts(APP_ROLE))
+    kept = {"appRole": {"path": "", "roleIdSecretRef": {"name": "one", "key": "id"}}}
+    assert parts(kept)["Credentials"].text == 'Secret "one" (id)'
     assert parts(TOKEN, "pki_int/sign-verbatim")["Role"].text == "none: what is asked for is signed"
 
 

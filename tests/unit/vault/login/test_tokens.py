@@ -40,6 +40,13 @@ async def test_approle_sends_its_ids_without_a_token(vault: FakeVault, client: V
     assert vault.calls[0].token is None
 
 
+async def test_a_role_without_secret_ids_is_told_what_it_lacks(vault: FakeVault, client: VaultClient) -> None:
+    vault.tell(fake.APPROLE_LOGIN, fake.BAD_APPROLE)
+    with pytest.raises(LoginRefused, match="bind_secret_id=false"):
+        await AppRole("role", None).login(client)
+    assert vault.calls[0].body == {"role_id": "role", "secret_id": ""}
+
+
 async def test_kubernetes_asks_a_fresh_jwt_and_takes_cert_managers_mount(
     vault: FakeVault, client: VaultClient
 ) -> None:
@@ -124,7 +131,7 @@ async def test_what_is_no_token_is_refused_without_a_call(client: VaultClient, t
 
 def test_secrets_are_in_no_repr() -> None:
     shown = repr(
-        [StaticToken("TOP"), AppRole("role", "TOP"), Token("TOP", 0, False, "TOP"), Kubernetes("r", jwt)]
+        [StaticToken("TOP"), AppRole("TOP", "TOP"), Token("TOP", 0, False, "TOP"), Kubernetes("r", jwt)]
     )
     assert "TOP" not in shown
 
