@@ -139,7 +139,7 @@ def chart_file(text: str) -> str:
 
 
 MAY_BE_NULL = re.compile(
-    r"enabled|clusterIssuers\.(secrets|serviceAccounts)|pki\.caSecret|(global|strategy|resources|hooks\.resources|(start|live|readi)\w*Probe|pod\w*Context|container\w*Context"
+    r"enabled|clusterIssuers\.(secrets|serviceAccounts)|pki\.caSecret|(global|strategy\.rollingUpdate|resources|hooks\.resources|(start|live|readi)\w*Probe|pod\w*Context|container\w*Context"
     r"|monitoring\.dashboard\.labels)\b.*|replicaCount|revisionHistoryLimit|image\.(registry|pullPolicy)"
     r"|metrics\.\w+Monitor\.interval"
 )

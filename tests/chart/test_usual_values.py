@@ -172,8 +172,7 @@ def test_names_of_digits_are_names() -> None:
 @pytest.mark.parametrize("which", HELMS, ids=lambda one: one.name)
 def test_what_is_null_is_left_out(which: Build) -> None:
     values = {"livenessProbe": None, "startupProbe": dict.fromkeys(("periodSeconds", "failureThreshold"))}
-    spec = the_deployment(render({**values, "strategy": None, "global": None}, which=which))["spec"]
-    assert "strategy" not in spec
+    spec = the_deployment(render({**values, "global": None}, which=which))["spec"]
     (container,) = spec["template"]["spec"]["containers"]
     assert "livenessProbe" not in container
     assert container["startupProbe"] == {"httpGet": {"path": "/healthz", "port": "metrics"}}
@@ -182,7 +181,14 @@ def test_what_is_null_is_left_out(which: Build) -> None:
 
 @pytest.mark.parametrize("which", HELMS, ids=lambda one: one.name)
 def test_what_is_empty_by_default_may_be_null(which: Build) -> None:
-    texts = ("nameOverride", "fullnameOverride", "priorityClassName", "dnsPolicy", "ipFamilyPolicy")
+    texts = (
+        "nameOverride",
+        "fullnameOverride",
+        "namespaceOverride",
+        "priorityClassName",
+        "dnsPolicy",
+        "ipFamilyPolicy",
+    )
     lists = (
         "tolerations",
         "imagePullSecrets",
@@ -209,6 +215,12 @@ def test_what_is_empty_by_default_may_be_null(which: Build) -> None:
         "pki": rules["pki"] | {"env": None},
     }
     assert render(values, which=which) == render(rules, which=which)
+
+
+def test_as_a_part_of_another_chart_it_may_be_in_a_namespace_of_its_own() -> None:
+    values = {**FULL, "metrics": {**FULL.get("metrics", {}), "podMonitor": {"enabled": True}}}
+    moved = render({**values, "namespaceOverride": "signing"}, namespace="umbrella")
+    assert moved == render(values, namespace="signing")
 
 
 def test_a_service_monitor_finds_the_service_whatever_argo_cd_writes() -> None:

@@ -145,6 +145,8 @@ def without(spec: Object, **more: Any) -> Object:
         ({"replicas": 2}, "replicas"),
         ({"replicaCount": -1}, "replicaCount"),
         ({"strategy": {"type": "Slowly"}}, "strategy"),
+        ({"strategy": None}, "strategy"),
+        ({"namespaceOverride": "Signing"}, "namespaceOverride"),
         ({"openshift": "perhaps"}, "openshift"),
         ({"ipFamilies": ["IPv5"]}, "ipFamilies"),
         ({"extraObjects": [{"kind": "ConfigMap"}]}, "extraObjects"),

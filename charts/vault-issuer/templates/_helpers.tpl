@@ -10,6 +10,11 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Where all but the objects of the cluster are. */}}
+{{- define "vault-issuer.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride -}}
+{{- end -}}
+
 {{- define "vault-issuer.selectorLabels" -}}
 app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | toYaml }}
 app.kubernetes.io/instance: {{ .Release.Name | toYaml }}
@@ -67,7 +72,7 @@ annotations:
 {{- end -}}
 
 {{- define "vault-issuer.clusterResourceNamespace" -}}
-{{- default .Release.Namespace .Values.controller.clusterResourceNamespace -}}
+{{- default (include "vault-issuer.namespace" .) .Values.controller.clusterResourceNamespace -}}
 {{- end -}}
 
 {{/* The kind of one of issuers or canary.issuers; takes it. */}}
@@ -111,7 +116,7 @@ kind: {{ $parts._0 }}
 {{- end -}}
 
 {{- define "vault-issuer.canaryNamespace" -}}
-{{- default .Release.Namespace .Values.canary.namespace -}}
+{{- default (include "vault-issuer.namespace" .) .Values.canary.namespace -}}
 {{- end -}}
 
 {{/* The namespaces that canaries are asked in, as a JSON array. */}}
@@ -148,7 +153,7 @@ roleRef:
 subjects:
   - kind: ServiceAccount
     name: {{ default (include "vault-issuer.serviceAccountName" .root) .account | toYaml }}
-    namespace: {{ .root.Release.Namespace | toYaml }}
+    namespace: {{ include "vault-issuer.namespace" .root | toYaml }}
 {{- end -}}
 
 {{/* Not empty where the status page listens elsewhere than on loopback: then it has TLS and a login. */}}
