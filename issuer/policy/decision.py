@@ -71,13 +71,15 @@ def approval_message(policy: str) -> str:
 class Decision:
     """The verdict, the policy that approved with its allowance, and each policy's result, by name.
 
-    Policies that weren't asked about, since another had approved, are left out of `results`.
+    Policies that weren't asked about, since another had approved, are left out of `results`. `mendable` is
+    False for a denial that no policy could have averted.
     """
 
     verdict: PolicyVerdict
     policy: str | None
     results: tuple[PolicyResult, ...]
     allowance: Allowance | None = None
+    mendable: bool = True
 
     def summary(self, limit: int = 1024, *, names: bool = True) -> str:
         """Return the decision for a condition: at most `limit` characters, equal for equal decisions.
@@ -181,7 +183,8 @@ class PolicyEvaluation:
             return None
         usable = any(may_use[name] for name in self.to_ask)
         verdict = PolicyVerdict.DENIED if usable else PolicyVerdict.UNPROCESSED
-        return Decision(verdict, None, self._results(may_use))
+        mendable = self._shared is None or not self._shared.own
+        return Decision(verdict, None, self._results(may_use), mendable=mendable)
 
     def violations_of(self, name: str) -> tuple[Violation, ...]:
         """Return the violations of the selected policy `name`, evaluated at the first call."""

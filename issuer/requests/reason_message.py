@@ -30,6 +30,7 @@ class Opening(StrEnum):
     NO_POLICY_APPLIES = "No policy applies to this request"
     NO_POLICY_EXISTS = "No CertificateRequestPolicy exists"
     IS_SIGNED_NEXT = "It is signed next"
+    REFUSED_SOON = "It is refused for good within seconds, unless a policy that allows it appears"
     NOT_AS_ASKED = "the CA returned a certificate that is not what was asked for"
 
 

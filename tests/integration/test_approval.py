@@ -148,6 +148,24 @@ def test_a_missing_binding_is_told_and_its_coming_is_noticed(
     wait_issued(bed, "unbound", namespace)
 
 
+def test_a_request_that_comes_before_its_policy_outlives_a_default_deny(
+    bed: Testbed, namespace: str, controller: ControllerProcess, team: Kube
+) -> None:
+    controller.stop()
+    deny = f"{namespace}-deny"
+    bed.kube.apply([policy(deny, {}), *use_binding(deny, [account(namespace)])])
+    with ControllerProcess(bed, ["--denial-delay=3"]):
+        ask(team, "early", namespace)
+        message = ready(wait_answer(bed, "early", namespace, "Pending"))["message"]
+        assert "unless a policy that allows it appears" in message
+        assert "spec.allowed.dnsNames" in message
+        bound_policy(bed, namespace)
+        assert namespace in condition(wait_issued(bed, "early", namespace), "Approved")["message"]
+        ask(team, "bad", namespace, "www.example.com")
+        assert condition(wait_answer(bed, "bad", namespace, "Denied"), "Denied")["status"] == "True"
+    controller.start()
+
+
 def test_a_certificate_says_why_its_request_waits_or_was_denied(
     bed: Testbed, namespace: str, tmp_path: Path
 ) -> None:

@@ -77,9 +77,11 @@ def controller(
         ),
     ] = 15.0,
     shutdown_grace: Annotated[
-        float,
-        typer.Option(help="Seconds to finish what is in flight after SIGTERM.", min=0),
+        float, typer.Option(help="Seconds to finish what is in flight after SIGTERM.", min=0)
     ] = 25.0,
+    denial_delay: Annotated[
+        float, typer.Option(help="Seconds until a refusal by policies is final.", min=0, max=300)
+    ] = 5.0,
     leader_elect: Annotated[
         bool, typer.Option(help="Take part in the election of the one replica that works.")
     ] = True,
@@ -367,6 +369,7 @@ def controller(
                 issuer_workers=issuer_workers,
                 issuer_check_period=issuer_check_period,
                 shutdown_grace=shutdown_grace,
+                denial_delay=denial_delay,
                 revocation_wait=revocation_wait,
                 name_policies=name_policies,
                 renewal_loops=LoopLimits(

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from issuer.api.group import GROUP, POLICY_PLURAL
 from issuer.bounded import LruCache
 from issuer.controller.approval.policies import PolicyStore
+from issuer.controller.approval.refusals import StandingRefusals
 from issuer.controller.state.outcomes import (
     AwaitingApproval,
     Denied,
+    RefusedSoon,
     RequestFailed,
     RetryLater,
     Unprocessed,
@@ -147,7 +149,7 @@ class Approver:
     """Decides requests by the issuer's approval mode.
 
     `names` is False where tenants should not read the names of policies in
-    the reason why a request waits.
+    the reason why a request waits. `refusals` say when a refusal is final.
     """
 
     client: KubeClient
@@ -156,6 +158,7 @@ class Approver:
     access: AccessCache
     metrics: Metrics
     names: bool = True
+    refusals: StandingRefusals = field(default_factory=StandingRefusals)
     evaluating: asyncio.Lock = field(default_factory=asyncio.Lock)
     evaluations: Evaluations = field(init=False)
 
@@ -164,7 +167,7 @@ class Approver:
 
     async def evaluate(
         self, request: Request, csr: CertificateSigningRequest, mode: str, *, policy_only: bool = False
-    ) -> Approval | AwaitingApproval | Denied | RequestFailed | Unprocessed | RetryLater:
+    ) -> Approval | AwaitingApproval | Denied | RefusedSoon | RequestFailed | Unprocessed | RetryLater:
         """Return what becomes of the request under `Policy` or `External` approval.
 
         `policy_only`: the backend signs whatever is asked there, so another approver's word is never enough.
@@ -180,10 +183,23 @@ class Approver:
             decision = await self.decide(request, csr, policy_only=policy_only)
         except KubeError as error:
             return retry_later(kubernetes_retry(error, "ask who may use the policies"))
+        waits = self._refused_soon(request, decision)
+        if waits is not None:
+            return waits
         if decision.verdict is not PolicyVerdict.UNPROCESSED:
             self.evaluations.forget(request)
         self._count(decision)
         return self._outcome(request, decision, grounds)
+
+    def _refused_soon(self, request: Request, decision: Decision) -> RefusedSoon | None:
+        """Return None unless policies refuse the request and have not done so for long."""
+        if decision.verdict is not PolicyVerdict.DENIED:
+            self.refusals.end(request.uid)
+            return None
+        left = self.refusals.left(request.uid) if decision.mendable else 0.0
+        if not left:
+            return None
+        return RefusedSoon(bounded(f"{Opening.REFUSED_SOON}. {decision.summary(names=self.names)}"), left)
 
     def _invalid(self, request: Request, csr: CertificateSigningRequest) -> Denied | RequestFailed:
         """End a request that no policy could allow, even if none is asked."""

@@ -56,7 +56,7 @@ def lateness(request: CertificateRequest, issuer: Mapping[str, Any] | None, wait
     `issuer` is the object it names; None where there is none, or nobody may read it.
     """
     message = pending(request)
-    if opening_of(message) in (Opening.NO_POLICY_APPLIES, Opening.NO_POLICY_EXISTS):
+    if opening_of(message) in (Opening.NO_POLICY_APPLIES, Opening.NO_POLICY_EXISTS, Opening.REFUSED_SOON):
         return Broken(Stage.POLICY, f"{message.rstrip('.')}. {_allow(request)}")
     found = ready_of(issuer)
     reason, why = str(found.get("reason", "")), f"{request.issuer.quoted}: {found.get('message', '')}"

@@ -23,6 +23,7 @@ from issuer.controller.state.outcomes import (
     Issued,
     NeedsFinalizer,
     Outcome,
+    RefusedSoon,
     RequestFailed,
     RetryLater,
     Unprocessed,
@@ -160,7 +161,7 @@ class RequestDecider:
         approval = await self.checks[type(request)].may_sign(request) or await self.approver.evaluate(
             request, asked.request, entry.spec.approval, policy_only=policy_only
         )
-        if not isinstance(approval, Unprocessed):
+        if not isinstance(approval, Unprocessed | RefusedSoon):
             self.unprocessed.discard(request.key)
         return approval
 

@@ -25,6 +25,7 @@ from issuer.controller.state.outcomes import (
     NeedsRoom,
     Outcome,
     Outdated,
+    RefusedSoon,
     RequestFailed,
     RetryLater,
     Unprocessed,
@@ -177,15 +178,21 @@ class RequestReconciler:
                 self.queue.forget(request.key)
             case NeedsFinalizer() | NeedsRoom():
                 await self._write_before_signing(request, outcome)
-            case Unprocessed() | Waiting() | RetryLater():
+            case Unprocessed() | RefusedSoon() | Waiting() | RetryLater():
                 await self._later(request, outcome)
 
-    async def _later(self, request: Request, outcome: Unprocessed | Waiting | RetryLater) -> None:
+    async def _later(
+        self, request: Request, outcome: Unprocessed | RefusedSoon | Waiting | RetryLater
+    ) -> None:
         """Arrange for the next attempt, then have the request say why it waits for it."""
         match outcome:
             case Unprocessed(message):
                 self.queue.forget(request.key)
                 self.queue.add_after(request.key, UNPROCESSED_AGAIN)
+                await self.reporter.waiting(request, message)
+            case RefusedSoon(message, seconds):
+                self.queue.forget(request.key)
+                self.queue.add_after(request.key, seconds)
                 await self.reporter.waiting(request, message)
             case Waiting(key, message, report):
                 self._wait(request, key)

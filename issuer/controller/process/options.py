@@ -78,7 +78,8 @@ class WorkOptions:
     """Limits on work done at once, and on its time. Times are in seconds.
 
     `shutdown_grace` must stay below the pod's terminationGracePeriodSeconds. `name_policies` False keeps the
-    names of policies out of the reason why a request waits.
+    names of policies out of the reason why a request waits. A refusal by policies is final after
+    `denial_delay`.
     """
 
     workers: int = 64
@@ -86,6 +87,7 @@ class WorkOptions:
     issuer_workers: int = 16
     issuer_check_period: float = 60.0
     shutdown_grace: float = 25.0
+    denial_delay: float = 5.0
     revocation_wait: float = 300.0
     name_policies: bool = True
     renewal_loops: LoopLimits = field(default_factory=LoopLimits)

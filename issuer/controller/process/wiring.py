@@ -16,6 +16,7 @@ from issuer.controller.access.revocation import RevocationRights
 from issuer.controller.approval.approver import AccessCache, Approver
 from issuer.controller.approval.csr_permissions import CSRPermissions
 from issuer.controller.approval.policies import PolicyReconciler, PolicyStore
+from issuer.controller.approval.refusals import StandingRefusals
 from issuer.controller.canary.events import CanaryEvents
 from issuer.controller.canary.history import CanaryHistory, Stage
 from issuer.controller.canary.prober import Prober
@@ -236,6 +237,7 @@ class Components:
             self.permissions.use,
             self.metrics,
             names=self.options.work.name_policies,
+            refusals=StandingRefusals(self.options.work.denial_delay),
         )
         return RequestDecider(
             issuers=state.issuers,

@@ -64,6 +64,15 @@ class Unprocessed:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedSoon:
+    """Is refused by policies, which is final if none allows it within `seconds`: says so, and wakes as
+    `Unprocessed` does."""
+
+    message: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """Waits for its issuer, which can't sign now: says so and wakes when the issuer is Ready.
 
@@ -108,6 +117,7 @@ Outcome = (
     | Denied
     | AwaitingApproval
     | Unprocessed
+    | RefusedSoon
     | NeedsFinalizer
     | NeedsRoom
     | RequestFailed

@@ -1,4 +1,4 @@
-"""Requests that no policy applies to yet, and what makes them worth another look."""
+"""Requests that no policy allows yet, and what makes them worth another look."""
 
 from __future__ import annotations
 

@@ -33,6 +33,7 @@ _OPENINGS: Final = {
     Opening.NO_POLICY_APPLIES: "NoPolicyApplies",
     Opening.NO_POLICY_EXISTS: "NoPolicyExists",
     Opening.IS_SIGNED_NEXT: "IsSignedNext",
+    Opening.REFUSED_SOON: "RefusedSoon",
 }
 
 
