@@ -39,10 +39,11 @@ class Enrolment:
         self.bao = machine.bao
         self.config = self.folder / "etc" / "agent.yaml"
         self.state = self.folder / "state"
+        self.trusted = {"BAO_CACERT": str(self.bao.ca_file)}
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"BAO_ADDR": self.bao.addr, "BAO_CACERT": str(self.bao.ca_file), "BAO_TOKEN": self.bao.token}
+        return {"BAO_ADDR": self.bao.addr, "BAO_TOKEN": self.bao.token, **self.trusted}
 
     def enroll(self, *words: str) -> Result:
         arguments = ["enroll", *words, "--mount", self.server.name]
@@ -94,6 +95,29 @@ def test_ticket_is_all_that_a_machine_needs(enrolment: Enrolment) -> None:
     assert again.exit_code == 1
     assert "was used on this machine already" in again.stderr
     assert enrolment.enroll(enrolment.host, "--dry-run").exit_code == 0  # read back, nothing differs
+
+
+def test_server_below_another_ca_than_the_mount_is_trusted_by_it(enrolment: Enrolment) -> None:
+    """A file with both CAs made a ticket that trusts the mount's root alone, and no server was reached."""
+    root = str(enrolment.bao.read(f"{enrolment.server.name}/cert/ca")["certificate"])
+    both = enrolment.server.folder / "cas"
+    both.mkdir()
+    (both / "root.pem").write_text(root)
+    (both / "listener.pem").write_text(enrolment.bao.ca_pem)
+    enrolment.trusted = {"BAO_CAPATH": str(both)}
+    ticket = enrolment.ticket()
+    assert read_ticket(ticket).trust is ServerTrust.GIVEN
+    ran = enrolment.join(ticket)
+    assert ran.exit_code == 0, ran.output
+
+
+def test_trust_that_no_ticket_holds_is_refused_before_anything_is_written(enrolment: Enrolment) -> None:
+    many = enrolment.server.folder / "many.pem"
+    many.write_text(enrolment.bao.ca_pem * 70)
+    enrolment.trusted = {"BAO_CACERT": str(many)}
+    ran = enrolment.enroll(enrolment.host, "--yes")
+    assert (ran.exit_code, enrolment.objects()) == (1, [])
+    assert "too many for a ticket. Nothing was done" in ran.stderr
 
 
 def test_role_allows_the_exact_names_alone(enrolment: Enrolment) -> None:

@@ -17,6 +17,7 @@ from issuer.cli.options import Format, OutputFormat
 from issuer.cli.output import print_data, report_bad_input
 
 if TYPE_CHECKING:
+    from issuer.enrolment.giving import GivenWish
     from issuer.enrolment.host import HostBounds, HostRecord, HostWish
     from issuer.enrolment.session import EnrolmentSession
 
@@ -139,6 +140,7 @@ def _wish(
 
 
 async def _enroll(wish: HostWish, acts: _Acts, ways: _Ways, ticket_life: timedelta) -> int:
+    from issuer.enrolment.giving import GivenWish
     from issuer.enrolment.planning import wished_bounds, wished_record
     from issuer.enrolment.removing import record_of
     from issuer.enrolment.session import opened_session
@@ -156,10 +158,13 @@ async def _enroll(wish: HostWish, acts: _Acts, ways: _Ways, ticket_life: timedel
                 typer.echo("A new ticket would be given, and every secret ID before it destroyed.")
                 return CHANGES
             bounds = await wished_bounds(session.calls, wish, record)
-            return await _give(session, record, ways, (bounds.ttl, ticket_life), [])
+            given = GivenWish(await session.server(record.mount), bounds.ttl, ticket_life)
+            return await _give(session, record, ways, given, [])
         record = await wished_record(session.calls, wish)
         bounds = await wished_bounds(session.calls, wish, record)
-        return await _plan_and_give(session, record, ways, bounds, ticket_life)
+        # Before anything is written: without it there is no ticket.
+        given = GivenWish(await session.server(record.mount), bounds.ttl, ticket_life)
+        return await _plan_and_give(session, record, ways, bounds, given)
 
 
 async def _plan_and_give(
@@ -167,7 +172,7 @@ async def _plan_and_give(
     record: HostRecord,
     ways: _Ways,
     bounds: HostBounds,
-    ticket_life: timedelta,
+    given: GivenWish,
 ) -> int:
     from issuer.enrolment.host import wanted_objects
     from issuer.enrolment.planning import HostAction, plan_host
@@ -191,19 +196,18 @@ async def _plan_and_give(
         return FAILED
     for step in changes:
         await session.calls.write(step.wanted.path, step.wanted.fields)
-    return await _give(session, record, ways, (bounds.ttl, ticket_life), plan)
+    return await _give(session, record, ways, given, plan)
 
 
 async def _give(
     session: EnrolmentSession,
     record: HostRecord,
     ways: _Ways,
-    lives: tuple[timedelta, timedelta],
+    wish: GivenWish,
     plan: Sequence[dict[str, Any]],
 ) -> int:
-    from issuer.enrolment.giving import GivenWish, destroy_secret_ids, give_ticket
+    from issuer.enrolment.giving import destroy_secret_ids, give_ticket
 
-    wish = GivenWish(await session.server(record.mount), *lives)
     await destroy_secret_ids(session.calls, record)  # the machine has lost them, or never had them
     given = await give_ticket(session.client, session.calls, session.token, record, wish)
     ticket = given.ticket
