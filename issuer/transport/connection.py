@@ -6,6 +6,7 @@ import hashlib
 import re
 import ssl
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Final
 from weakref import WeakValueDictionary
@@ -14,16 +15,22 @@ from yarl import URL
 
 from issuer.servers.allowed import Reach
 from issuer.servers.hosts import BadHost, ascii_host
+from issuer.text import clip, rfc3339
 from issuer.tls import Trusted, read_trusted
 from issuer.transport.client_certificate import BadClientCertificate, ClientCertificate
 from issuer.transport.errors import InvalidConnection
 from issuer.transport.words import ANY_SERVER, ServerWords
+from issuer.x509.chains.bundle import read_bundle
+from issuer.x509.describe import subject_text
 from issuer.x509.errors import InvalidCertificate
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
 _CONTEXT_BYTES = 32 * 1024
 _STORE_BYTES = 832 * 1024
 """The size of the system's store in OpenSSL: four times its PEM text."""
+
+
+_SHOWN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +159,17 @@ class ServerConnection:
         """Return sentences about certificates of the CA bundle that can't be used. Raises InvalidConnection
         as `tls` does."""
         return self._trusted(self.ca_pem).left_out if self.ca_pem else ()
+
+    def ended_cas(self, now: datetime) -> tuple[str, ...]:
+        """Return the certificates of the CA bundle that are over, the first few, each as subject and end."""
+        try:
+            found = read_bundle(self.ca_pem or b"").certificates
+        except InvalidCertificate:
+            return ()
+        over = [one for one in found if one.not_valid_after_utc < now]
+        return tuple(
+            f"{clip(subject_text(one), 100)} (at {rfc3339(one.not_valid_after_utc)})" for one in over[:_SHOWN]
+        )
 
     def _trusted(self, pem: bytes) -> Trusted:
         try:

@@ -6,6 +6,21 @@ Messages are bounded and redacted; bodies are never kept. A client of one CA der
 
 from __future__ import annotations
 
+from enum import Enum, auto
+
+
+class TLSFault(Enum):
+    """Cause of a TLS handshake that failed: it decides what to do."""
+
+    TRUST = auto()
+    """The CA is not trusted, the name is another, or something else."""
+    ENDED = auto()
+    """A certificate of the chain has expired."""
+    EARLY = auto()
+    """A certificate of the chain is not valid yet."""
+    NO_TLS = auto()
+    """What answers there speaks no TLS."""
+
 
 class CallError(Exception):
     """A call to a server failed.
@@ -48,7 +63,39 @@ class Unreachable(CallError):
 
 
 class UntrustedTLS(CallError):
-    """The TLS handshake failed: unknown CA, other host name, expired certificate, or no TLS at all."""
+    """The TLS handshake failed: unknown CA, other host name, expired certificate, or no TLS at all.
+
+    `ended` are the certificates of the CA bundle that have expired, in words.
+    """
+
+    def __init__(
+        self, message: str, *, fault: TLSFault = TLSFault.TRUST, ended: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.fault = fault
+        self.ended = ended
+
+    def remedy(self, trust_fields: str) -> str:
+        """Return what to do where trusting another CA or name would not help; empty otherwise.
+
+        `trust_fields` is where the CA bundle is.
+        """
+        match self.fault:
+            case TLSFault.ENDED if self.ended:
+                return (
+                    f"Of {trust_fields} has expired: {'; '.join(self.ended)}. Put the CA's present one "
+                    "there, and renew the server's own if that has expired as well"
+                )
+            case TLSFault.ENDED:
+                return (
+                    "It is the server's own certificate, or a CA's that it sends along: renew it there. If "
+                    "it has not expired, compare the clocks"
+                )
+            case TLSFault.EARLY:
+                return "Compare the clocks: the certificate begins in this machine's future"
+            case TLSFault.NO_TLS:
+                return "Correct the port, or the scheme, of its address"
+        return ""
 
 
 class ClientCertificateRefused(CallError):

@@ -17,6 +17,7 @@ from issuer.transport.errors import (
     CallError,
     ClientCertificateRefused,
     ServerNotAllowed,
+    TLSFault,
     UnexpectedAnswer,
     Unreachable,
     UntrustedTLS,
@@ -29,6 +30,9 @@ _MAX_READ_CHARS = 8192  # a whole answer of 1 MiB would take a second
 _SECRET = re.compile(r"\b(?:hv[sbr]|[sbr])\.[A-Za-z0-9_-]{16,}|\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,63}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,63}")
 _MAX_RETRY_AFTER_SECONDS = 300.0
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
+# OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and ..._CERT_HAS_EXPIRED.
+_FAULTS = {9: TLSFault.EARLY, 10: TLSFault.ENDED}
 # Alerts that a server sends about the certificate it was shown, or wasn't (RFC 8446, section 6.2).
 _CLIENT_ALERT = re.compile(
     r"(SSLV3|TLSV1|TLSV1\d|TLSV13)_ALERT_"
@@ -100,7 +104,7 @@ def _tls_error(where: str, tls: ssl.SSLError, peer: str, *, connected: bool) -> 
         )
     if connected and "ALERT" not in (tls.reason or ""):  # the call was written, and what came back is garbled
         return Unreachable(f"TLS to {peer} broke during {where}: {_tls_reason(tls)}", sent=True)
-    return UntrustedTLS(f"TLS to {peer} failed in {where}: {_tls_reason(tls)}")
+    return UntrustedTLS(f"TLS to {peer} failed in {where}: {_tls_reason(tls)}", fault=_tls_fault(tls))
 
 
 def terse_error(where: str, error: Exception, peer: str) -> CallError:
@@ -142,10 +146,16 @@ def _about_our_certificate(error: ssl.SSLError) -> bool:
     return not ours and _CLIENT_ALERT.fullmatch(error.reason or "") is not None
 
 
+def _tls_fault(error: ssl.SSLError) -> TLSFault:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _FAULTS.get(error.verify_code, TLSFault.TRUST)
+    return TLSFault.NO_TLS if error.reason in _NO_TLS else TLSFault.TRUST
+
+
 def _tls_reason(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return cleaned(str(error.verify_message))
-    if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
+    if error.reason in _NO_TLS:
         return "the server does not speak TLS on this port"
     return (error.reason or "the handshake failed").replace("_", " ").lower()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import urllib.request
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import structlog
 from yarl import URL
@@ -19,6 +20,7 @@ from issuer.transport.errors import (
     CallError,
     InvalidConnection,
     ServerNotAllowed,
+    TLSFault,
     UnexpectedAnswer,
     Unreachable,
     UntrustedTLS,
@@ -144,8 +146,12 @@ class Sender:
             return Answer(response.status, response.headers, bytes(content), server, shown)
 
     async def _explained(self, url: URL, where: str, error: Exception) -> CallError:
-        """Return the error for an exception, with the names of a certificate that hasn't the server's."""
+        """Return the error for an exception, with the names of a certificate that hasn't the server's, and
+        what has expired in the CA bundle."""
         found = self._failed(url, where, error)
+        if isinstance(found, UntrustedTLS) and found.fault is TLSFault.ENDED:
+            ended = self._connection.ended_cas(datetime.now(UTC))
+            return UntrustedTLS(found.message, fault=found.fault, ended=ended)
         names = await self.tls_names(url) if is_name_mismatch(tls_cause(error)) else ()
         return UntrustedTLS(f"{str(found).rstrip('.')}, but for {', '.join(names)}") if names else found
 

@@ -218,6 +218,8 @@ def translated(error: VaultError, *, written: bool = True) -> PkiError:
     if isinstance(error, VaultRateLimited):
         return VaultNotUsable(f"{error}. {kept}; raise the quota (sys/quotas), or run the same again later")
     if isinstance(error, UntrustedTLS):
+        if remedy := error.remedy("the file of VAULT_CACERT"):
+            return VaultNotUsable(f"{error}. {kept}. {remedy}; then run the same again")
         return VaultNotUsable(
             f"{error}. {kept}; set VAULT_CACERT to the file of the CA that signed the server's certificate, "
             "or VAULT_TLS_SERVER_NAME to a name in it, and run the same again"

@@ -129,8 +129,7 @@ def _broken(error: errors.StepError, url: str) -> IssuerBroken:
         case transport.UntrustedTLS():
             return IssuerBroken(
                 SigningIssuerReason.TLS_VERIFICATION_FAILED,
-                f"{error}. Put the root of the CA at {url} into caBundle, and see that spec.url names it by "
-                "one of its own names (dnsNames in its ca.json).",
+                f"{error}. {_tls_remedy(error, url)}.",
             )
         case transport.ClientCertificateRefused():
             return IssuerBroken(
@@ -141,3 +140,10 @@ def _broken(error: errors.StepError, url: str) -> IssuerBroken:
         case transport.InvalidConnection():
             return IssuerBroken(SigningIssuerReason.INVALID_CONNECTION, f"{error}.")
     return IssuerBroken(SigningIssuerReason.UNEXPECTED_ANSWER, f"{error} (server {url}).")
+
+
+def _tls_remedy(error: transport.UntrustedTLS, url: str) -> str:
+    return error.remedy("caBundle") or (
+        f"Put the root of the CA at {url} into caBundle, and see that spec.url names it by one of its own "
+        "names (dnsNames in its ca.json)"
+    )

@@ -137,8 +137,7 @@ def _broken_login(error: errors.VaultError, connection: Connection) -> IssuerBro
         case errors.UntrustedTLS():
             return IssuerBroken(
                 SigningIssuerReason.TLS_VERIFICATION_FAILED,
-                f"{error}. Put the CA that signed the certificate of {connection.server} into caBundle or "
-                "caBundleSecretRef, and see that its names hold the host, or set serverName.",
+                f"{error}. {_tls_remedy(error, connection)}.",
             )
         case errors.ClientCertificateRefused():
             return IssuerBroken(
@@ -147,6 +146,13 @@ def _broken_login(error: errors.VaultError, connection: Connection) -> IssuerBro
         case errors.InvalidConnection():
             return IssuerBroken(SigningIssuerReason.INVALID_CONNECTION, f"{error}.")
     return None
+
+
+def _tls_remedy(error: errors.UntrustedTLS, connection: Connection) -> str:
+    return error.remedy("caBundle or caBundleSecretRef") or (
+        f"Put the CA that signed the certificate of {connection.server} into caBundle or caBundleSecretRef, "
+        "and see that its names hold the host, or set serverName"
+    )
 
 
 def _client_certificate_refused(error: errors.VaultError, connection: Connection) -> str:

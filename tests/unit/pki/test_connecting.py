@@ -7,6 +7,7 @@ import pytest
 from issuer.manifests.errors import BadInput
 from issuer.pki.server.calls import translated
 from issuer.pki.server.connecting import connection_from, server_connection
+from issuer.transport.errors import TLSFault
 from issuer.vault.errors import InvalidConnection, UntrustedTLS
 
 ADDRESS = "https://vault.example.test:8200"
@@ -43,5 +44,11 @@ def test_calls_about_a_server_as_a_whole_name_no_namespace() -> None:
 def test_what_to_set_is_said_where_nothing_else_would_help() -> None:
     said = str(translated(UntrustedTLS("TLS failed"), written=False))
     assert "Nothing was changed; set VAULT_CACERT to the file of the CA" in said
+    plain = UntrustedTLS("TLS failed", fault=TLSFault.NO_TLS)
+    said = str(translated(plain, written=False))
+    assert said == (
+        "TLS failed. Nothing was changed. Correct the port, or the scheme, of its address; "
+        "then run the same again"
+    )
     said = str(translated(InvalidConnection("it must look so"), written=False))
     assert said == "VAULT_ADDR or VAULT_CACERT can't be used: it must look so. Nothing was changed"

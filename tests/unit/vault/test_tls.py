@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,22 +24,29 @@ from issuer.x509.encoding.pem import write_pem
 from tests import odd_certificates as odd
 
 
-def certificate(name: str, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
-    """A self-signed certificate for 127.0.0.1 and one DNS name, valid now."""
-    now = datetime.now(UTC)
+def certificate(
+    name: str,
+    key: ec.EllipticCurvePrivateKey,
+    begins: timedelta = timedelta(0),
+    signer: tuple[str, ec.EllipticCurvePrivateKey] | None = None,
+) -> x509.Certificate:
+    """A certificate for 127.0.0.1 and one DNS name, valid for an hour from `begins` on; self-signed without
+    a signer."""
+    now = datetime.now(UTC) + begins
+    issuer, signing_key = signer or (name, key)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     names = [x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
-        .issuer_name(subject)
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(minutes=1))
         .not_valid_after(now + timedelta(hours=1))
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
+        .sign(signing_key, hashes.SHA256())
     )
 
 
@@ -47,6 +55,13 @@ async def served(tmp_path: Path) -> AsyncIterator[tuple[str, bytes]]:
     """The URL of a TLS server and the PEM that it should be trusted by."""
     key = ec.generate_private_key(ec.SECP256R1())
     pem = certificate("vault.lab.example.test", key).public_bytes(Encoding.PEM)
+    async with serving(tmp_path, pem, key) as url:
+        yield url, pem
+
+
+@asynccontextmanager
+async def serving(tmp_path: Path, pem: bytes, key: ec.EllipticCurvePrivateKey) -> AsyncIterator[str]:
+    """The URL of a TLS server that shows this certificate."""
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (tmp_path / "server.pem").write_bytes(pem + secret)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -60,8 +75,10 @@ async def served(tmp_path: Path) -> AsyncIterator[tuple[str, bytes]]:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
-    yield f"https://127.0.0.1:{runner.addresses[0][1]}", pem
-    await runner.cleanup()
+    try:
+        yield f"https://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
 
 
 async def get(connection: Connection) -> object:
@@ -92,6 +109,34 @@ async def test_another_ca_or_the_systems_store_is_not_enough(served: tuple[str, 
     for bundle in (other, None):
         with pytest.raises(UntrustedTLS, match=r"self.signed|local issuer"):
             await get(Connection(url, ca_pem=bundle))
+
+
+async def refused(
+    tmp_path: Path, shown: x509.Certificate, key: ec.EllipticCurvePrivateKey, bundle: bytes
+) -> str:
+    """Return what to do where a server shows a certificate that the bundle doesn't make good."""
+    async with serving(tmp_path, shown.public_bytes(Encoding.PEM), key) as url:
+        with pytest.raises(UntrustedTLS) as raised:
+            await get(Connection(url, ca_pem=bundle))
+    return raised.value.remedy("caBundle")
+
+
+async def test_what_has_expired_is_told_apart(tmp_path: Path) -> None:
+    key, own = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    day = timedelta(days=1)
+    old, new = (certificate("Lab Root", key, begins) for begins in (-day, timedelta(0)))
+    good, over, early = (
+        certificate("a.test", own, begins, ("Lab Root", key)) for begins in (timedelta(0), -day, day)
+    )
+    trusted = new.public_bytes(Encoding.PEM)
+    said = await refused(tmp_path, good, own, old.public_bytes(Encoding.PEM))
+    assert "Of caBundle has expired: CN=Lab Root (at " in said
+    said = await refused(tmp_path, over, own, trusted)
+    assert "renew it there" in said
+    assert "caBundle" not in said
+    assert "Compare the clocks" in await refused(tmp_path, early, own, trusted)
+    other = certificate("Other", own).public_bytes(Encoding.PEM)
+    assert await refused(tmp_path, good, own, other) == ""
 
 
 async def test_one_odd_certificate_in_the_bundle_does_not_keep_the_right_one_out(

@@ -198,14 +198,15 @@ async def test_a_closed_client_says_so_and_sends_nothing(vault: FakeVault) -> No
 
 async def test_https_to_a_plain_port_is_told_as_tls(vault: FakeVault) -> None:
     client = VaultClient(Connection(vault.url.replace("http:", "https:")))
-    with pytest.raises(UntrustedTLS, match="does not speak TLS"):
+    with pytest.raises(UntrustedTLS, match="does not speak TLS") as raised:
         await client.adapter().get("/v1/x")
+    assert "the scheme" in raised.value.remedy("caBundle")
     await client.close()
 
 
 def test_an_untrusted_certificate_is_told_with_its_reason() -> None:
     inner = ssl.SSLCertVerificationError(1, "certificate verify failed")
-    inner.verify_message = "unable to get local issuer certificate"
+    inner.verify_code, inner.verify_message = 20, "unable to get local issuer certificate"
     key = aiohttp.client_reqrep.ConnectionKey("h", 1, True, True, None, None, None)
     error = error_from_exception("GET /v1/x", aiohttp.ClientConnectorCertificateError(key, inner), "Vault")
     assert isinstance(error, UntrustedTLS)
