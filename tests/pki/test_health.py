@@ -287,6 +287,17 @@ def test_lifetimes_names_and_open_roles_are_found(vault: Vault) -> None:
     assert "is for b.test, which" in of(findings, "role_names_outside_ca")[0]["message"]
 
 
+@pytest.mark.parametrize("kind", ["kv", "transit"])
+def test_a_mount_of_another_engine_is_no_pki(vault: Vault, kind: str) -> None:
+    """It had nothing that a check could find wrong, and passed for healthy."""
+    vault.bao.call("POST", f"sys/mounts/{vault.name}-other", {"type": kind})
+    ran = vault.run("health", "--mount", f"{vault.name}-other/")
+    assert (ran.exit_code, f"{vault.name}-other is of type {kind}, and no PKI mount" in ran.output) == (
+        1,
+        True,
+    )
+
+
 def test_a_default_issuer_that_may_not_sign_is_critical(vault: Vault) -> None:
     mount = issuing_mount(vault, "idle", {"allowed_domains": "a.test"})
     vault.bao.call("POST", f"{mount}/issuer/idle-ca", {"issuer_name": "idle-ca", "usage": "read-only"})

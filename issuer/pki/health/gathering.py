@@ -36,6 +36,20 @@ async def pki_mounts_of(calls: VaultCalls) -> list[str]:
     )
 
 
+async def check_types(calls: VaultCalls, paths: Iterable[str]) -> None:
+    """Raise PkiError for a mount of another engine, of which each check would find nothing.
+
+    Where the mounts may not be listed that isn't known.
+    """
+    tables = (await calls.read(SECRETS)).data or {}
+    for path in paths:
+        entry = tables.get(f"{path}/")
+        kind = entry.get("type") if isinstance(entry, Mapping) else "pki"
+        if kind != "pki":
+            there = ", ".join(await pki_mounts_of(calls)) or "none"
+            raise PkiError(f"{path} is of type {kind}, and no PKI mount; of these there are: {there}")
+
+
 async def gather_mount(calls: VaultCalls, path: str, certificates: int) -> MountFacts:
     """Read one PKI mount; up to `certificates` leaves of it, if it has a root. Raises PkiError."""
     first = [f"{path}/{one}/" for one in ("issuers", "roles", "certs")]

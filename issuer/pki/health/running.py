@@ -17,7 +17,7 @@ from issuer.pki.health.facts import AccessFacts, MountFacts, NotReadable, VaultF
 from issuer.pki.health.fetching import URLReader
 from issuer.pki.health.finding import Expiry, Gravity, HealthFinding, HealthReport
 from issuer.pki.health.fixes import in_file
-from issuer.pki.health.gathering import gather_access, gather_mount, pki_mounts_of
+from issuer.pki.health.gathering import check_types, gather_access, gather_mount, pki_mounts_of
 from issuer.pki.health.parameters import HealthParameters
 from issuer.pki.health.pointers import FetchedAnswer, Pointer, PointerKind, pointers_of
 from issuer.pki.server.calls import VaultCalls
@@ -97,11 +97,13 @@ class HealthRun:
         )
 
     async def _mounts(self) -> tuple[MountFacts, ...]:
-        paths: Sequence[str] = self._given.mounts
+        paths: Sequence[str] = [one.strip("/") for one in self._given.mounts]
         if not paths and self._given.file is not None:
             paths = [path for _, path, _ in self._given.file.all_mounts()]
         elif not paths:
             paths = await pki_mounts_of(self._calls)
+        if self._given.mounts:
+            await check_types(self._calls, paths)
         most = self._given.parameters.number("root_issued_leaves", "certs_to_fetch")
         found = []
         for path in paths:

@@ -22,13 +22,9 @@ def default_issuer(check: MountCheck) -> Iterator[HealthFinding]:
     keyed = check.mount.keyed()
     endpoint = "config/issuers"
     if not check.mount.identifiers():
-        instead = (
-            "Make its CA (pki apply); disable a mount that nobody needs (vault secrets disable "
-            f"{check.mount.path})"
-        )
-        yield check.at(
-            Gravity.WARNING, "issuers", "The mount has no CA, so nothing is signed", instead=instead
-        )
+        message = "The mount has no CA, so nothing is signed"
+        instead = "Make its CA (pki apply), or disable the mount if nobody needs it"
+        yield check.at(Gravity.WARNING, "issuers", message, instead=instead)
     if not keyed:
         return
     default = check.mount.default()
