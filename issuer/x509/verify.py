@@ -56,7 +56,7 @@ LONGER_LIFE: Final = timedelta(hours=1)
 BEFORE_CA: Final = timedelta(minutes=5)
 """The time between the end of a shortened certificate and its CA's end: clocks may differ by as much."""
 SHORTEST_LIFE: Final = timedelta(hours=1)
-"""The shortest life that a shortened certificate may have: see `controller/state/ca_expiry`."""
+"""The shortest life that a shortened certificate may have: see `controller/state/health/ca_expiry`."""
 DEFAULT_LIFE: Final = timedelta(days=90)
 """The life of a request without a duration, as in cert-manager."""
 _SHOWN: Final = 5

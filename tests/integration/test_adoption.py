@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from issuer.controller.state.bad_answers import RETRY_ANNOTATION
+from issuer.controller.state.health.bad_answers import RETRY_ANNOTATION
 from testbed.builds import STEP_ISSUER, crds_of
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ControllerProcess

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from issuer.controller.state.bad_answers import RETRY_ANNOTATION
+from issuer.controller.state.health.bad_answers import RETRY_ANNOTATION
 from issuer.x509.request import read_request
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess

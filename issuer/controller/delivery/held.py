@@ -21,9 +21,9 @@ from issuer.controller.delivery.answer_log import AnswerLog, NoAnswerLog
 from issuer.controller.delivery.refused_writes import RefusedWrites
 from issuer.controller.delivery.status_writer import StatusWriter
 from issuer.controller.delivery.unanswered_writes import UnansweredWrites
+from issuer.controller.state.health.shared_signer import SharedSigner
 from issuer.controller.state.outcomes import RequestFailed
 from issuer.controller.state.pending import PendingDelivery
-from issuer.controller.state.shared_signer import SharedSigner
 from issuer.kube.errors import Conflict, KubeError, NotFound
 from issuer.kube.wire import Object
 from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKinds

@@ -15,7 +15,7 @@ import structlog
 from issuer.bounded import LruCache
 from issuer.controller.delivery.held import Cause, Delivery
 from issuer.controller.state.defects import Defects
-from issuer.controller.state.shared_signer import SharedSigner
+from issuer.controller.state.health.shared_signer import SharedSigner
 from issuer.requests.request import Request
 from issuer.signing.outcomes import AnswerFault, BadAnswer, Retry, SigningError
 from issuer.signing.signer import SignedCertificate, SigningRequest

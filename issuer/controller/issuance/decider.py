@@ -14,9 +14,9 @@ from issuer.controller.issuance.last_look import Judged
 from issuer.controller.issuance.signing_step import SigningStep
 from issuer.controller.renewals.guard import RenewalGuard
 from issuer.controller.state.audit import AuditRecord
-from issuer.controller.state.bad_answers import given_up
-from issuer.controller.state.issuer_entry import IssuerEntry
-from issuer.controller.state.issuers import IssuerRegistry
+from issuer.controller.state.health.bad_answers import given_up
+from issuer.controller.state.health.issuer_entry import IssuerEntry
+from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.outcomes import (
     AwaitingApproval,
     Denied,
@@ -30,8 +30,8 @@ from issuer.controller.state.outcomes import (
     Waiting,
 )
 from issuer.controller.state.reasons import ControllerRetry
-from issuer.controller.state.stores import IssuerStore
 from issuer.controller.state.unprocessed import UnprocessedRequests
+from issuer.controller.state.watched.stores import IssuerStore
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.reason_message import issuer_not_ready, with_reason
 from issuer.requests.request import BadSpec, Request, RequestKey

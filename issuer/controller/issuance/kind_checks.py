@@ -8,7 +8,7 @@ from typing import Protocol
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.access.permissions import ApprovalRights, forbidden_text
 from issuer.controller.revocation.add_finalizer import RevocationFinalizer
-from issuer.controller.state.issuers import IssuerRegistry
+from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.outcomes import RequestFailed, RetryLater, Unprocessed
 from issuer.controller.state.pending import PendingDelivery
 from issuer.controller.state.reasons import ControllerIssuerReason

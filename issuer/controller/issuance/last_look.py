@@ -16,12 +16,12 @@ from typing import Final
 from issuer.controller.approval.approver import Approval, Approver
 from issuer.controller.issuance.kind_checks import KindChecks
 from issuer.controller.scheduling.limits import Limits
-from issuer.controller.state.issuer_entry import IssuerEntry
-from issuer.controller.state.issuers import IssuerRegistry
+from issuer.controller.state.health.issuer_entry import IssuerEntry
+from issuer.controller.state.health.issuers import IssuerRegistry
+from issuer.controller.state.health.shared_signer import SharedSigner
 from issuer.controller.state.outcomes import NeedsRoom, Outcome, Outdated, RequestFailed, RetryLater
 from issuer.controller.state.reasons import ControllerFailure, ControllerRetry
-from issuer.controller.state.shared_signer import SharedSigner
-from issuer.controller.state.stores import IssuerStore, RequestStore
+from issuer.controller.state.watched.stores import IssuerStore, RequestStore
 from issuer.requests.request import Request, RequestKey
 from issuer.text import clip
 

@@ -16,7 +16,7 @@ from issuer.controller.issuance.reading import RequestReader
 from issuer.controller.issuance.reporter import RequestReporter
 from issuer.controller.state.audit import AuditRecord
 from issuer.controller.state.defects import Defects
-from issuer.controller.state.issuers import IssuerRegistry
+from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.outcomes import (
     AwaitingApproval,
     Denied,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from issuer.api.issuers import IssuerSpec
-from issuer.controller.state.ca_expiry import check_not_expired, requested_lifetime
-from issuer.controller.state.issuer_entry import IssuerEntry
+from issuer.controller.state.health.ca_expiry import check_not_expired, requested_lifetime
+from issuer.controller.state.health.issuer_entry import IssuerEntry
 from issuer.controller.state.reasons import ControllerFailure
 from issuer.duration import format_seconds
 from issuer.signing.lives import LifeBounds

@@ -19,18 +19,18 @@ from issuer.controller.issuance.signing_work import CompareResult, SigningWork
 from issuer.controller.issuers.signers import IssuerSigners
 from issuer.controller.scheduling.limits import Limits
 from issuer.controller.state.audit import AuditRecord
-from issuer.controller.state.ca_expiry import (
+from issuer.controller.state.health.ca_expiry import (
     CAExpired,
     CAValidity,
     check_not_expired,
     shortened,
 )
-from issuer.controller.state.issuer_entry import IssuerEntry
-from issuer.controller.state.issuers import IssuerRegistry
+from issuer.controller.state.health.issuer_entry import IssuerEntry
+from issuer.controller.state.health.issuers import IssuerRegistry
+from issuer.controller.state.health.shared_signer import SharedSigner
 from issuer.controller.state.outcomes import Issued, Outcome, RequestFailed, RetryLater, Waiting, retry_later
 from issuer.controller.state.pending import PendingDelivery
 from issuer.controller.state.reasons import ControllerFailure, ControllerRetry
-from issuer.controller.state.shared_signer import SharedSigner
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.reason_message import Opening, issuer_not_ready, with_reason

@@ -10,7 +10,7 @@ from typing import Literal
 from issuer.controller.approval.approver import Approval
 from issuer.controller.delivery.undelivered import SigningCall
 from issuer.controller.state.audit import AuditRecord
-from issuer.controller.state.ca_expiry import CAValidity
+from issuer.controller.state.health.ca_expiry import CAValidity
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import Request
 from issuer.signing import outcomes as signing

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from issuer.api.issuers import MAX_SERIAL
-from issuer.controller.state.ca_expiry import CAExpired, CAValidity
+from issuer.controller.state.health.ca_expiry import CAExpired, CAValidity
 from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.requests.conditions import bounded
 from issuer.signing.outcomes import IssuerBroken

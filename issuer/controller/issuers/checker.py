@@ -15,13 +15,13 @@ from issuer.controller.approval.policies import PolicyStore
 from issuer.controller.issuers.ca_chains import ca_facts, ca_validities
 from issuer.controller.issuers.signers import CheckOutdated, IssuerSigners
 from issuer.controller.issuers.status import CheckResult, bad_answers_before
-from issuer.controller.state.ca_expiry import CAExpired, ExpiryWarning, check_not_expired, warning
-from issuer.controller.state.issuer_entry import IssuerEntry
-from issuer.controller.state.issuers import IssuerRegistry
-from issuer.controller.state.peer_watch import answered_by, status_written_by
+from issuer.controller.state.health.ca_expiry import CAExpired, ExpiryWarning, check_not_expired, warning
+from issuer.controller.state.health.issuer_entry import IssuerEntry
+from issuer.controller.state.health.issuers import IssuerRegistry
+from issuer.controller.state.health.peer_watch import answered_by, status_written_by
+from issuer.controller.state.health.shared_signer import SharedSigner
 from issuer.controller.state.reasons import ControllerIssuerReason
-from issuer.controller.state.shared_signer import SharedSigner
-from issuer.controller.state.stores import IssuerStore, retry_mark
+from issuer.controller.state.watched.stores import IssuerStore, retry_mark
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError, NotFound
 from issuer.policy.facts import IssuerReference

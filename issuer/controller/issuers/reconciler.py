@@ -13,9 +13,9 @@ from issuer.controller.issuers.signers import CheckOutdated
 from issuer.controller.issuers.status import CheckResult
 from issuer.controller.scheduling.checks import CheckFlows, TookLong
 from issuer.controller.state.defects import Defects
-from issuer.controller.state.issuers import IssuerRegistry
+from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.reasons import ControllerIssuerReason
-from issuer.controller.state.stores import IssuerStore
+from issuer.controller.state.watched.stores import IssuerStore
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.requests.issuers import IssuerKey
 from issuer.signing.outcomes import SigningError

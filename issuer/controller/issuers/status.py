@@ -9,8 +9,8 @@ from typing import Any
 
 from issuer.api.issuers import IssuerStatus, SpecError
 from issuer.controller.issuers.ca_chains import CAFacts
-from issuer.controller.state.bad_answers import BadAnswersBefore
-from issuer.controller.state.ca_expiry import ExpiryWarning
+from issuer.controller.state.health.bad_answers import BadAnswersBefore
+from issuer.controller.state.health.ca_expiry import ExpiryWarning
 from issuer.reasons import Reason
 from issuer.requests.conditions import ready_of, says, with_condition
 from issuer.signing.reasons import SigningIssuerReason

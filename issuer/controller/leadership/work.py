@@ -11,9 +11,9 @@ import structlog
 
 from issuer.controller.delivery.held import Delivery
 from issuer.controller.issuance.reconciler import RequestReconciler
-from issuer.controller.state.issuers import IssuerRegistry
-from issuer.controller.state.stores import RequestStore
+from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.unprocessed import UnprocessedRequests
+from issuer.controller.state.watched.stores import RequestStore
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, KubeError, NotFound
 from issuer.kube.queues.workqueue import WorkQueue

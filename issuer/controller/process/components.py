@@ -15,10 +15,10 @@ from issuer.controller.issuers.reconciler import IssuerReconciler
 from issuer.controller.renewals.loops import RenewalLoops
 from issuer.controller.revocation.reconciler import RevocationReconciler
 from issuer.controller.revocation.store import RevocationStore
-from issuer.controller.state.certificates import CertificateStore
-from issuer.controller.state.issuers import IssuerRegistry
-from issuer.controller.state.stores import IssuerStore, NamespaceStore, RequestStore
+from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.unprocessed import UnprocessedRequests
+from issuer.controller.state.watched.certificates import CertificateStore
+from issuer.controller.state.watched.stores import IssuerStore, NamespaceStore, RequestStore
 from issuer.kube.queues.partitions import PartitionedQueue
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.requests.issuers import IssuerKey

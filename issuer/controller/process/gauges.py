@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from issuer.controller.state import certificates
+from issuer.controller.state.watched import certificates
 from issuer.signing.signer import KeepsLogin
 from issuer.telemetry.issuer_series import Issuer, Row
 

@@ -20,8 +20,8 @@ from issuer.controller.process.watches import RBAC, REQUESTS
 from issuer.controller.process.wiring import REVOCATION_WORKERS, Components
 from issuer.controller.scheduling import workers
 from issuer.controller.scheduling.checks import CheckPool
-from issuer.controller.state import certificates
 from issuer.controller.state.pending import PendingDelivery
+from issuer.controller.state.watched import certificates
 from issuer.kube.client import KubeClient
 from issuer.kube.election import LeaderElector
 from issuer.kube.errors import KubeError

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Final
 
-from issuer.controller.state.certificates import Certificate
+from issuer.controller.state.watched.certificates import Certificate
 from issuer.statuspage.model import EndingCertificate, Expiring
 
 DAYS: Final = 14

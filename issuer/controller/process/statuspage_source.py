@@ -12,8 +12,8 @@ from issuer.controller.leadership.replica import ShardedReplica
 from issuer.controller.process.options import ControllerOptions
 from issuer.controller.process.statuspage_expiring import count_ends
 from issuer.controller.process.wiring import Components
-from issuer.controller.state import certificates
-from issuer.controller.state.stores import Glance
+from issuer.controller.state.watched import certificates
+from issuer.controller.state.watched.stores import Glance
 from issuer.kube.election import LeaderElector
 from issuer.requests.conditions import ready_of
 from issuer.requests.issuers import IssuerKey

@@ -10,9 +10,9 @@ from issuer.controller.process.components import State
 from issuer.controller.process.options import ControllerOptions
 from issuer.controller.renewals.issued import IssuedRequests
 from issuer.controller.revocation.store import FanOut
-from issuer.controller.state import certificates
-from issuer.controller.state.portions import SharedStores
-from issuer.controller.state.stores import ChangeNotifier, Store
+from issuer.controller.state.watched import certificates
+from issuer.controller.state.watched.portions import SharedStores
+from issuer.controller.state.watched.stores import ChangeNotifier, Store
 from issuer.kube.client import KubeClient
 from issuer.kube.reflector import Handler, Reflector
 from issuer.kube.reflector_group import ReflectorGroup

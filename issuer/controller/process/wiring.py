@@ -52,11 +52,11 @@ from issuer.controller.revocation.store import RevocationStore
 from issuer.controller.scheduling.checks import CALLS, CheckFlows
 from issuer.controller.scheduling.flows import RequestFlows, partitioned_queue, revocation_flow
 from issuer.controller.scheduling.limits import Limits
-from issuer.controller.state.certificates import CertificateStore
 from issuer.controller.state.defects import Defects
-from issuer.controller.state.issuers import IssuerRegistry
-from issuer.controller.state.stores import IssuerStore, NamespaceStore, RequestStore
+from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.unprocessed import UnprocessedRequests
+from issuer.controller.state.watched.certificates import CertificateStore
+from issuer.controller.state.watched.stores import IssuerStore, NamespaceStore, RequestStore
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
 from issuer.kube.queues.workqueue import WorkQueue

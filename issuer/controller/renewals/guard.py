@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from issuer.controller.renewals.issued import owner_of
 from issuer.controller.renewals.loops import Owner, RenewalLoops
 from issuer.controller.renewals.owners import CertificateOwners
-from issuer.controller.state.certificates import Certificate
 from issuer.controller.state.outcomes import RetryLater, retry_later
+from issuer.controller.state.watched.certificates import Certificate
 from issuer.duration import format_seconds
 from issuer.kube.errors import KubeError
 from issuer.requests.reasons import RequestRetry

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from issuer.controller.renewals.loops import Owner
-from issuer.controller.state.certificates import NO_ISSUER, Certificate, CertificateStore
+from issuer.controller.state.watched.certificates import NO_ISSUER, Certificate, CertificateStore
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, Invalid, NotFound
 from issuer.requests.resources import CERTIFICATES

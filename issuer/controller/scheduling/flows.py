@@ -11,7 +11,7 @@ from typing import Final
 
 from issuer.controller.scheduling.limits import Limits
 from issuer.controller.state.pending import PendingDelivery
-from issuer.controller.state.stores import IssuerStore, RequestStore
+from issuer.controller.state.watched.stores import IssuerStore, RequestStore
 from issuer.kube.queues.fairqueue import UNLIMITED, QueueKey
 from issuer.kube.queues.partitions import PartitionedQueue
 from issuer.requests.issuers import IssuerKey

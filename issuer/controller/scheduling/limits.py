@@ -15,7 +15,7 @@ from typing import Final
 
 from issuer.api.issuers import RateLimit
 from issuer.bounded import TokenBucket
-from issuer.controller.state.issuers import IssuerRegistry
+from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.kube.queues.fairqueue import Throttled
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import RequestKey

@@ -6,13 +6,9 @@ is called back at once. Entries of the registry are read by all and changed by i
 Bottom-up:
 
 - `reasons`: the reasons of the controller's own.
-- `kept`, `stores`, `portions`: the fields that are kept of an object, objects by key, stores of several
-  watches.
-- `ca_expiry`: lifetimes that end before their CA does.
-- `shared_signer`, `issuer_entry`, `issuers`: the signer of an issuer and who uses it; each issuer's health,
-  and who waits for it.
-- `certificates`: cert-manager's Certificates, counted.
-- `unprocessed`: requests that no policy applies to yet.
+- `health`: each issuer's health, its signer, and who waits for it.
+- `watched`: the objects that watches brought, and what is kept of each.
+- `unprocessed`: requests that no policy allows yet.
 - `audit`, `pending`, `outcomes`: the log line of a finished request, certificates to be written, and how an
   attempt ends.
 - `defects`: errors that nobody expected.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from issuer.controller.state.audit import AuditRecord
-from issuer.controller.state.shared_signer import SharedSigner
+from issuer.controller.state.health.shared_signer import SharedSigner
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import RequestKey
 

@@ -27,12 +27,12 @@ from issuer.controller.renewals.guard import RenewalGuard
 from issuer.controller.renewals.loops import RenewalLoops
 from issuer.controller.renewals.owners import CertificateOwners
 from issuer.controller.scheduling.limits import Limits
-from issuer.controller.state.certificates import CertificateStore
 from issuer.controller.state.defects import Defects
-from issuer.controller.state.issuers import IssuerRegistry
-from issuer.controller.state.shared_signer import Identity, SharedSigner
-from issuer.controller.state.stores import IssuerStore, NamespaceStore, RequestStore
+from issuer.controller.state.health.issuers import IssuerRegistry
+from issuer.controller.state.health.shared_signer import Identity, SharedSigner
 from issuer.controller.state.unprocessed import UnprocessedRequests
+from issuer.controller.state.watched.certificates import CertificateStore
+from issuer.controller.state.watched.stores import IssuerStore, NamespaceStore, RequestStore
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
 from issuer.kube.queues.workqueue import LONGEST_RETRY, WorkQueue

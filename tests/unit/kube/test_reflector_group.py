@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from issuer.controller.state.portions import SharedStores
-from issuer.controller.state.stores import Store
+from issuer.controller.state.watched.portions import SharedStores
+from issuer.controller.state.watched.stores import Store
 from issuer.kube.client import KubeClient
 from issuer.kube.reflector import Reflector
 from issuer.kube.reflector_group import ReflectorGroup

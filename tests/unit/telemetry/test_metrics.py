@@ -20,7 +20,7 @@ from issuer.controller.process.reason_labels import reason_labels
 from issuer.controller.process.wiring import Components
 from issuer.controller.revocation.plan import Result
 from issuer.controller.scheduling.limits import Limits
-from issuer.controller.state.issuers import IssuerRegistry
+from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.reasons import ControllerDenial, ControllerFailure, ControllerRetry
 from issuer.kube.client import KubeClient
 from issuer.kube.election import LeaderElector

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from issuer.controller.state.bad_answers import (
+from issuer.controller.state.health.bad_answers import (
     PAUSES,
 )
 from issuer.requests.request import RequestKey

@@ -6,7 +6,7 @@ import json
 
 from issuer.api.bad_answers import MAX_REQUESTS
 from issuer.api.issuers import IssuerStatus
-from issuer.controller.state.bad_answers import (
+from issuer.controller.state.health.bad_answers import (
     PAUSES,
     BadAnswers,
     BadAnswersBefore,

@@ -6,7 +6,7 @@ import base64
 
 from structlog.testing import capture_logs
 
-from issuer.controller.state.bad_answers import (
+from issuer.controller.state.health.bad_answers import (
     MOST,
     PAUSES,
     RETRY_ANNOTATION,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from issuer.controller.state.kept import slim_request
+from issuer.controller.state.watched.kept import slim_request
 from issuer.requests.certificate_request import CertificateRequest
 from testbed.samples import policy
 from tests.builders import certificate_request

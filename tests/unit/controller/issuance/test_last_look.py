@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 
 from issuer.controller.access.permissions import SigningRights
 from issuer.controller.approval.csr_permissions import CSRPermissions
+from issuer.controller.state.health.shared_signer import Identity, SharedSigner
 from issuer.controller.state.reasons import ControllerIssuerReason
-from issuer.controller.state.shared_signer import Identity, SharedSigner
 from issuer.kube.client import KubeClient
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.kubernetes_csr import KubernetesCSR

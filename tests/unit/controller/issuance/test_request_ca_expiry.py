@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from issuer.api.issuers import VaultIssuerSpec
-from issuer.controller.state.ca_expiry import CAValidity
+from issuer.controller.state.health.ca_expiry import CAValidity
 from issuer.requests.request import RequestKey
 from issuer.signing.outcomes import CAEndsTooSoon, Failed
 from issuer.signing.vault.profile import signing_profile

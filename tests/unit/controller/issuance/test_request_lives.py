@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from issuer.controller.state.ca_expiry import CAValidity
+from issuer.controller.state.health.ca_expiry import CAValidity
 from issuer.requests.kubernetes_csr import DURATION, KubernetesCSR
 from issuer.requests.request import RequestKey
 from issuer.signing.lives import NO_BOUNDS, LifeBounds, TooLong

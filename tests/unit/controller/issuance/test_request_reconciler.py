@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from issuer.api.issuers import VaultIssuerSpec
-from issuer.controller.state.issuer_entry import IssuerEntry
-from issuer.controller.state.same_answers import TRIES
-from issuer.controller.state.stores import RequestStore
+from issuer.controller.state.health.issuer_entry import IssuerEntry
+from issuer.controller.state.health.same_answers import TRIES
+from issuer.controller.state.watched.stores import RequestStore
 from issuer.kube.errors import Forbidden
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import IssuerKey

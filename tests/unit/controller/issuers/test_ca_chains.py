@@ -11,7 +11,7 @@ from cryptography import x509
 
 from issuer.api.issuers import VaultIssuerSpec
 from issuer.controller.issuers.ca_chains import ca_facts
-from issuer.controller.state.ca_expiry import CAExpired, check_not_expired
+from issuer.controller.state.health.ca_expiry import CAExpired, check_not_expired
 from issuer.signing.outcomes import IssuerBroken
 from issuer.signing.vault.profile import signing_profile
 from issuer.x509.encoding.pem import write_pem

@@ -24,9 +24,9 @@ from issuer.controller.issuers.signers import IssuerSigners
 from issuer.controller.issuers.status import CheckResult
 from issuer.controller.scheduling.checks import CheckFlows
 from issuer.controller.state.defects import Defects
-from issuer.controller.state.issuers import IssuerRegistry
+from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.reasons import ControllerIssuerReason
-from issuer.controller.state.stores import IssuerStore
+from issuer.controller.state.watched.stores import IssuerStore
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
 from issuer.kube.queues.workqueue import WorkQueue

@@ -15,7 +15,7 @@ from issuer.controller.issuers.reconciler import IssuerReconciler
 from issuer.controller.issuers.reporter import IssuerReporter
 from issuer.controller.issuers.signers import BELIEVED_SECONDS, CheckOutdated
 from issuer.controller.scheduling.checks import CheckFlows
-from issuer.controller.state.issuer_entry import IssuerEntry
+from issuer.controller.state.health.issuer_entry import IssuerEntry
 from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, KubeError, NotFound, Unavailable

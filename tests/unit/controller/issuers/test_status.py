@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from issuer.controller.issuers.status import CheckResult, new_expiry_warnings, new_warnings, with_result
-from issuer.controller.state.ca_expiry import ExpiryWarning
+from issuer.controller.state.health.ca_expiry import ExpiryWarning
 from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.signing.backend import STATUS_FIELDS
 from tests.builders import NOW

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from issuer.controller.state.bad_answers import MOST, PAUSES, RETRY_ANNOTATION, BadAnswers
+from issuer.controller.state.health.bad_answers import MOST, PAUSES, RETRY_ANNOTATION, BadAnswers
 from issuer.kube.wire import Object
 from issuer.requests.issuers import IssuerKind
 from issuer.requests.resources import CERTIFICATE_REQUESTS

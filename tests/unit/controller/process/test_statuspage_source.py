@@ -16,7 +16,7 @@ from issuer.controller.process.options import ControllerOptions, OptionsError, P
 from issuer.controller.process.statuspage_expiring import DAYS, SOONEST, STEP, count_ends
 from issuer.controller.process.statuspage_source import StatusSource
 from issuer.controller.process.wiring import Components
-from issuer.controller.state.certificates import KIND, Certificate
+from issuer.controller.state.watched.certificates import KIND, Certificate
 from issuer.kube.client import KubeClient
 from issuer.kube.reflector import Reflector
 from issuer.requests.certificate_request import CertificateRequest

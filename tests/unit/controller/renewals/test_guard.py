@@ -11,8 +11,8 @@ import pytest
 from issuer.api.issuers import VaultIssuerSpec
 from issuer.controller.renewals.issued import IssuedRequests
 from issuer.controller.renewals.loops import Owner
-from issuer.controller.state.ca_expiry import CAValidity
-from issuer.controller.state.certificates import Certificate, CertificateStore
+from issuer.controller.state.health.ca_expiry import CAValidity
+from issuer.controller.state.watched.certificates import Certificate, CertificateStore
 from issuer.kube.errors import Forbidden, KubeError, NotFound
 from issuer.kube.wire import Object
 from tests.builders import NOW, approved, certificate_request, issuer_object

@@ -15,9 +15,9 @@ from issuer.controller.revocation.plan import Policy
 from issuer.controller.revocation.reconciler import RevocationReconciler
 from issuer.controller.revocation.store import RevocationStore
 from issuer.controller.state.defects import Defects
-from issuer.controller.state.issuers import IssuerRegistry
-from issuer.controller.state.shared_signer import Identity, SharedSigner
-from issuer.controller.state.stores import IssuerStore, NamespaceStore
+from issuer.controller.state.health.issuers import IssuerRegistry
+from issuer.controller.state.health.shared_signer import Identity, SharedSigner
+from issuer.controller.state.watched.stores import IssuerStore, NamespaceStore
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, Forbidden, NotFound, Unavailable
 from issuer.kube.events import EventRecorder

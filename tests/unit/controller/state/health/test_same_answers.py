@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from issuer.controller.state.same_answers import TRIES, TRIES_ALONE, SameAnswers
+from issuer.controller.state.health.same_answers import TRIES, TRIES_ALONE, SameAnswers
 from issuer.requests.request import RequestKey
 from tests.unit.virtual_time import SetClock
 

@@ -6,10 +6,10 @@ from functools import partial
 
 from issuer.controller.approval.policies import PolicyStore
 from issuer.controller.state.defects import Defects
-from issuer.controller.state.issuers import IssuerRegistry
-from issuer.controller.state.shared_signer import Identity, SharedSigner
-from issuer.controller.state.stores import ChangeNotifier, IssuerStore, NamespaceStore, RequestStore
+from issuer.controller.state.health.issuers import IssuerRegistry
+from issuer.controller.state.health.shared_signer import Identity, SharedSigner
 from issuer.controller.state.unprocessed import UnprocessedRequests
+from issuer.controller.state.watched.stores import ChangeNotifier, IssuerStore, NamespaceStore, RequestStore
 from issuer.kube.wire import Object
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import IssuerKey

@@ -7,14 +7,14 @@ from datetime import timedelta
 from operator import itemgetter
 
 from issuer.api.issuers import IssuerSpec
-from issuer.controller.state.bad_answers import NONE_BEFORE, BadAnswersBefore, basis_of
-from issuer.controller.state.ca_expiry import CAValidity
-from issuer.controller.state.issuer_entry import IssuerEntry
-from issuer.controller.state.peer_watch import PeerWatch
-from issuer.controller.state.put_off import PutOffRequests
+from issuer.controller.state.health.bad_answers import NONE_BEFORE, BadAnswersBefore, basis_of
+from issuer.controller.state.health.ca_expiry import CAValidity
+from issuer.controller.state.health.issuer_entry import IssuerEntry
+from issuer.controller.state.health.peer_watch import PeerWatch
+from issuer.controller.state.health.put_off import PutOffRequests
+from issuer.controller.state.health.shared_signer import SharedSigner
+from issuer.controller.state.health.tls_memory import TLSMemory
 from issuer.controller.state.reasons import ControllerIssuerReason
-from issuer.controller.state.shared_signer import SharedSigner
-from issuer.controller.state.tls_memory import TLSMemory
 from issuer.reasons import Reason
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import Request, RequestKey

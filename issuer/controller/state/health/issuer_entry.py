@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from issuer.api.issuers import IssuerSpec
-from issuer.controller.state.bad_answers import BadAnswers
-from issuer.controller.state.ca_expiry import CAValidity, LongestIssued
-from issuer.controller.state.peer_watch import PeerWatch
+from issuer.controller.state.health.bad_answers import BadAnswers
+from issuer.controller.state.health.ca_expiry import CAValidity, LongestIssued
+from issuer.controller.state.health.peer_watch import PeerWatch
+from issuer.controller.state.health.same_answers import SameAnswers
+from issuer.controller.state.health.shared_signer import SharedSigner
 from issuer.controller.state.reasons import ControllerIssuerReason
-from issuer.controller.state.same_answers import SameAnswers
-from issuer.controller.state.shared_signer import SharedSigner
 from issuer.reasons import Reason
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import Request, RequestKey

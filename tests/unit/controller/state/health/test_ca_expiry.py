@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from issuer.controller.state.ca_expiry import (
+from issuer.controller.state.health.ca_expiry import (
     LATELY,
     CAValidity,
     LongestIssued,

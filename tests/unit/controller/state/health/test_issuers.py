@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from issuer.controller.state.issuers import IssuerRegistry
-from issuer.controller.state.tls_memory import MAX_TLS
+from issuer.controller.state.health.issuers import IssuerRegistry
+from issuer.controller.state.health.tls_memory import MAX_TLS
 from issuer.requests.issuers import IssuerKey
 from issuer.signing.backend import MemoryUse
 from issuer.signing.outcomes import IssuerBroken

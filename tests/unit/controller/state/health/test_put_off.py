@@ -12,8 +12,8 @@ import pytest
 
 from issuer.api.issuers import RateLimit
 from issuer.controller.scheduling.limits import IssuerLimiter
-from issuer.controller.state.issuers import IssuerRegistry
-from issuer.controller.state.put_off import LONGEST_PAUSE, PutOffRequests
+from issuer.controller.state.health.issuers import IssuerRegistry
+from issuer.controller.state.health.put_off import LONGEST_PAUSE, PutOffRequests
 from issuer.kube.queues.fairqueue import FairQueue, QueueKey
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.requests.request import RequestKey

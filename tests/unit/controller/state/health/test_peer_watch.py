@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from issuer.controller.state.peer_watch import LOOK_AGAIN, PeerWatch, answered_by
+from issuer.controller.state.health.peer_watch import LOOK_AGAIN, PeerWatch, answered_by
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import RequestKey
 

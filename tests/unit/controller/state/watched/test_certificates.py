@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from issuer.controller.state.certificates import NO_ISSUER, CertificateStore
+from issuer.controller.state.watched.certificates import NO_ISSUER, CertificateStore
 from issuer.requests.issuers import IssuerKey
 
 NOON = 1_795_348_800.0  # 2026-11-22T12:00:00Z

@@ -13,8 +13,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import orjson
 
-from issuer.controller.state.bad_answers import RETRY_ANNOTATION
-from issuer.controller.state.kept import Kept, KeptIssuers, KeptRequests
+from issuer.controller.state.health.bad_answers import RETRY_ANNOTATION
+from issuer.controller.state.watched.kept import Kept, KeptIssuers, KeptRequests
 from issuer.kube.wire import Object
 from issuer.requests.finalizer import annotation
 from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKinds

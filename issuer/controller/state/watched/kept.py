@@ -14,7 +14,7 @@ from typing import Final, Self
 
 import orjson
 
-from issuer.controller.state.bad_answers import RETRY_ANNOTATION
+from issuer.controller.state.health.bad_answers import RETRY_ANNOTATION
 from issuer.kube.wire import Object
 from issuer.requests.conditions import ready_of
 from issuer.requests.finalizer import FINALIZER

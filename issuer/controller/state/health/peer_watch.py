@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from issuer.controller.state.bad_answers import retry_command
+from issuer.controller.state.health.bad_answers import retry_command
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import RequestKey
 
