@@ -16,8 +16,8 @@ from pathlib import Path
 
 from issuer.controller.process.reason_labels import reason_labels
 from issuer.signing.backends import built_in
-from issuer.telemetry.catalogue import PROCESS_SERIES, most_series, with_reasons
-from issuer.telemetry.described import MetricDescription
+from issuer.telemetry.catalogue.described import MetricDescription
+from issuer.telemetry.catalogue.whole import PROCESS_SERIES, most_series, with_reasons
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "metrics.md"
 REASONS = reason_labels(backend.reasons for backend in built_in())

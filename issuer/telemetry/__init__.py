@@ -5,7 +5,7 @@ holds a secret; labels of metrics hold nothing that a requester writes. Modules,
 
 - `redaction`, `repeats`, `python_warnings`, `journal`, `logs`: log lines without secrets, bounded and not
   repeated, as JSON, for a terminal or for systemd's journal.
-- `label_values`, `described`, `catalogue`: every metric with its labels, their values and its help text.
+- `catalogue`: every metric with its labels, their values and its help text.
 - `issuer_series`: the issuers that have series of their own.
 - `metrics`, `canary_metrics`: the Prometheus collectors that the catalogue describes.
 - `tracing`, `otlp`: spans of a request, and their export to a collector; no-ops unless switched on.

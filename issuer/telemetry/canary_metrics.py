@@ -7,7 +7,7 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from issuer.telemetry.catalogue import find
+from issuer.telemetry.catalogue.whole import find
 
 Issuer = tuple[str, str, str]
 """Kind, namespace (empty for cluster issuers) and name."""

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from issuer.telemetry.label_values import OTHER
+from issuer.telemetry.catalogue.label_values import OTHER
 
 Issuer = tuple[str, str, str]
 """Kind, namespace and name of an issuer, as labels."""

@@ -12,10 +12,10 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from issuer import __version__
-from issuer.telemetry.catalogue import find, with_reasons
-from issuer.telemetry.described import MetricDescription
+from issuer.telemetry.catalogue.described import MetricDescription
+from issuer.telemetry.catalogue.label_values import ReasonLabels
+from issuer.telemetry.catalogue.whole import find, with_reasons
 from issuer.telemetry.issuer_series import IssuerSeries, Row
-from issuer.telemetry.label_values import ReasonLabels
 
 
 class Metrics:

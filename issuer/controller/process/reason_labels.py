@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from issuer.controller.state.reasons import CONTROLLER_REASONS, ControllerDenial
 from issuer.requests.reasons import RequestFailure, RequestRetry
 from issuer.signing.reasons import SIGNING_REASONS, Reasons
-from issuer.telemetry.label_values import ReasonLabels
+from issuer.telemetry.catalogue.label_values import ReasonLabels
 from issuer.x509.findings import FindingCode
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from benchmarks import load
 from benchmarks.api import Api, Object
-from issuer.telemetry.catalogue import most_series, with_reasons
+from issuer.telemetry.catalogue.whole import most_series, with_reasons
 from testbed import certmanager
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess, grant_issuer_access

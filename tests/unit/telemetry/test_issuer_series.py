@@ -9,7 +9,7 @@ from issuer.controller.process.options import ControllerOptions
 from issuer.controller.process.wiring import Components
 from issuer.kube.client import KubeClient
 from issuer.requests.issuers import IssuerKey
-from issuer.telemetry.catalogue import CATALOGUE, most_series
+from issuer.telemetry.catalogue.whole import CATALOGUE, most_series
 from issuer.telemetry.issuer_series import MOST, MOST_OF_NAMESPACE, Issuer, IssuerSeries
 from issuer.telemetry.metrics import Metrics
 from tests.builders import REASON_LABELS

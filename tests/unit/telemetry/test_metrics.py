@@ -31,9 +31,9 @@ from issuer.requests.reasons import RequestFailure
 from issuer.signing.reasons import Reasons, SigningFailure, SigningRetry
 from issuer.signing.vault.reasons import VaultFailure, VaultRetry
 from issuer.telemetry.canary_metrics import CanaryMetrics
-from issuer.telemetry.catalogue import CATALOGUE, find, most_series, with_reasons
-from issuer.telemetry.described import MetricDescription
-from issuer.telemetry.label_values import OTHER
+from issuer.telemetry.catalogue.described import MetricDescription
+from issuer.telemetry.catalogue.label_values import OTHER
+from issuer.telemetry.catalogue.whole import CATALOGUE, find, most_series, with_reasons
 from issuer.telemetry.metrics import Metrics
 from issuer.x509.findings import FindingCode
 from tests.builders import REASON_LABELS, issuer_object

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from issuer.agent.reporting.metrics import AGENT_METRICS
-from issuer.telemetry.catalogue import CATALOGUE
+from issuer.telemetry.catalogue.whole import CATALOGUE
 from testbed.chart import CHART
 from testbed.cluster import REPOSITORY
 from tools.dashboard import COLUMNS, FILE, dashboard, text

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from issuer.telemetry.described import (
+from issuer.telemetry.catalogue.described import (
     ANSWER_BUCKETS,
     CALL_BUCKETS,
     CANARY,
@@ -25,7 +25,7 @@ from issuer.telemetry.described import (
     VAULT,
     MetricDescription,
 )
-from issuer.telemetry.label_values import OTHER, STAGES, WATCHED, YES_NO, ReasonLabels
+from issuer.telemetry.catalogue.label_values import OTHER, STAGES, WATCHED, YES_NO, ReasonLabels
 
 CATALOGUE: Final = (
     MetricDescription(
