@@ -66,6 +66,7 @@ def test_the_vault_role_holds_alone(bed: Testbed, namespace: str) -> None:
         request(bed, "by-role", namespace, "narrow-role", csr=ELSEWHERE)
         message = ready(wait_answer(bed, "by-role", namespace, "Failed"))["message"]
     assert "RefusedByVault" in message
+    assert "allow_subdomains" in message
     assert len(signed_csrs(bed)) == before
 
 

@@ -15,6 +15,7 @@ from issuer.signing.outcomes import (
 )
 from issuer.signing.reasons import SigningIssuerReason
 from issuer.signing.vault.reasons import VaultFailure, VaultIssuerReason, VaultOutage, VaultRetry
+from issuer.signing.vault.role_fields import role_fields
 from issuer.vault import errors
 from issuer.vault.connection import Connection
 from issuer.vault.paths import SignPath
@@ -120,10 +121,12 @@ def _refused_request(error: errors.VaultError, path: SignPath) -> Failed | None:
                 error.ca_ends,
             )
         case errors.VaultBadRequest():
+            fields = role_fields(error.messages)
+            change = f"the role's {fields}" if fields else "the role"
             return Failed(
                 VaultFailure.REFUSED_BY_VAULT,
                 f'Vault\'s PKI path "{path}" refuses this certificate request. {error}. Ask for '
-                "what the role allows, or change the role.",
+                f"what the role allows, or change {change}.",
             )
     return None
 
