@@ -80,13 +80,20 @@ def error_from_exception(where: str, error: Exception, peer: str) -> CallError:
         return Unreachable(f"{peer} could not be reached in time for {where}", sent=False)
     if isinstance(error, TimeoutError):
         return Unreachable(f"{peer} did not answer {where} in time", sent=True)
+    # Before ClientConnectorError, of which one of them is a kind.
+    if isinstance(error, (aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError)):
+        return Unreachable(f"The proxy to {peer} {_proxy_fault(error)} ({where})", sent=False)
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return Unreachable(f"The host name of {peer} does not resolve ({where})", sent=False)
     if isinstance(error, aiohttp.ClientConnectorError):
         return Unreachable(f"{peer} refused the connection or has no route ({where})", sent=False)
-    if isinstance(error, (aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError)):
-        return Unreachable(f"The proxy to {peer} failed ({where})", sent=False)
     return _broken_answer(where, error, peer)
+
+
+def _proxy_fault(error: aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError) -> str:
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"refused to connect: it answered {error.status}"
+    return "can't be reached"
 
 
 def _broken_answer(where: str, error: Exception, peer: str) -> CallError:

@@ -166,7 +166,9 @@ class Sender:
         return await shown_names(url or self._base, self._tls_name, context, sockets)
 
     def _failed(self, url: URL, where: str, error: Exception) -> CallError:
-        found = error_from_exception(where, error, self._peer)
+        # Behind a proxy nothing but the proxy's own name is looked up here.
+        proxy = self._proxy is not None and isinstance(error, aiohttp.ClientConnectorDNSError)
+        found = error_from_exception(where, error, f"the proxy to {self._peer}" if proxy else self._peer)
         if isinstance(found, ServerNotAllowed):
             return not_allowed(url.raw_host or "", url.port or 0, str(found))
         if not self._peers.terse:

@@ -190,6 +190,19 @@ async def test_behind_a_proxy_the_proxy_is_dialled_and_the_host_judged(
     await client.close()
 
 
+async def test_a_proxy_that_fails_is_told_and_not_taken_for_the_server(vault: FakeVault) -> None:
+    """A proxy that nobody listens at was told as a Vault that refuses the connection."""
+    for proxy, told in (
+        ("http://127.0.0.1:9", "The proxy to Vault can't be reached (GET /v1/x)"),
+        ("http://proxy.invalid:3128", "The host name of the proxy to Vault does not resolve (GET /v1/x)"),
+        (vault.url, "The proxy to Vault refused to connect: it answered "),
+    ):
+        error = await error_of(Connection("https://vault.example.test:8200", proxy=proxy))
+        assert isinstance(error, Unreachable)
+        assert str(error).startswith(told)
+        assert not error.sent
+
+
 # What is told.
 
 
