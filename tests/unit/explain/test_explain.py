@@ -243,6 +243,19 @@ def test_an_invalid_policy_is_not_used_and_its_problems_are_told(
     assert "spec.constraints.maxDuration" in result.text
 
 
+def test_a_denial_beside_an_unusable_policy_for_that_issuer_advises_to_correct_it(
+    folder: Folder, certificate: Build, policy: Build
+) -> None:
+    request = folder.write("r.yaml", certificate(dnsNames=["a.test"]))
+    broken = {"constraints": {"maxDuration": "1 day"}}
+    elsewhere = policy("elsewhere", selector={"issuerRef": {"name": "prod"}}, **broken)
+    policies = folder.write("p.yaml", policy(), policy("meant", **broken), elsewhere)
+    result = folder.run("explain", "-f", request, "--policies", policies, "--allow-use", "*")
+    assert result.code == 1
+    assert 'Correct the policy "meant"' in result.text
+    assert 'Correct the policy "elsewhere"' not in result.text
+
+
 def test_a_constraint_is_answered_with_words_not_with_yaml(
     folder: Folder, certificate: Build, policy: Build
 ) -> None:
