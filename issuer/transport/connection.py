@@ -6,7 +6,7 @@ import hashlib
 import re
 import ssl
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar, Final
 from weakref import WeakValueDictionary
@@ -20,6 +20,7 @@ from issuer.tls import Trusted, read_trusted
 from issuer.transport.client_certificate import BadClientCertificate, ClientCertificate
 from issuer.transport.errors import InvalidConnection
 from issuer.transport.words import ANY_SERVER, ServerWords
+from issuer.x509.certificates import Certificate
 from issuer.x509.chains.bundle import read_bundle
 from issuer.x509.describe import subject_text
 from issuer.x509.errors import InvalidCertificate
@@ -31,6 +32,8 @@ _STORE_BYTES = 832 * 1024
 
 
 _SHOWN: Final = 3
+_SOON: Final = timedelta(days=30)
+"""The time before the end of a bundle's last CA in which that is told; of a short-lived one it is a third."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,16 +163,32 @@ class ServerConnection:
         as `tls` does."""
         return self._trusted(self.ca_pem).left_out if self.ca_pem else ()
 
+    def bundle_warning(self, now: datetime) -> str:
+        """Return a sentence if each CA of the bundle ends soon, as then TLS does; empty otherwise."""
+        last = max(self._bundle(), key=lambda one: one.not_valid_after_utc, default=None)
+        if last is None:
+            return ""
+        end = last.not_valid_after_utc
+        if end - now > min(_SOON, (end - last.not_valid_before_utc) / 3):
+            return ""
+        return (
+            f"TLS to {self.words.product} ends at {rfc3339(end)}, with the last CA of "
+            f"{self.words.trust_fields}: put the next one beside it before that."
+        )
+
     def ended_cas(self, now: datetime) -> tuple[str, ...]:
         """Return the certificates of the CA bundle that are over, the first few, each as subject and end."""
-        try:
-            found = read_bundle(self.ca_pem or b"").certificates
-        except InvalidCertificate:
-            return ()
-        over = [one for one in found if one.not_valid_after_utc < now]
+        over = [one for one in self._bundle() if one.not_valid_after_utc < now]
         return tuple(
             f"{clip(subject_text(one), 100)} (at {rfc3339(one.not_valid_after_utc)})" for one in over[:_SHOWN]
         )
+
+    def _bundle(self) -> tuple[Certificate, ...]:
+        """Return the certificates of the CA bundle, none if it can't be read whole."""
+        try:
+            return read_bundle(self.ca_pem).certificates if self.ca_pem else ()
+        except InvalidCertificate:
+            return ()
 
     def _trusted(self, pem: bytes) -> Trusted:
         try:

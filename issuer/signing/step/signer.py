@@ -88,7 +88,7 @@ class StepSigner:
             raise outcome(error, self._options.url) from error
         if self._proved != self._account.version:
             await self._prove()
-        warnings = (*self._account.warnings(), *self._left_out_warnings(), *crl)
+        warnings = (*self._account.warnings(), *self._bundle_warnings(), *crl)
         return Health(ca_pem, warnings, lives=self._account.lives, clock=self._client.skew)
 
     async def _prove(self) -> None:
@@ -194,8 +194,10 @@ class StepSigner:
         """Close the connections."""
         await self._client.close()
 
-    def _left_out_warnings(self) -> tuple[str, ...]:
-        return (f"Left out of the CA bundle for step-ca: {self._left_out}.",) if self._left_out else ()
+    def _bundle_warnings(self) -> tuple[str, ...]:
+        left_out = f"Left out of the CA bundle for step-ca: {self._left_out}." if self._left_out else ""
+        ending = self._client.connection.bundle_warning(self._account.now())
+        return tuple(filter(None, (left_out, ending)))
 
     async def _crl_warnings(self) -> tuple[str, ...]:
         """Return what a revocation is worth here, where the issuer revokes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from issuer.signing.outcomes import Failed, IssuerBroken, NotRevoked, Retry
 from issuer.signing.reasons import SigningFailure, SigningIssuerReason
@@ -224,6 +224,8 @@ class VaultSigner:
         warnings = []
         if self._connection.url().scheme == "http":
             warnings.append("Vault is addressed by http: tokens travel unencrypted. Use https.")
+        elif ending := self._connection.bundle_warning(datetime.now(UTC)):
+            warnings.append(ending)
         if self._left_out:
             warnings.append(f"Left out of the CA bundle for Vault: {self._left_out}.")
         tokens = self._session.tokens

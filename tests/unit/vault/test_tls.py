@@ -139,6 +139,21 @@ async def test_what_has_expired_is_told_apart(tmp_path: Path) -> None:
     assert await refused(tmp_path, good, own, other) == ""
 
 
+def test_the_end_of_the_bundles_last_ca_is_told_ahead() -> None:
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    first, last = (
+        certificate("CA", key, begins).public_bytes(Encoding.PEM)
+        for begins in (timedelta(0), timedelta(minutes=50))
+    )
+    both = Connection("https://v", ca_pem=first + last)
+    assert both.bundle_warning(now + timedelta(minutes=70)) == ""
+    assert "TLS to Vault ends at" in both.bundle_warning(now + timedelta(minutes=95))
+    assert Connection("https://v", ca_pem=first).bundle_warning(now) == ""
+    assert Connection("https://v", ca_pem=first).bundle_warning(now + timedelta(minutes=45))
+    for other in (None, b"none"):
+        assert Connection("https://v", ca_pem=other).bundle_warning(now) == ""
+
+
 async def test_one_odd_certificate_in_the_bundle_does_not_keep_the_right_one_out(
     served: tuple[str, bytes],
 ) -> None:

@@ -25,6 +25,7 @@ from issuer.signing.outcomes import (
 )
 from issuer.signing.settings import BackendSettings
 from issuer.signing.signer import SigningRequest
+from issuer.step.connection import StepConnection
 from tests.ca import pem
 from tests.unit.signing.step.conftest import NAMESPACED, SETTINGS, Open
 from tests.unit.signing.step.requests import HOUR, answering, asked
@@ -254,6 +255,13 @@ async def test_an_untrusted_ca_breaks_the_issuer(step: FakeStepCA, open_signer: 
     with pytest.raises(IssuerBroken, match="caBundle") as raised:
         await (await open_signer({**step.spec, "caBundle": FakeStepCA().bundle})).check()
     assert raised.value.reason == "TLSVerificationFailed"
+
+
+async def test_the_end_of_the_last_ca_for_tls_is_told(
+    open_signer: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StepConnection, "bundle_warning", lambda _self, _now: "TLS ends.")
+    assert (await (await open_signer()).check()).warnings == ("TLS ends.",)
 
 
 async def test_a_bundle_may_be_der(step: FakeStepCA, open_signer: Open) -> None:

@@ -49,6 +49,13 @@ async def test_a_healthy_issuer_tells_its_chain_and_when_to_look_again(
     assert [warning for warning in health.warnings if "http" in warning]
 
 
+def test_the_end_of_the_last_ca_for_tls_is_told_where_there_is_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Connection, "bundle_warning", lambda _self, _now: "TLS ends.")
+    for scheme, told in (("https", True), ("http", False)):
+        signer = VaultSigner(Connection(f"{scheme}://v"), StaticToken("t"), "pki/sign/web")
+        assert ("TLS ends." in signer._warnings()) is told
+
+
 async def test_the_chain_is_proven_before_the_probe_may_write(
     vault: FakeVault, stack: AsyncExitStack
 ) -> None:
