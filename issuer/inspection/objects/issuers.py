@@ -132,9 +132,13 @@ def _home(
 ) -> str:
     """Return the namespace of the Secrets of cluster issuers; "" where nothing tells it.
 
-    One that the spec names is it wherever the issuer's credentials were ever read.
+    One that the spec names is it wherever the issuer's credentials were ever read. A Lease that nobody holds,
+    such as of an installation that is gone, counts only where there is no other.
     """
-    found = {str(one["namespace"]) for one in at_work or ()}
+    there = at_work or ()
+    found = {str(one["namespace"]) for one in there if one["leads"]} or {
+        str(one["namespace"]) for one in there
+    }
     named = "" if spec is None else backend.home(spec)
     return options.home or named or (found.pop() if len(found) == 1 else "")
 

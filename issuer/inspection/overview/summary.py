@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from issuer.inspection.commands import in_namespace, quoted
 from issuer.inspection.overview import certificates as overdue
 from issuer.inspection.overview.canaries import canaries
 from issuer.inspection.overview.leases import controllers
@@ -23,6 +24,7 @@ _SOME_TIME: Final = "2 minutes"
 _CA_SOON: Final = timedelta(days=30)
 """Time before the end of a CA from which on it needs attention, as by the alert of severity warning."""
 
+_PODS: Final = "See its pods: kubectl get pods -A -l app.kubernetes.io/name=vault-issuer"
 _ONE: Final = "each answers every request, so certificates are signed twice; uninstall all but one"
 _ROTATE: Final = f"rotate it, {docs_page('rotate-the-ca')}"
 
@@ -134,16 +136,25 @@ def _not_ready(name: str, one: dict[str, Any]) -> str:
     return f"{name} is not Ready{' (' + one['reason'] + ')' if one['reason'] else ''}: {one['message']}"
 
 
+def _look(lease: dict[str, Any], leading: Sequence[str]) -> str:
+    """Return what to look at where nobody holds a Lease, though perhaps others lead by one of theirs."""
+    where = in_namespace(lease["namespace"])
+    if leading:
+        return f"Is that installation gone? kubectl delete lease {quoted(lease['lease'])}{where}"
+    return f"See why: kubectl get pods{where}; {docs_page('runbooks/VaultIssuerAbsent')}"
+
+
 def _work(found: Sequence[dict[str, Any]] | None) -> Iterator[str]:
     leading = [f'"{one["namespace"]}/{one["lease"]}"' for one in found or () if one["leads"]]
     if len(leading) > 1:
         yield f"{len(leading)} controllers work, by the Leases {' and '.join(leading)}: {_ONE}"
     if found is not None and not found:
-        yield "no controller has a Lease: none runs, or one that was started with --no-leader-elect"
+        yield f"no controller has a Lease: none runs, or one that was started with --no-leader-elect. {_PODS}"
     for one in found or ():
         lease = f'"{one["namespace"]}/{one["lease"]}"'
         if not one["leads"]:
             last = f"; {one['leader']} renewed it last, at {one['renewed']}" if one["leader"] else ""
-            yield f"no controller holds the Lease {lease}, so none works under it{last}"
+            look = _look(one, leading)
+            yield f"no controller holds the Lease {lease}, so none works under it{last}. {look}"
         elif one["shards"] and one["shardsFree"]:
             yield f"{one['shardsFree']} of {one['shards']} shards of {lease} have no owner"

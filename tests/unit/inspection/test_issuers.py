@@ -96,6 +96,16 @@ def of_generation(obj: dict[str, Any], generation: int = 1) -> dict[str, Any]:
     return obj
 
 
+async def test_the_secrets_lie_where_a_controller_leads_not_where_one_was(scene: Scene) -> None:
+    labels = {GROUP_LABEL: "vault-issuer"}
+    gone = {"metadata": {"name": "vault-issuer", "namespace": "gone", "labels": labels}, "spec": {}}
+    backend = TriedBackend(Health(""))
+    scene.api.on("GET", LEASES, listing("1", LEASE, gone))
+    told(scene, backend)
+    await account(scene, of_generation(issuer()))
+    assert backend.opened[0].cluster_resource_namespace == "system"
+
+
 async def test_a_ready_issuer_is_tried_and_its_chain_shown(scene: Scene, ca: TestCA) -> None:
     backend = TriedBackend(Health(ca.ca_pems))
     found = await account(told(scene, backend), of_generation(issuer()))

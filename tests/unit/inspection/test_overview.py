@@ -224,6 +224,14 @@ async def test_two_controllers_at_work_need_attention(scene: Scene) -> None:
     assert one.startswith('2 controllers work, by the Leases "default/vault-issuer" and "sys/vault-issuer":')
 
 
+async def test_a_lease_that_an_installation_left_behind_is_told_with_how_to_delete_it(scene: Scene) -> None:
+    left = lease("vault-issuer", "")
+    left["metadata"]["namespace"] = "old"
+    found = await look(told(scene, leases=listing("1", LEADER, left)))
+    (one,) = found["attention"]
+    assert one.endswith("Is that installation gone? kubectl delete lease vault-issuer -n old")
+
+
 async def test_shards_are_told_with_who_has_them(scene: Scene) -> None:
     main = lease("vault-issuer", "a")
     main["metadata"]["annotations"] = {SHARDS: "3"}
