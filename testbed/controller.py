@@ -151,7 +151,6 @@ class ControllerProcess:
             "--leader-elect" if self._leader_elect else "--no-leader-elect",
             *(f"--allowed-servers={one}" for one in self._allowed_servers),
             *self._tls_arguments(),
-            "--denial-delay=0",  # tests of denials would wait; test_approval has its own
             *self._args,
         ]
         environment = {**pod, **self._env}

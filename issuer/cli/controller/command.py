@@ -80,8 +80,13 @@ def controller(
         float, typer.Option(help="Seconds to finish what is in flight after SIGTERM.", min=0)
     ] = 25.0,
     denial_delay: Annotated[
-        float, typer.Option(help="Seconds until a refusal by policies is final.", min=0, max=300)
-    ] = 5.0,
+        float,
+        typer.Option(
+            help="Seconds for which another policy may avert a refusal by policies. 0: it is final at once.",
+            min=0,
+            max=300,
+        ),
+    ] = 0.0,
     leader_elect: Annotated[
         bool, typer.Option(help="Take part in the election of the one replica that works.")
     ] = True,

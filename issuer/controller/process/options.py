@@ -87,7 +87,7 @@ class WorkOptions:
     issuer_workers: int = 16
     issuer_check_period: float = 60.0
     shutdown_grace: float = 25.0
-    denial_delay: float = 5.0
+    denial_delay: float = 0.0
     revocation_wait: float = 300.0
     name_policies: bool = True
     renewal_loops: LoopLimits = field(default_factory=LoopLimits)

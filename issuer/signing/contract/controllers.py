@@ -15,7 +15,7 @@ import pytest
 from issuer.api.group import GROUP, POLICY_PLURAL, VERSION
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.leadership.ownership import Alone
-from issuer.controller.process.options import ControllerOptions, WorkOptions
+from issuer.controller.process.options import ControllerOptions
 from issuer.controller.process.wiring import Components
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
@@ -77,7 +77,6 @@ class ControllerOf:
         self.case, self.kube = opened_case.case, opened_case.kube
         options = ControllerOptions(
             namespace=CLUSTER_NAMESPACE,
-            work=WorkOptions(denial_delay=0),
             backends=Backends([self.case.backend]),
             backend_settings=self.case.settings,
         )

@@ -57,7 +57,7 @@ async def in_process(
         namespace=SYSTEM_NAMESPACE,
         metrics=MetricsOptions(f"127.0.0.1:{free_port()}"),
         leader=leader or LeaderOptions(elect=False),
-        work=WorkOptions(issuer_check_period=2, shutdown_grace=grace, denial_delay=0),
+        work=WorkOptions(issuer_check_period=2, shutdown_grace=grace),
         backend_settings=BackendSettings(SYSTEM_NAMESPACE, call, allowed),
     )
     stop = asyncio.Event()
