@@ -37,6 +37,8 @@ NO_KEY_PAIRS = NO_CREDENTIALS - {"kubernetes.io/tls"}
 class References:
     """One reading of one issuer's references. `versions` collects the resourceVersion of each Secret read.
 
+    A Secret is read once, so that all entries of it that are used are of that one version.
+
     With `restricted`, an issuer of a namespace, the content may go to a server that another user chose than
     the Secret's author: some types of Secrets are refused, and tokens are useless at this cluster's API
     server.
@@ -46,6 +48,7 @@ class References:
     namespace: str
     restricted: bool = False
     versions: dict[str, str] = field(default_factory=dict)
+    _read: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     async def text(self, reference: SecretKeySelector, default_key: str | None, where: str) -> str:
         """Return one line of ASCII, such as a token. `where` is the field's path, for messages."""
@@ -81,7 +84,9 @@ class References:
             raise IssuerBroken(
                 SigningIssuerReason.INVALID_SPEC, f"{where}.key is missing: name the key inside the Secret"
             )
-        secret = await self._secret(reference.name, where)
+        if reference.name not in self._read:
+            self._read[reference.name] = await self._secret(reference.name, where)
+        secret = self._read[reference.name]
         self.versions[reference.name] = secret["metadata"]["resourceVersion"]
         kind = str(secret.get("type", ""))
         if self.restricted and _is_of(kind, refused):

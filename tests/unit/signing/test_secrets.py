@@ -58,8 +58,33 @@ class Kube:
         return self.taken
 
 
+class Changing(Kube):
+    """An API server whose Secret is replaced after each look: all of its entries are its version."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = 0
+
+    async def get(self, *_: Any) -> dict[str, Any]:
+        self.looks += 1
+        version = str(self.looks)
+        encoded = base64.b64encode(version.encode()).decode()
+        data = {"user": encoded, "password": encoded}
+        return {"type": self.kind, "metadata": {"resourceVersion": version}, "data": data}
+
+
 def references(kube: Kube, *, restricted: bool = True) -> References:
     return References(cast(KubeClient, kube), "team", restricted=restricted)
+
+
+async def test_entries_of_one_secret_are_of_the_version_that_is_told() -> None:
+    """An older one would be used until the Secret changes again: a user with another's password."""
+    found = references(Changing())
+    read = {
+        await found.text(SecretKeySelector(name="s", key=key), None, "where") for key in ("user", "password")
+    }
+    assert found.versions == {"s": "1"}
+    assert read == {"1"}
 
 
 @pytest.mark.parametrize("kind", FOR_OTHERS)
