@@ -16,14 +16,18 @@ LOOK: Final = 30.0
 
 
 class ServingCertificate:
-    """A certificate and key in PEM files. Raises OSError if they can't be used at the start."""
+    """A certificate and key in PEM files. Raises OSError if they can't be used at the start.
+
+    A context that has refused files may have taken one of them, and serves nothing then (OpenSSL drops the
+    key that does not fit a new certificate). So each pair has a context of its own, to which `context` leads
+    new connections.
+    """
 
     def __init__(self, certificate: Path, key: Path) -> None:
         self._files = certificate, key
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
         self._seen = self._versions()
-        self._load()
+        self.context = self._newest = self._loaded()
+        self.context.sni_callback = self._lead
 
     async def keep_fresh(self) -> None:
         """Look every few seconds; log files that can't be used, and keep the old pair."""
@@ -38,19 +42,26 @@ class ServingCertificate:
             if versions == self._seen:
                 return False
             self._seen = versions
-            self._load()
+            self._newest = self._loaded()
         except OSError as error:  # ssl.SSLError is one
             log.warning("the new serving certificate can't be used", error=str(error))
             return False
         log.info("serving certificate read again", file=str(self._files[0]))
         return True
 
-    def _load(self) -> None:
+    def _loaded(self) -> ssl.SSLContext:
         certificate, key = self._files
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
-            self.context.load_cert_chain(certificate, key)
+            context.load_cert_chain(certificate, key)
         except ssl.SSLError as error:
             raise OSError(f"{certificate} and {key} are no certificate with its key: {error}") from error
+        return context
+
+    def _lead(self, connection: ssl.SSLSocket | ssl.SSLObject, _name: str | None, _: ssl.SSLContext) -> None:
+        """Have a connection use the newest pair; called for clients that send no name, too."""
+        connection.context = self._newest
 
     def _versions(self) -> tuple[tuple[int, int], ...]:
         found = (path.stat() for path in self._files)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import ssl
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -234,6 +236,33 @@ async def test_a_renewed_certificate_is_served_without_a_restart(tmp_path: Path)
     assert not certificate.look()
     write_server(tmp_path, "tls")
     assert certificate.look()
+
+
+def served(certificate: ServingCertificate) -> bytes:
+    """The certificate that a client without a server name is shown, as DER."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    one, other = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context.wrap_bio(one, other)
+    server = certificate.context.wrap_bio(other, one, server_side=True)
+    for side in (client, server, client, server):
+        with suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    return client.getpeercert(binary_form=True) or b""
+
+
+@pytest.mark.parametrize("half", ["cert", "key"])
+def test_a_pair_that_is_half_written_leaves_the_old_one_in_use(tmp_path: Path, half: str) -> None:
+    files = write_server(tmp_path, "tls")
+    certificate = ServingCertificate(files.cert, files.key)
+    old = served(certificate)
+    (tmp_path / "new").mkdir()
+    new = write_server(tmp_path / "new", "tls")
+    order = [("cert", "key"), ("key", "cert")][half == "key"]
+    for number, name in enumerate(order, 1):
+        getattr(files, name).write_bytes(getattr(new, name).read_bytes())
+        assert certificate.look() == (number == 2)
+        assert (served(certificate) == old) == (number == 1)
 
 
 def test_files_that_are_no_certificate_are_named(tmp_path: Path) -> None:
