@@ -48,7 +48,7 @@ frontend web
 """
 _PYTHON = """
 import http.server, os, signal, ssl, sys
-pem, port, pid = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+pem, port, pid, missed = sys.argv[1], int(sys.argv[2]), sys.argv[3], [None] * int(sys.argv[4])
 def context():
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.load_cert_chain(pem)
@@ -58,7 +58,10 @@ def sni(connection, name, _):
     connection.context = current[0]
 outer = context()
 outer.sni_callback = sni
-signal.signal(signal.SIGHUP, lambda *_: current.__setitem__(0, context()))
+def reload(*_):
+    if missed: missed.pop()
+    else: current[0] = context()
+signal.signal(signal.SIGHUP, reload)
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
@@ -145,12 +148,12 @@ def haproxy(
 
 
 @contextmanager
-def python_server(folder: Path, pem: Path) -> Iterator[RunningServer]:
-    """A server that swaps the context of new connections at SIGHUP."""
+def python_server(folder: Path, pem: Path, *, missed: int = 0) -> Iterator[RunningServer]:
+    """A server that swaps the context of new connections at SIGHUP, but for the first `missed` signals."""
     address = f"{LOOPBACK}:{(port := free_port())}"
     folder.mkdir(exist_ok=True)
     exe = os.path.realpath(sys.executable)
-    words = [exe, "-c", _PYTHON, str(pem), str(port), str(folder / "python.pid")]
+    words = [exe, "-c", _PYTHON, str(pem), str(port), str(folder / "python.pid"), str(missed)]
     with _running("python", folder, address, words, {}, exe) as server:
         yield server
 

@@ -146,6 +146,16 @@ def test_python_server_swaps_its_context(machine: Machine, web: Path) -> None:
         assert served(server) == on_disk(machine)
 
 
+def test_a_server_that_missed_its_signal_gets_another(
+    machine: Machine, web: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("issuer.agent.hooks.consumer._SIGNAL_AGAIN", 0.5)
+    with python_server(machine.folder / "server", web, missed=1) as server:
+        consumer(machine, **server.hook(), **server.check())
+        assert "server: told" in machine.run("renew", "web").stdout
+        assert served(server) == on_disk(machine)
+
+
 def test_failed_hook_is_the_agents_failure_and_tried_again(machine: Machine, web: Path) -> None:
     made = consumer(machine, command=script(machine, "echo no such module; exit 2"))
     ran = machine.run("once", "--textfile", str(machine.folder / "m.prom"))

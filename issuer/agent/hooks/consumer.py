@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import Final
 
 from issuer.agent.config.consumers import ConsumerSpec, UnitHook
 from issuer.agent.config.model import CAChainSpec, CertificateSpec
@@ -14,7 +15,7 @@ from issuer.agent.files.opening import seen_set
 from issuer.agent.files.regular import read_regular
 from issuer.agent.hooks.checking import CheckFindings, check_consumer
 from issuer.agent.hooks.containers import tell_containers
-from issuer.agent.hooks.errors import ConsumerRefused, NotRunning
+from issuer.agent.hooks.errors import ConsumerRefused, HookFailed, NotRunning
 from issuer.agent.hooks.haproxy import KeyAndCertificates, Replacement, replace_certificates
 from issuer.agent.hooks.processes import signal_process
 from issuer.agent.hooks.programs import run_program, systemctl
@@ -23,6 +24,9 @@ from issuer.agent.hooks.users import HookUser, hook_user
 from issuer.agent.renewal.source import SOURCE, owners_of, read_source
 
 SetSpec = CertificateSpec | CAChainSpec
+
+_SIGNAL_AGAIN: Final = 10.0
+"""Seconds without the new certificate after which a server gets its signal once more."""
 
 
 class Consumer:
@@ -65,7 +69,21 @@ class Consumer:
             name = self.spec.served_set(check, every)
             if name in certificates:
                 checks.append(ServedCheck(check, made[name].leaf, bool(made[name].chain)))
-        return await verify_served(checks, self.spec.verify_within.total_seconds())
+        return await self._served(user, checks)
+
+    async def _served(self, user: HookUser, checks: Sequence[ServedCheck]) -> tuple[str, ...]:
+        """Wait until the endpoints serve the new files; signal once more where they don't for some seconds.
+
+        A server that reloads misses a signal that comes meanwhile, as HAProxy's master does while it runs its
+        program anew: the signal before this one may be seconds old.
+        """
+        seconds, first = self.spec.verify_within.total_seconds(), 0.0
+        if self.spec.signal is not None and checks:
+            first = min(seconds / 2, _SIGNAL_AGAIN)
+            with suppress(HookFailed):
+                return await verify_served(checks, first)
+            signal_process(self.spec.signal, user)
+        return await verify_served(checks, seconds - first, waited=first)
 
     async def _hook(self, user: HookUser, names: tuple[str, ...], made: Mapping[str, CertificateSet]) -> None:
         spec, seconds = self.spec, self.spec.timeout.total_seconds()

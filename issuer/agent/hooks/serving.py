@@ -43,12 +43,14 @@ class _NotServed:
     is_silence: bool = False
 
 
-async def verify_served(checks: Sequence[ServedCheck], seconds: float) -> tuple[str, ...]:
+async def verify_served(
+    checks: Sequence[ServedCheck], seconds: float, *, waited: float = 0.0
+) -> tuple[str, ...]:
     """Wait until each endpoint shows its certificate in `handshakes` handshakes in a row.
 
     Old workers go on with old connections but accept no new ones, so a row without the old certificate,
     spread over 0.3 s, means that all who accept have the new one. Returns warnings; raises ConsumerRefused
-    after `seconds`.
+    after `seconds`, with those that were `waited` before.
     """
     warnings: list[str] = []
     reasons: dict[str, _NotServed] = {}
@@ -57,7 +59,7 @@ async def verify_served(checks: Sequence[ServedCheck], seconds: float) -> tuple[
             await asyncio.gather(*(_until_served(one, reasons, warnings) for one in checks))
     except TimeoutError as error:
         why = "; ".join(one.text for one in reasons.values()) or "not enough handshakes in that time"
-        text = f"The new certificate isn't served after {seconds:g} s: {why}"
+        text = f"The new certificate isn't served after {seconds + waited:g} s: {why}"
         # Silence says nothing about the files: a busy machine must not have good ones taken back.
         raise (
             HookFailed(text) if all(one.is_silence for one in reasons.values()) else ConsumerRefused(text)
