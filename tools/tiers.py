@@ -58,8 +58,7 @@ BESIDE = {
     "integration": (
         ("pki", "agent", "rights", "docs"),
         ("e2e", "zipapp", "demo", "browser", "chart", "replay"),
-        ("unit",),
-        ("pythons",),
+        ("unit", "pythons"),
     ),
 }
 NICE = ("nice", "-n", "5")
