@@ -35,9 +35,9 @@ NO_KEY_PAIRS = NO_CREDENTIALS - {"kubernetes.io/tls"}
 
 @dataclass(slots=True)
 class References:
-    """One reading of one issuer's references. `versions` collects the resourceVersion of each Secret read.
+    """One reading of one issuer's references.
 
-    A Secret is read once, so that all entries of it that are used are of that one version.
+    A Secret is read once, so that all entries of it that are used are of one version.
 
     With `restricted`, an issuer of a namespace, the content may go to a server that another user chose than
     the Secret's author: some types of Secrets are refused, and tokens are useless at this cluster's API
@@ -47,8 +47,12 @@ class References:
     client: KubeClient
     namespace: str
     restricted: bool = False
-    versions: dict[str, str] = field(default_factory=dict)
     _read: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The resourceVersion of each Secret read, by its name."""
+        return {name: secret["metadata"]["resourceVersion"] for name, secret in self._read.items()}
 
     async def text(self, reference: SecretKeySelector, default_key: str | None, where: str) -> str:
         """Return one line of ASCII, such as a token. `where` is the field's path, for messages."""
@@ -87,7 +91,6 @@ class References:
         if reference.name not in self._read:
             self._read[reference.name] = await self._secret(reference.name, where)
         secret = self._read[reference.name]
-        self.versions[reference.name] = secret["metadata"]["resourceVersion"]
         kind = str(secret.get("type", ""))
         if self.restricted and _is_of(kind, refused):
             raise IssuerBroken(
