@@ -16,10 +16,10 @@ from issuer.explain.policies import PolicySet, compiled
 from issuer.explain.review_input import ReviewInput
 from issuer.kube.access import may
 from issuer.kube.client import KubeClient
-from issuer.kube.errors import Forbidden, KubeError, NotFound
+from issuer.kube.errors import NotFound
 from issuer.kube.identity import User
 from issuer.kube.resources import NAMESPACES, Resource
-from issuer.manifests.cluster import open_client
+from issuer.manifests.cluster import asking_cluster, open_client
 from issuer.manifests.errors import BadInput
 from issuer.requests.resources import CERTIFICATE_REQUEST_POLICIES
 
@@ -44,12 +44,8 @@ class ClusterOptions:
 async def explain_all(requests: Sequence[ReviewInput], options: ClusterOptions) -> list[Explanation]:
     """Return a decision for each request, by the cluster's policies. Raises BadInput."""
     async with open_client(options.kubeconfig, options.context) as client:
-        try:
+        with asking_cluster(RIGHTS):
             return await explain(client, requests, options)
-        except Forbidden as error:
-            raise BadInput(f"the cluster refuses: {error.message}. {RIGHTS}") from error
-        except KubeError as error:
-            raise BadInput(f"the cluster can't be asked: {error.message}") from error
 
 
 async def explain(

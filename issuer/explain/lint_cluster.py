@@ -11,7 +11,7 @@ from typing import Final
 from issuer.api.group import GROUP, POLICY_KIND, POLICY_PLURAL
 from issuer.explain.lint import LintReport, Surroundings, lint_policies
 from issuer.kube.client import KubeClient
-from issuer.kube.errors import Forbidden, KubeError, NotFound
+from issuer.kube.errors import NotFound
 from issuer.kube.resources import (
     CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
@@ -20,7 +20,7 @@ from issuer.kube.resources import (
     ROLES,
     Resource,
 )
-from issuer.manifests.cluster import open_client
+from issuer.manifests.cluster import asking_cluster, open_client
 from issuer.manifests.documents import Document
 from issuer.manifests.errors import BadInput
 from issuer.policy.facts import IssuerReference
@@ -44,17 +44,15 @@ async def lint_cluster(
 ) -> LintReport:
     """Check the policies of a cluster, for issuers of `kinds`. Raises BadInput."""
     async with open_client(kubeconfig, context) as client:
-        try:
-            policies = await _documents(client, POLICY_KIND, CERTIFICATE_REQUEST_POLICIES)
-            return lint_policies(policies, await _surroundings(client, kinds), kinds)
-        except Forbidden as error:
-            raise BadInput(f"the cluster refuses: {error.message}. {_rights(kinds)}") from error
-        except NotFound as error:
-            raise BadInput(
-                "the cluster lacks vault-issuer's CRDs: vault-issuer crds | kubectl apply --server-side -f -"
-            ) from error
-        except KubeError as error:
-            raise BadInput(f"the cluster can't be asked: {error.message}") from error
+        with asking_cluster(_rights(kinds)):
+            try:
+                policies = await _documents(client, POLICY_KIND, CERTIFICATE_REQUEST_POLICIES)
+                return lint_policies(policies, await _surroundings(client, kinds), kinds)
+            except NotFound as error:
+                raise BadInput(
+                    "the cluster lacks vault-issuer's CRDs: "
+                    "vault-issuer crds | kubectl apply --server-side -f -"
+                ) from error
 
 
 async def _surroundings(client: KubeClient, kinds: IssuerKinds) -> Surroundings:

@@ -13,10 +13,9 @@ from typing import Any, Final
 
 from issuer.cluster import NAME
 from issuer.inspection.reading import Reader
-from issuer.kube.errors import Forbidden, KubeError, NotFound
+from issuer.kube.errors import Forbidden, NotFound
 from issuer.manifests.backends import named_backends
-from issuer.manifests.cluster import open_client
-from issuer.manifests.errors import BadInput
+from issuer.manifests.cluster import asking_cluster, open_client
 from issuer.requests.issuers import IssuerKind
 from issuer.signing.backend import Backend, Backends
 from issuer.signing.backends import adoptable
@@ -47,14 +46,10 @@ async def reading(
     """
     loaded = named_backends(backends)
     async with open_client(kubeconfig, context) as client:
-        try:
+        with asking_cluster():
             reader = Reader(client, loaded)
             await add_adopted(reader, about)
             yield reader
-        except Forbidden as error:
-            raise BadInput(f"the cluster refuses: {error.message}") from error
-        except KubeError as error:
-            raise BadInput(f"the cluster can't be asked: {error.message}") from error
 
 
 async def add_adopted(reader: Reader, about: LookedAt) -> None:

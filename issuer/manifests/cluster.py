@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from issuer.cluster import connect
 from issuer.kube.client import KubeClient
-from issuer.kube.errors import ConfigError
+from issuer.kube.errors import ConfigError, Forbidden, KubeError
 from issuer.manifests.errors import BadInput
 
 
@@ -22,3 +22,15 @@ async def open_client(kubeconfig: str | None, context: str | None) -> AsyncItera
         yield client
     finally:
         await client.close()
+
+
+@contextmanager
+def asking_cluster(rights: str = "") -> Iterator[None]:
+    """Raise BadInput where the cluster refuses or can't answer; `rights` is a sentence on what that takes."""
+    try:
+        yield
+    except Forbidden as error:
+        text = f"the cluster refuses: {error.message}"
+        raise BadInput(f"{text}. {rights}" if rights else text) from error
+    except KubeError as error:
+        raise BadInput(f"the cluster can't be asked: {error.message}") from error

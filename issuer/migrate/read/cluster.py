@@ -8,9 +8,10 @@ from typing import Final
 
 from issuer.kube import resources as known
 from issuer.kube.client import KubeClient
-from issuer.kube.errors import Forbidden, KubeError, NotFound
+from issuer.kube.errors import Forbidden, NotFound
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
+from issuer.manifests.cluster import asking_cluster
 from issuer.manifests.documents import Document
 from issuer.manifests.errors import BadInput
 from issuer.migrate.options import Options
@@ -88,28 +89,31 @@ class Read:
 async def read_cluster(client: KubeClient, options: Options) -> Read:
     """Read all that a plan is made of; `options.namespace` limits what is namespaced. Raises BadInput."""
     read = Read()
-    try:
-        for kind, resource in _NEEDED:
-            read.documents += [one async for one in _all(client, kind, resource, options.namespace)]
-        for kind, resource in _WANTED:
-            # Who makes requests counts in all namespaces: a cluster issuer's starter is written once.
-            limit = None if kind == "CertificateRequest" else options.namespace
-            await _read(client, kind, resource, limit, read)
-            if kind in ("Role", "RoleBinding") and options.namespace not in (
-                None,
-                options.resource_namespace,
-            ):
-                # What an earlier run has made for cluster issuers.
-                await _read(client, kind, resource, options.resource_namespace, read)
-        await _read_ours(client, options, read)
-        await _read_accounts(client, options, read)
-    except NotFound as error:
-        raise BadInput("the cluster knows no Issuer of cert-manager.io/v1: is cert-manager there?") from error
-    except Forbidden as error:
-        raise BadInput(f"the cluster refuses: {error.message}. {RIGHTS}") from error
-    except KubeError as error:
-        raise BadInput(f"the cluster can't be asked: {error.message}") from error
+    with asking_cluster(RIGHTS):
+        try:
+            await _read_all(client, options, read)
+        except NotFound as error:
+            raise BadInput(
+                "the cluster knows no Issuer of cert-manager.io/v1: is cert-manager there?"
+            ) from error
     return read
+
+
+async def _read_all(client: KubeClient, options: Options, read: Read) -> None:
+    for kind, resource in _NEEDED:
+        read.documents += [one async for one in _all(client, kind, resource, options.namespace)]
+    for kind, resource in _WANTED:
+        # Who makes requests counts in all namespaces: a cluster issuer's starter is written once.
+        limit = None if kind == "CertificateRequest" else options.namespace
+        await _read(client, kind, resource, limit, read)
+        if kind in ("Role", "RoleBinding") and options.namespace not in (
+            None,
+            options.resource_namespace,
+        ):
+            # What an earlier run has made for cluster issuers.
+            await _read(client, kind, resource, options.resource_namespace, read)
+    await _read_ours(client, options, read)
+    await _read_accounts(client, options, read)
 
 
 async def _read(client: KubeClient, kind: str, resource: Resource, namespace: str | None, read: Read) -> None:
