@@ -46,11 +46,12 @@ class ByIssuer:
 
     def holds(self, certificate: Object, kinds: IssuerKinds) -> bool:
         """Return True if this Certificate is one of them."""
+        from issuer.inspection.progress import time_of
+
         reference = (certificate.get("spec") or {}).get("issuerRef") or {}
-        kind, namespace = kinds.referred(reference), certificate["metadata"]["namespace"]
-        if kind is None or kind.key(namespace, str(reference.get("name") or "")) != self.issuer:
+        if kinds.named(reference, certificate["metadata"]["namespace"]) != self.issuer:
             return False
-        began = _began(certificate)
+        began = time_of((certificate.get("status") or {}).get("notBefore"))
         return self.before is None or (began is not None and began < self.before)
 
 
@@ -121,26 +122,14 @@ def renew(
 
 
 def _time(text: str | None) -> datetime | None:
-    from issuer.text import parse_rfc3339
+    from issuer.inspection.progress import time_of
 
     if text is None:
         return None
-    try:
-        found = parse_rfc3339(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
+    found = time_of(text)
+    if found is None:
         raise typer.BadParameter(f"{text!r} is no time with a zone, such as 2026-11-28T02:00:00Z")
     return found
-
-
-def _began(certificate: Object) -> datetime | None:
-    from issuer.text import parse_rfc3339
-
-    try:
-        return parse_rfc3339(str((certificate.get("status") or {}).get("notBefore")))
-    except ValueError:
-        return None
 
 
 async def _renew(names: list[str], namespace: str | None, cluster: ClusterChoice) -> int:
@@ -165,10 +154,8 @@ async def _renew_all(
     for. Raises BadInput."""
     from issuer.inspection.kinds import explained_kinds
     from issuer.inspection.target import chosen_target
-    from issuer.kube.errors import Forbidden, KubeError
     from issuer.manifests.backends import kinds_in_reach, named_backends
-    from issuer.manifests.cluster import open_client
-    from issuer.manifests.errors import BadInput
+    from issuer.manifests.cluster import asking_cluster, open_client
 
     kinds = kinds_in_reach(named_backends(cluster.backends))
     targets = [one for one in explained_kinds(kinds) if one.kind in kinds]
@@ -176,13 +163,9 @@ async def _renew_all(
     key = kinds[found.kind].key(found.namespace, found.name)
     choice = ByIssuer(key, key.namespace or namespace, before)
     async with open_client(cluster.kubeconfig, cluster.context) as client:
-        try:
+        with asking_cluster():
             await _check_is_there(client, key, kinds)
             names = [one async for one in certificates_of(client, choice, kinds)]
-        except Forbidden as error:
-            raise BadInput(f"the cluster refuses: {error.message}") from error
-        except KubeError as error:
-            raise BadInput(f"the cluster can't be asked: {error.message}") from error
         if done:
             left = await _ask(client, names)
             _say(f"{len(names) - left} of {len(names)} Certificates of {key.quoted} are issued again")

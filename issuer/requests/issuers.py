@@ -146,6 +146,13 @@ class IssuerKinds:
         group, kind = str(reference.get("group") or ""), str(reference.get("kind") or "")
         return self._referred.get((group, kind)) or self._others.get(group)
 
+    def named(self, reference: Mapping[str, Any], namespace: str) -> IssuerKey | None:
+        """Return the issuer of these that an `issuerRef` of a namespace names, None if it is none."""
+        kind, name = self.referred(reference), reference.get("name")
+        if kind is None or not isinstance(name, str) or not 0 < len(name) <= MAX_NAME:
+            return None
+        return kind.key(namespace, name)
+
     def names_common_name(self, reference: Mapping[str, Any]) -> bool:
         """Return True if the CA of the kind that an `issuerRef` names makes a name of a common name alone."""
         kind = self.referred(reference)

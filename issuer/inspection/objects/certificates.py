@@ -18,7 +18,7 @@ from issuer.inspection.reading import Reader, Withheld
 from issuer.kube.wire import Object
 from issuer.manifests.text import shown
 from issuer.requests.conditions import find, ready_of
-from issuer.requests.issuers import MAX_NAME, IssuerKey, IssuerKinds
+from issuer.requests.issuers import IssuerKey, IssuerKinds
 from issuer.text import rfc3339
 
 GRACE: Final = timedelta(minutes=5)
@@ -80,13 +80,24 @@ async def certificate_account(reader: Reader, certificate: Object, now: datetime
 
 def overdue_of(certificate: Object, now: datetime) -> str:
     """Return that a Certificate has expired, or should have been renewed by now; "" if neither is so."""
-    status = certificate.get("status") or {}
-    end, renewal = time_of(status.get("notAfter")), time_of(status.get("renewalTime"))
-    if end is not None and end <= now:
+    end, renewal = ended_at(certificate, now), due_since(certificate, now)
+    if end is not None:
         return f"its certificate expired at {rfc3339(end)}"
-    if renewal is not None and renewal + GRACE <= now:
+    if renewal is not None:
         return f"its renewal was due at {rfc3339(renewal)}"
     return ""
+
+
+def ended_at(certificate: Object, now: datetime) -> datetime | None:
+    """Return when a Certificate's certificate expired, None if it hasn't."""
+    end = time_of((certificate.get("status") or {}).get("notAfter"))
+    return end if end is not None and end <= now else None
+
+
+def due_since(certificate: Object, now: datetime) -> datetime | None:
+    """Return when a Certificate's renewal was due, None if that isn't past by `GRACE`."""
+    renewal = time_of((certificate.get("status") or {}).get("renewalTime"))
+    return renewal if renewal is not None and renewal + GRACE <= now else None
 
 
 def word_of(certificate: Object) -> str:
@@ -180,8 +191,7 @@ async def _issuer(reader: Reader, certificate: Object) -> _Issuer:
     reference = (certificate.get("spec") or {}).get("issuerRef") or {}
     namespace = certificate["metadata"]["namespace"]
     kind = reader.backends.kinds.referred(reference)
-    name = text_of(reference, "name")
-    key = None if kind is None or not 0 < len(name) <= MAX_NAME else kind.key(namespace, name)
+    name, key = text_of(reference, "name"), reader.backends.kinds.named(reference, namespace)
     found, readable = None, True
     if kind is not None and key is not None:
         try:

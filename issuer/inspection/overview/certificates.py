@@ -12,13 +12,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from issuer.inspection.commands import explain_certificate
-from issuer.inspection.objects.certificates import CERT_MANAGER_PODS, GRACE, word_of
+from issuer.inspection.objects.certificates import CERT_MANAGER_PODS, due_since, ended_at, word_of
 from issuer.inspection.progress import text_of, time_of
 from issuer.inspection.reading import Reader, Withheld
 from issuer.kube.wire import Object
 from issuer.manifests.text import shown
 from issuer.requests.conditions import is_true
-from issuer.requests.issuers import MAX_NAME, IssuerKinds
 from issuer.requests.resources import CERTIFICATES
 
 LISTED: Final = 5
@@ -48,14 +47,14 @@ class _Tally:
         self.total += 1
         self.ready += is_true(status.get("conditions"), "Ready")
         self.unseen += self._is_unseen(certificate)
-        end, renewal = time_of(status.get("notAfter")), time_of(status.get("renewalTime"))
-        expired = end is not None and end <= self.now
-        overdue = renewal is not None and renewal + GRACE <= self.now
+        expired = ended_at(certificate, self.now) is not None
+        overdue = due_since(certificate, self.now) is not None
         self.expired += expired
         self.past_renewal += overdue
         if expired or overdue:
             one = _json(certificate, issuer)
-            kept = [*self.overdue, (end or _NEVER, one["namespace"], one["name"], one)]
+            end = time_of(status.get("notAfter")) or _NEVER
+            kept = [*self.overdue, (end, one["namespace"], one["name"], one)]
             self.overdue = heapq.nsmallest(LISTED, kept, key=lambda entry: entry[:3])
 
     def _is_unseen(self, certificate: Object) -> bool:
@@ -84,9 +83,10 @@ async def certificates(reader: Reader, namespace: str | None, now: datetime) -> 
     found = _Tally(now)
     try:
         async for one in reader.each(CERTIFICATES, namespace, what="Certificates are"):
-            issuer = _issuer(one, reader.backends.kinds)
-            if issuer:
-                found.add(one, issuer)
+            reference = (one.get("spec") or {}).get("issuerRef") or {}
+            issuer = reader.backends.kinds.named(reference, one["metadata"]["namespace"])
+            if issuer is not None:
+                found.add(one, str(issuer))
     except Withheld:
         return None
     return found.to_json()
@@ -112,15 +112,6 @@ def _count(number: int) -> str:
 def _named(one: Mapping[str, Any]) -> str:
     name = f"{one['namespace']}/{one['name']}, at {one['notAfter'] or 'a time that is not known'}"
     return f"{shown(name)}: {explain_certificate(one['name'], one['namespace'])}"
-
-
-def _issuer(certificate: Object, kinds: IssuerKinds) -> str:
-    """Return the issuer of ours that a Certificate names, "" if it names another."""
-    reference = (certificate.get("spec") or {}).get("issuerRef") or {}
-    kind, name = kinds.referred(reference), text_of(reference, "name")
-    if kind is None or not 0 < len(name) <= MAX_NAME:
-        return ""
-    return str(kind.key(certificate["metadata"]["namespace"], name))
 
 
 def _json(certificate: Object, issuer: str) -> dict[str, Any]:
