@@ -7,6 +7,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -248,16 +249,35 @@ def test_another_controllers_answer_stops_the_issuer_until_it_is_tried_again(
     wait_issued(bed, "held", namespace)
 
 
-def test_a_status_that_another_controller_writes_stops_the_issuer(adopted: Adopted, namespace: str) -> None:
-    """Before a request shows it: step-issuer writes `Verified` wherever that isn't there."""
+@pytest.mark.parametrize("checking", [False, True])
+def test_a_status_that_another_controller_writes_stops_the_issuer(
+    adopted: Adopted, step_ca: StepCA, namespace: str, checking: bool
+) -> None:
+    """Before a request shows it: step-issuer writes `Verified` wherever that isn't there.
+
+    A check that is under way doesn't write over it before somebody looked who it was.
+    """
     bed, issuer = adopted.bed, adopted.wait_ready("Ready")
     verified = {**ready(issuer), "reason": "Verified", "message": "step is verified"}
-    bed.kube.replace({**issuer, "status": {"conditions": [verified]}}, "status")
+    with waits_for_answers(step_ca) if checking else nullcontext():
+        bed.kube.replace({**issuer, "status": {"conditions": [verified]}}, "status")
     assert "wrote the status of this issuer" in ready(adopted.wait_ready("TwoControllers"))["message"]
     issuer = bed.kube.get(API, KIND, "step-ca")
-    issuer["metadata"].setdefault("annotations", {})[RETRY_ANNOTATION] = namespace
+    issuer["metadata"].setdefault("annotations", {})[RETRY_ANNOTATION] = f"{namespace}-{checking}"
     bed.kube.replace(issuer)
     adopted.wait_ready("Ready")
+
+
+@contextmanager
+def waits_for_answers(ca: StepCA) -> Iterator[None]:
+    """Freeze a CA long enough that a check, begun each second, waits for it."""
+    ca.process.pause()
+    try:
+        time.sleep(1.5)
+        yield
+        time.sleep(0.3)  # the watch shows what was written before the check ends
+    finally:
+        ca.process.resume()
 
 
 def test_it_does_not_start_beside_a_step_issuer(adopted: Adopted) -> None:

@@ -17,6 +17,7 @@ from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.controller.state.watched.stores import IssuerStore
 from issuer.kube.queues.workqueue import WorkQueue
+from issuer.requests.conditions import ready_of
 from issuer.requests.issuers import IssuerKey
 from issuer.signing.outcomes import SigningError
 from issuer.signing.reasons import SigningIssuerReason
@@ -57,6 +58,9 @@ class IssuerReconciler:
         current = self.stores[key.kind].get(key)
         if current is None or not _same_version(current, obj):
             self.queue.add(key)  # it changed meanwhile: this result is about another issuer
+            return
+        if ready_of(current).get("reason") != ready_of(obj).get("reason"):
+            self.queue.add(key)  # who wrote that is looked at before it is written over
             return
         self._remember(key, result)
         if not await self.reporter.report(key, current, result):
