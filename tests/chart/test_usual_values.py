@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from testbed.builds import HELM, HELM_3, Build
-from testbed.chart import CHART, is_hook, render, run_helm
+from testbed.chart import CHART, REGISTRY, ChartError, is_hook, render, run_helm
 from tests.chart.conftest import FULL, Object, of_kind, pod_specs, the_deployment
 from tests.chart.usual import GIVEN, MONITOR, SIDECAR, USUAL
 
@@ -167,6 +167,17 @@ def test_names_of_digits_are_names() -> None:
     for spec in pod_specs(render({**values, **more}, release="456", namespace="2026")).values():
         assert spec["priorityClassName"] == "1"
         assert isinstance(spec["serviceAccountName"], str)
+
+
+@pytest.mark.parametrize("which", HELMS, ids=lambda one: one.name)
+def test_a_service_that_an_older_kubernetes_would_refuse_is_named(which: Build) -> None:
+    words = ["template", "2026", str(CHART), f"--set=image.registry={REGISTRY}"]
+    run_helm([*words, "--kube-version=1.36.0"], which)
+    with pytest.raises(
+        ChartError, match=r"begins with a digit, as in 2026-vault-issuer: set fullnameOverride"
+    ):
+        run_helm([*words, "--kube-version=1.35.2"], which)
+    run_helm([*words, "--kube-version=1.35.2", "--set=fullnameOverride=signer"], which)
 
 
 @pytest.mark.parametrize("which", HELMS, ids=lambda one: one.name)

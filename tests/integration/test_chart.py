@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from issuer.requests.finalizer import FINALIZER
-from testbed.builds import HELM, HELM_3, PROMETHEUS_OPERATOR, Build, crds_of
+from testbed.builds import HELM, HELM_3, OLDEST, PROMETHEUS_OPERATOR, Build, crds_of
 from testbed.chart import CHART, REGISTRY, is_hook, render, run_helm
 from testbed.cluster import Options, Testbed
 from testbed.controller import ControllerProcess, deployed
@@ -156,7 +156,10 @@ def every_kind(bed: Testbed) -> None:
 @pytest.mark.usefixtures("every_kind")
 @pytest.mark.parametrize("name", GIVEN)
 def test_the_api_server_takes_every_value(bed: Testbed, name: str) -> None:
-    made = render(GIVEN[name], release=name, namespace=VALUES)
+    values = GIVEN[name]
+    if OLDEST and values is DIGITS:  # the chart refuses it there: a Service's name has to begin with a letter
+        values = {**values, "fullnameOverride": "lettered"}
+    made = render(values, release=name, namespace=VALUES)
     for space in sorted({one["metadata"].get("namespace", VALUES) for one in made}):
         bed.create_namespace(space)
     for one in made:

@@ -10,6 +10,15 @@
 {{- end -}}
 {{- end -}}
 
+{{/* What a Service is called; takes (dict "root" . "suffix" "..."). */}}
+{{- define "vault-issuer.serviceName" -}}
+{{- $name := include "vault-issuer.fullname" .root -}}
+{{- if and (regexMatch "^[0-9]" $name) (semverCompare "<1.36.0-0" .root.Capabilities.KubeVersion.Version) -}}
+{{- fail (printf "Kubernetes before 1.36 takes no Service whose name begins with a digit, as in %s: set fullnameOverride to a name that begins with a letter" $name) -}}
+{{- end -}}
+{{- printf "%s-%s" $name .suffix -}}
+{{- end -}}
+
 {{/* Where all but the objects of the cluster are. */}}
 {{- define "vault-issuer.namespace" -}}
 {{- default .Release.Namespace .Values.namespaceOverride -}}
