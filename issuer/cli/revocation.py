@@ -9,7 +9,7 @@ import typer
 
 from issuer.cli.help import Commands
 from issuer.cli.options import Context, Format, Kubeconfig, OutputFormat
-from issuer.cli.output import print_data
+from issuer.cli.output import print_data, report_bad_input
 from issuer.cli.policy import BAD_INPUT, PolicyGroup
 
 if TYPE_CHECKING:
@@ -56,14 +56,8 @@ def release_requests(
 
       vault-issuer revocation release --namespace team-a --yes -o json
     """
-    # Imported here so that --help and completion stay quick.
-    from issuer.controller.revocation.release import NoCluster
-
-    try:
+    with report_bad_input(BAD_INPUT):
         found, failed = asyncio.run(_run(yes, namespace, kubeconfig, context))
-    except NoCluster as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(BAD_INPUT) from error
     _show(found, failed, done=yes, output=output)
     raise typer.Exit(NOT_ALL if failed else 0)
 
@@ -71,10 +65,13 @@ def release_requests(
 async def _run(
     yes: bool, namespace: str | None, kubeconfig: str | None, context: str | None
 ) -> tuple[list[FinalizedRequest], dict[FinalizedRequest, str]]:
-    from issuer.controller.revocation.release import cluster, find, release
+    # Imported here so that --help and completion stay quick.
+    from issuer.controller.revocation.release import RIGHTS, find, release
+    from issuer.manifests.cluster import asking_cluster, open_client
 
-    async with cluster(kubeconfig, context) as client:
-        found = await find(client, namespace)
+    async with open_client(kubeconfig, context) as client:
+        with asking_cluster(RIGHTS):
+            found = await find(client, namespace)
         failed: dict[FinalizedRequest, str] = {}
         for one in found if yes else ():
             why = await release(client, one)

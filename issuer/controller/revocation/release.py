@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from issuer.cluster import connect
 from issuer.kube.client import KubeClient
-from issuer.kube.errors import ConfigError, Conflict, Forbidden, KubeError, NotFound
+from issuer.kube.errors import Conflict, Forbidden, KubeError, NotFound
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.finalizer import has_finalizer, without_finalizer
 from issuer.requests.resources import CERTIFICATE_REQUESTS
 
 _CONFLICTS: Final = 5
-_RIGHTS: Final = (
+RIGHTS: Final = (
     "Releasing takes list of certificaterequests.cert-manager.io (for the plan), get and update (for --yes), "
     "in the namespace that --namespace names or in the whole cluster"
 )
-
-
-class NoCluster(Exception):
-    """The cluster can't be reached or asked; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +29,7 @@ class FinalizedRequest:
     has_certificate: bool
 
     def to_json(self) -> dict[str, Any]:
-        """As the command prints it."""
+        """Return the request as the command prints it."""
         return {
             "namespace": self.namespace,
             "name": self.name,
@@ -46,25 +39,8 @@ class FinalizedRequest:
         }
 
 
-@asynccontextmanager
-async def cluster(kubeconfig: str | None, context: str | None) -> AsyncIterator[KubeClient]:
-    """A client of that cluster; KubeErrors inside become NoCluster."""
-    try:
-        client = await connect(kubeconfig, context)
-    except ConfigError as error:
-        raise NoCluster(f"no cluster: {error.message}") from error
-    try:
-        yield client
-    except Forbidden as error:
-        raise NoCluster(f"the cluster refuses: {error.message}. {_RIGHTS}") from error
-    except KubeError as error:
-        raise NoCluster(f"the cluster can't be asked: {error.message}") from error
-    finally:
-        await client.close()
-
-
 async def find(client: KubeClient, namespace: str | None) -> list[FinalizedRequest]:
-    """Every request with our finalizer, in one namespace or in all. Raises KubeError.
+    """Return the requests with our finalizer, of one namespace or of all. Raises KubeError.
 
     Whatever its issuer's group: the field selector that the controller uses is not needed here.
     """
@@ -76,7 +52,7 @@ async def find(client: KubeClient, namespace: str | None) -> list[FinalizedReque
 
 
 async def release(client: KubeClient, one: FinalizedRequest) -> str | None:
-    """Take the finalizer off; None when it is off, else why not."""
+    """Take the finalizer off; return None when it is off, else why not."""
     try:
         for _ in range(_CONFLICTS):
             obj = await client.get(CERTIFICATE_REQUESTS, one.name, one.namespace)
@@ -90,7 +66,7 @@ async def release(client: KubeClient, one: FinalizedRequest) -> str | None:
     except NotFound:
         return None
     except Forbidden as error:
-        return f"{error.message}. {_RIGHTS}"
+        return f"{error.message}. {RIGHTS}"
     except KubeError as error:
         return error.message
     return "it kept changing"

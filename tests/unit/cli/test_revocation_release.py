@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import yaml
 from typer.testing import CliRunner
 
 from issuer.cli.main import app
-from issuer.controller.revocation.release import FinalizedRequest, NoCluster, cluster, find, release
+from issuer.controller.revocation.release import FinalizedRequest, find, release
 from issuer.kube.client import KubeClient
+from issuer.manifests.cluster import open_client
 from issuer.requests.finalizer import FINALIZER
 from tests.builders import certificate_request
 from tests.unit.kube.fake_api import FakeApi, json, listing, refuse
@@ -23,7 +25,7 @@ MARKED = FinalizedRequest("team-a", "one", "VaultClusterIssuer/demo", deleting=F
 
 
 @pytest.fixture
-async def client(api: FakeApi, tmp_path: Path) -> AsyncIterator[KubeClient]:
+def kubeconfig(api: FakeApi, tmp_path: Path) -> str:
     config = {
         "clusters": [{"name": "c", "cluster": {"server": api.url}}],
         "users": [{"name": "u", "user": {"token": "t"}}],
@@ -32,7 +34,12 @@ async def client(api: FakeApi, tmp_path: Path) -> AsyncIterator[KubeClient]:
     }
     path = tmp_path / "kubeconfig"
     path.write_text(yaml.safe_dump(config))
-    async with cluster(str(path), None) as one:
+    return str(path)
+
+
+@pytest.fixture
+async def client(kubeconfig: str) -> AsyncIterator[KubeClient]:
+    async with open_client(kubeconfig, None) as one:
         yield one
 
 
@@ -77,21 +84,17 @@ async def test_a_refusal_is_told(api: FakeApi, client: KubeClient) -> None:
 
 
 async def test_a_missing_right_is_told_with_all_that_it_takes(
-    api: FakeApi, client: KubeClient, tmp_path: Path
+    api: FakeApi, client: KubeClient, kubeconfig: str
 ) -> None:
     api.on("GET", ALL, refuse(403, "Forbidden"))
-    with pytest.raises(NoCluster, match=r"takes list of certificaterequests.*get and update"):
-        async with cluster(str(tmp_path / "kubeconfig"), None) as one:
-            await find(one, None)
+    done = await asyncio.to_thread(
+        CliRunner().invoke, app, ["revocation", "release", "--kubeconfig", kubeconfig]
+    )
+    assert done.exit_code == 3
+    assert "Releasing takes list of certificaterequests" in done.stderr
     api.on("GET", ONE, json(marked()))
     api.on("PUT", ONE, refuse(403, "Forbidden"))
     assert "get and update" in (await release(client, MARKED) or "")
-
-
-async def test_a_cluster_that_cannot_be_asked_is_told() -> None:
-    with pytest.raises(NoCluster, match="no cluster"):
-        async with cluster("/no/such/file", None):
-            pass
 
 
 def test_without_a_cluster_the_exit_code_says_bad_input() -> None:
