@@ -18,7 +18,7 @@ from issuer.controller.state.watched.stores import Store
 from issuer.duration import parse_duration
 from issuer.kube.wire import Object
 from issuer.requests.conditions import is_true
-from issuer.requests.issuers import BUILT_IN, MAX_NAME, IssuerKey, IssuerKinds
+from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKinds
 from issuer.telemetry.issuer_series import Fold, Issuer
 from issuer.text import parse_rfc3339
 from issuer.x509.renewal import DEFAULT_RENEWAL, Renewal
@@ -40,7 +40,7 @@ _SPARE: Final = 100
 NO_ISSUER: Final = IssuerKey("", "", "")
 
 Name = tuple[str, str]
-"""Return namespace and name of an object."""
+"""Namespace and name of an object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class CertificateStore(Store[Name]):
         return len(self._found)
 
     def all(self) -> Iterator[Certificate]:
-        """Each of them; it must not be kept over an `await`."""
+        """Yield each of them; it must not be kept over an `await`."""
         return iter(self._found.values())
 
     def get(self, namespace: str, name: str, uid: str) -> Certificate | None:
@@ -135,8 +135,10 @@ class CertificateStore(Store[Name]):
         return tuple(self._found)
 
     def upsert(self, obj: Object) -> None:
-        """Keep a Certificate that appeared or changed."""
+        """Keep a Certificate that appeared or changed, if it names an issuer of our kinds."""
         issuer, name = self._issuer_of(obj), self.key_of(obj)
+        if issuer is None:
+            return
         old = self._found.get(name)
         new = self._found[name] = Certificate.read(obj, self._issuers.setdefault(issuer, issuer))
         if old is None or old.generation != new.generation:
@@ -145,7 +147,7 @@ class CertificateStore(Store[Name]):
             self._forget_unnamed()
 
     def end(self) -> None:
-        """The list is complete; issuers that nobody names any more are forgotten."""
+        """End a list, and forget the issuers that nobody names any more."""
         super().end()
         self._forget_unnamed()
 
@@ -154,13 +156,10 @@ class CertificateStore(Store[Name]):
 
     def is_ours(self, obj: Object) -> bool:
         """Return True if a Certificate names an issuer of our kinds."""
-        reference = obj["spec"].get("issuerRef") or {}
-        # cert-manager bounds no name, and what is longer names nothing.
-        return self._kinds.referred(reference) is not None and len(reference.get("name") or "") <= MAX_NAME
+        return self._issuer_of(obj) is not None
 
-    def _issuer_of(self, obj: Object) -> IssuerKey:
-        reference = obj["spec"]["issuerRef"]
-        return self._kinds[reference["kind"]].key(obj["metadata"]["namespace"], reference["name"])
+    def _issuer_of(self, obj: Object) -> IssuerKey | None:
+        return self._kinds.named(obj["spec"].get("issuerRef") or {}, obj["metadata"]["namespace"])
 
     def drop(self, key: Name) -> None:
         """Forget a Certificate that is gone."""

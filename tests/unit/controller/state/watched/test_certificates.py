@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from issuer.controller.state.watched.certificates import NO_ISSUER, CertificateStore
-from issuer.requests.issuers import IssuerKey
+from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKinds
+from issuer.signing.step.adopted import ADOPTED_KINDS
 
 NOON = 1_795_348_800.0  # 2026-11-22T12:00:00Z
 CLUSTER = IssuerKey("VaultClusterIssuer", "", "demo")
@@ -110,7 +111,15 @@ def test_what_is_gone_is_not_counted_whether_deleted_or_missing_from_a_new_list(
 )
 def test_only_those_that_name_our_kinds_are_kept(more: dict[str, str], ours: bool) -> None:
     assert CertificateStore().is_ours(certificate("one", **more)) is ours
-    assert not CertificateStore().is_ours({"metadata": {}, "spec": {}})
+    assert not CertificateStore().is_ours({"metadata": {"namespace": "team-a", "name": "one"}, "spec": {}})
+
+
+@pytest.mark.parametrize("kind", ["StepIssuer", "AnyOther"])
+def test_one_of_an_adopted_kind_is_counted_as_its_issuer_not_as_one_of_ours(kind: str) -> None:
+    adopted = IssuerKey("StepIssuer.certmanager.step.sm", "team-a", "ca")
+    store = CertificateStore(IssuerKinds([*BUILT_IN, *ADOPTED_KINDS]))
+    store.upsert(certificate("one", "ca", kind, group="certmanager.step.sm"))
+    assert counted(store, adopted)[adopted][0] == 1
 
 
 def test_names_of_issuers_take_no_memory_beyond_names_that_can_be() -> None:
