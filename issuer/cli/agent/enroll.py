@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -14,15 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from issuer.cli.options import Format, OutputFormat
-from issuer.cli.output import print_data, report_bad_input
+from issuer.cli.output import print_data
+from issuer.cli.pki.options import CHANGES, FAILED, reported
 
 if TYPE_CHECKING:
     from issuer.enrolment.giving import GivenWish
     from issuer.enrolment.host import HostBounds, HostRecord, HostWish
     from issuer.enrolment.session import EnrolmentSession
 
-FAILED: Final = 1
-CHANGES: Final = 2
 LIST: Final = "list"
 
 
@@ -109,7 +107,7 @@ def enroll(
     if sum((renew, lock, remove)) > 1:
         raise typer.BadParameter("give one of --renew, --lock and --remove")
     life, ticket_life = None if ttl is None else _duration(ttl), _duration(ticket_ttl)
-    with _reported():
+    with reported():
         if host == LIST:
             code = asyncio.run(_list(output))
         else:
@@ -278,21 +276,3 @@ def _agreed(ways: _Ways, question: str) -> bool:
         typer.echo("No terminal to ask on, so nothing was written. Use --yes.", err=True)
         return False
     return typer.confirm(question)
-
-
-@contextmanager
-def _reported() -> Iterator[None]:
-    """End the command with code 1 on bad input and on failures, with their message on standard error."""
-    from issuer.manifests.text import shown
-    from issuer.pki.errors import PkiError
-    from issuer.vault.environment import unheeded
-    from issuer.vault.errors import VaultError
-
-    for line in unheeded(os.environ):
-        typer.echo(f"Note: {line}", err=True)
-    with report_bad_input(FAILED):
-        try:
-            yield
-        except (PkiError, VaultError) as error:
-            typer.echo(f"Error: {shown(str(error), 4000)}", err=True)
-            raise typer.Exit(FAILED) from error

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from issuer.cli.pki.options import note_unheeded
+
 if TYPE_CHECKING:
     from issuer.agent.config.given import GivenSet
     from issuer.agent.config.model import AgentFile
@@ -44,10 +46,9 @@ async def given_file(given: GivenSet) -> AgentFile:
     from issuer.agent.files.writing import NewFile, disk_errors, replace
     from issuer.agent.login.contact import pinned_root
     from issuer.vault.connection import Connection
-    from issuer.vault.environment import unheeded, variable
+    from issuer.vault.environment import variable
 
-    for line in unheeded(os.environ, UNHEEDED_FOR_ONE_SET):
-        typer.echo(f"Note: {line}", err=True)
+    note_unheeded(UNHEEDED_FOR_ONE_SET)
     named = variable(os.environ, "CACERT")
     ca_file = Path(os.path.abspath(named)) if named else None  # noqa: PTH100, ASYNC240  # asks no file system
     checked = given.agent_file(os.environ, ca_file)  # before anybody is asked

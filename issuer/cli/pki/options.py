@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final
@@ -60,19 +60,26 @@ def parts_of(choice: PartChoice) -> Collection[Part]:
     return frozenset(Part) if choice is PartChoice.ALL else frozenset({Part(choice.value)})
 
 
+def note_unheeded(more: Mapping[str, str] | None = None) -> None:
+    """Print a note on each variable that is set and not obeyed; see `vault.environment.unheeded`."""
+    from issuer.vault.environment import unheeded
+
+    for line in unheeded(os.environ, more):
+        typer.echo(f"Note: {line}", err=True)
+
+
 @contextmanager
 def reported() -> Iterator[None]:
     """End the command with code 1 on bad input and on failures, with their message on standard error."""
     from issuer.manifests.text import shown
     from issuer.pki.errors import NeedsCertificate, PkiError
-    from issuer.vault.environment import unheeded
+    from issuer.vault.errors import VaultError
 
-    for line in unheeded(os.environ):
-        typer.echo(f"Note: {line}", err=True)
+    note_unheeded()
     with report_bad_input(FAILED):
         try:
             yield
-        except PkiError as error:
+        except (PkiError, VaultError) as error:
             waits = isinstance(error, NeedsCertificate)
             for line in str(error).splitlines():
                 typer.echo(f"{'Waiting' if waits else 'Error'}: {shown(line, 4000)}", err=True)
