@@ -82,10 +82,12 @@ def overdue_of(certificate: Object, now: datetime) -> str:
     """Return that a Certificate has expired, or should have been renewed by now; "" if neither is so."""
     end, renewal = ended_at(certificate, now), due_since(certificate, now)
     if end is not None:
-        return f"its certificate expired at {rfc3339(end)}"
-    if renewal is not None:
-        return f"its renewal was due at {rfc3339(renewal)}"
-    return ""
+        past = f"its certificate expired at {rfc3339(end)}"
+    elif renewal is not None:
+        past = f"its renewal was due at {rfc3339(renewal)}"
+    else:
+        return ""
+    return f"{past}, and cert-manager has asked for no other"
 
 
 def ended_at(certificate: Object, now: datetime) -> datetime | None:
@@ -146,7 +148,7 @@ def _overdue(certificate: Object, now: datetime) -> Iterator[AccountItem]:
     overdue = overdue_of(certificate, now)
     if overdue:
         cure = Advice("See whether cert-manager runs:", command=CERT_MANAGER_PODS)
-        yield AccountItem("Renewal", Mark.BAD, f"{overdue}, and cert-manager has asked for no other", cure)
+        yield AccountItem("Renewal", Mark.BAD, overdue, cure)
 
 
 def _state(certificate: Object, good: bool) -> str:

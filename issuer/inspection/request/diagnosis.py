@@ -81,7 +81,7 @@ def _overdue(details: RequestDetails) -> _Findings:
     """Yield that the next certificate is due, and that cert-manager, whose turn it is, has asked for none."""
     if not details.certificate_overdue:
         return
-    yield f"{details.certificate_overdue}, and cert-manager has asked for no other"
+    yield details.certificate_overdue
     yield Advice(
         "See whether cert-manager and its webhook run, and what its controller logs of the Certificate.",
         command=CERT_MANAGER_PODS,
