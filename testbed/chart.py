@@ -15,7 +15,7 @@ import yaml
 from testbed.builds import HELM, KUBE_APISERVER, Build, build
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE
 from testbed.errors import TestbedError
-from testbed.kube import Object
+from testbed.kube import Object, SafeLoader
 
 CHART = REPOSITORY / "charts" / "vault-issuer"
 RELEASE = "vault-issuer"
@@ -94,7 +94,7 @@ def render(values: Mapping[str, Any] | None = None, **options: Any) -> list[Obje
     return [one for one in yaml.load_all(render_text(values, **options), _Loader) if one]
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+class _Loader(SafeLoader):  # type: ignore[misc]
     """A loader for which a key that stands twice is a mistake."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

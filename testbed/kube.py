@@ -21,6 +21,8 @@ from testbed.processes import PATIENCE
 Object = dict[str, Any]
 Objects = list[Object]  # the class below has a method named list
 POLL_SECONDS, LONGEST_PAUSE = 0.1, 0.4
+# The C loader reads cert-manager's CRDs in a tenth of a second, the Python one in one.
+SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Kube:
@@ -230,8 +232,7 @@ def _documents(file: Path) -> list[Object]:
 
 def documents(text: str | IO[str]) -> list[Any]:
     """Return the documents of YAML text, empty ones as None."""
-    # The C loader reads cert-manager's CRDs in a tenth of a second, the Python one in one.
-    return list(yaml.load_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    return list(yaml.load_all(text, SafeLoader))
 
 
 def condition(item: Object, kind: str) -> Object | None:
