@@ -48,8 +48,7 @@ class ByIssuer:
         """Return True if this Certificate is one of them."""
         from issuer.inspection.progress import time_of
 
-        reference = (certificate.get("spec") or {}).get("issuerRef") or {}
-        if kinds.named(reference, certificate["metadata"]["namespace"]) != self.issuer:
+        if kinds.issuer_of(certificate) != self.issuer:
             return False
         began = time_of((certificate.get("status") or {}).get("notBefore"))
         return self.before is None or (began is not None and began < self.before)

@@ -153,6 +153,11 @@ class IssuerKinds:
             return None
         return kind.key(namespace, name)
 
+    def issuer_of(self, certificate: Mapping[str, Any]) -> IssuerKey | None:
+        """Return the issuer of these that a Certificate of cert-manager's names, None if it is none."""
+        reference = (certificate.get("spec") or {}).get("issuerRef") or {}
+        return self.named(reference, certificate["metadata"]["namespace"])
+
     def names_common_name(self, reference: Mapping[str, Any]) -> bool:
         """Return True if the CA of the kind that an `issuerRef` names makes a name of a common name alone."""
         kind = self.referred(reference)

@@ -83,8 +83,7 @@ async def certificates(reader: Reader, namespace: str | None, now: datetime) -> 
     found = _Tally(now)
     try:
         async for one in reader.each(CERTIFICATES, namespace, what="Certificates are"):
-            reference = (one.get("spec") or {}).get("issuerRef") or {}
-            issuer = reader.backends.kinds.named(reference, one["metadata"]["namespace"])
+            issuer = reader.backends.kinds.issuer_of(one)
             if issuer is not None:
                 found.add(one, str(issuer))
     except Withheld:

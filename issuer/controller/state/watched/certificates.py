@@ -136,7 +136,7 @@ class CertificateStore(Store[Name]):
 
     def upsert(self, obj: Object) -> None:
         """Keep a Certificate that appeared or changed, if it names an issuer of our kinds."""
-        issuer, name = self._issuer_of(obj), self.key_of(obj)
+        issuer, name = self._kinds.issuer_of(obj), self.key_of(obj)
         if issuer is None:
             return
         old = self._found.get(name)
@@ -156,10 +156,7 @@ class CertificateStore(Store[Name]):
 
     def is_ours(self, obj: Object) -> bool:
         """Return True if a Certificate names an issuer of our kinds."""
-        return self._issuer_of(obj) is not None
-
-    def _issuer_of(self, obj: Object) -> IssuerKey | None:
-        return self._kinds.named(obj["spec"].get("issuerRef") or {}, obj["metadata"]["namespace"])
+        return self._kinds.issuer_of(obj) is not None
 
     def drop(self, key: Name) -> None:
         """Forget a Certificate that is gone."""
