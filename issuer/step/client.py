@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -19,6 +18,7 @@ from issuer.step.connection import STEP_WORDS, StepConnection
 from issuer.step.provisioners import ProvisionerSearch
 from issuer.step.tokens import REVOKE_PATH, SIGN_PATH
 from issuer.step.translate import error_from_answer
+from issuer.transport.clocks import answered_at
 from issuer.transport.errors import UnexpectedAnswer
 from issuer.transport.failures import Answer, json_object
 from issuer.transport.sender import Sender
@@ -148,10 +148,9 @@ class StepClient:
         return answer
 
     def _note_clock(self, answer: Answer) -> None:
-        try:
-            self.skew = parsedate_to_datetime(answer.headers.get("Date", "")) - self._now()
-        except (ValueError, TypeError, OverflowError):  # no date, one without a zone, or of no year
-            return
+        told = answered_at(answer.headers)
+        if told is not None:
+            self.skew = told - self._now()
 
 
 def _object(where: str, answer: Answer) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import orjson
 
+from issuer.transport.clocks import answered_at
 from issuer.transport.failures import Answer, json_object
 from issuer.transport.sender import Sender
 from issuer.transport.sending import Ask
@@ -112,17 +112,8 @@ class AsyncAdapter:
 
     @property
     def answered_at(self) -> datetime | None:
-        """Time by the server's clock, in whole seconds, of the last answer; None if it told none.
-
-        That of an answer which a cache has kept (RFC 9111: `Age`) is when it was made, and tells nothing.
-        """
-        if self._last is None or self._last.headers.get("Age", "0") != "0":
-            return None
-        date = self._last.headers.get("Date", "")
-        try:
-            return parsedate_to_datetime(date)
-        except ValueError:
-            return None
+        """Time by the server's clock, in whole seconds, of the last answer; None if it told none."""
+        return None if self._last is None else answered_at(self._last.headers)
 
     async def login(self, url: str, use_token: bool = True, **kwargs: Any) -> Any:
         """Post a login and return its answer; `use_token` is ignored: the adapter keeps no token."""

@@ -111,6 +111,7 @@ class FakeStepCA:
     crl: bytes | None = None
     url: str = ""
     date: str = ""
+    age: str = "0"
     calls: list[str] = field(default_factory=list)
     tokens: list[dict[str, Any]] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
@@ -164,7 +165,7 @@ class FakeStepCA:
         self.connections.add(request.transport)
         body = json.loads(await request.text() or "{}")
         status, found = self.answer(call) or self._answered(call, body)
-        headers = {"Date": self.date or self.now.strftime("%a, %d %b %Y %H:%M:%S GMT")}
+        headers = {"Date": self.date or self.now.strftime("%a, %d %b %Y %H:%M:%S GMT"), "Age": self.age}
         if isinstance(found, bytes):
             return web.Response(status=status, body=found, headers=headers)
         text = found if isinstance(found, str) else json.dumps(found)

@@ -77,3 +77,9 @@ async def test_a_date_that_is_none_costs_no_answer(step: FakeStepCA, client: Ste
     step.date = date
     await client.health()
     assert client.skew is None or client.skew.days < 0
+
+
+async def test_the_date_of_an_answer_out_of_a_cache_is_no_clock(step: FakeStepCA, client: StepClient) -> None:
+    step.date, step.age = "Mon, 01 Jan 2024 00:00:00 GMT", "3600"
+    await client.health()
+    assert client.skew is None

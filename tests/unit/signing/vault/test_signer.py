@@ -105,10 +105,19 @@ async def test_certificates_that_end_with_the_token_are_warned_of(
     assert not [one for one in (await signer.check()).warnings if "lease" in one]
 
 
-async def test_the_date_of_an_answer_out_of_a_cache_is_no_clock(
-    vault: FakeVault, stack: AsyncExitStack
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Date": "Fri, 02 Jan 2026 10:00:00 GMT", "Age": "3600"},  # a cache's
+        {"Date": "Fri, 02 Jan 2026 10:00:00 -0000"},  # of no zone
+        {"Date": "Fri, 02 Jan 99999999999999999999 10:00:00 GMT"},
+        {"Date": "Fri, 02 Jan 2026 10:00:00 +99999999999999999999"},
+        {"Date": "yesterday"},
+    ],
+)
+async def test_a_date_that_tells_no_time_of_the_answer_is_no_clock(
+    headers: dict[str, str], vault: FakeVault, stack: AsyncExitStack
 ) -> None:
-    headers = {"Date": "Fri, 02 Jan 2026 10:00:00 GMT", "Age": "3600"}
     vault.tell(fake.SIGN, fake.EMPTY_CSR)
     vault.tell(fake.CHAIN, lambda _: web.Response(text=fake.CERTIFICATE, headers=headers))
     health = await made(vault, stack).check()
