@@ -1,6 +1,7 @@
 """The files of one certificate, and how all of them change at once.
 
 - `contents`: what each kind of file holds: key, certificate, chain, one combined PEM, PKCS#12. Pure.
+- `access_lists`: who may write a file by its POSIX ACL.
 - `folders`: folders opened component by component, so that no other user's symlink leads elsewhere.
 - `trusted`: files that nobody but root and the agent's user may write.
 - `writing`: one file, from its first byte to the disk; never readable more widely than at its end.

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from issuer.agent.errors import DiskRefused, UnsafePath
+from issuer.agent.files.access_lists import listed_writers
 
 MAX_SYMLINKS: Final = 40
 """The most symlinks in one path, as in Linux (path_resolution(7))."""
@@ -54,7 +55,7 @@ def _walk(path: Path, create: bool, mode: int, owners: frozenset[int] | None) ->
             elif (target := _link(trail[-1], name, path)) is None:
                 trail.append(_step(trail[-1], name, path, create, mode))
                 if owners is not None and os.geteuid() == 0:
-                    _need_owners(os.fstat(trail[-1]), name, path, owners)
+                    _need_owners(trail[-1], name, path, owners)
             else:
                 links += 1
                 if links > MAX_SYMLINKS:
@@ -126,8 +127,9 @@ def make_folder(name: str, mode: int, parent: int) -> None:
         os.close(fd)
 
 
-def _need_owners(found: os.stat_result, name: str, path: Path, owners: frozenset[int]) -> None:
+def _need_owners(folder: int, name: str, path: Path, owners: frozenset[int]) -> None:
     """Raise UnsafePath if another than root and `owners` may write the folder, and so forge what is in it."""
+    found = os.fstat(folder)
     if found.st_uid not in {0, *owners}:
         user = user_name(found.st_uid)
         raise UnsafePath(
@@ -135,10 +137,16 @@ def _need_owners(found: os.stat_result, name: str, path: Path, owners: frozenset
             f"user's, run it as that user: sudo -u {_login_name(found.st_uid)} vault-issuer agent ...; if "
             'the files are for that user, write "owner" beside them; otherwise run "chown root" on it'
         )
-    if found.st_mode & stat.S_IWGRP and not found.st_mode & stat.S_ISVTX and found.st_gid != 0:
+    if not found.st_mode & stat.S_IWGRP or found.st_mode & stat.S_ISVTX:
+        return
+    # By /proc, as a descriptor of O_PATH is for no attributes.
+    listed = listed_writers(f"/proc/self/fd/{folder}")
+    writers = [f"Group {group}" for group in sorted({found.st_gid, *listed.groups} - {0})]
+    writers += [f"By its access list {user_name(user)}" for user in sorted(listed.users - {0, *owners})]
+    if writers:
         raise UnsafePath(
-            f'Group {found.st_gid} may write to the folder "{name}" of "{path}", and so put other files '
-            'there: run "chmod g-w" on it'
+            f'{writers[0]} may write to the folder "{name}" of "{path}", and so put other files there: run '
+            '"chmod g-w" on it'
         )
 
 

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Set
 from pathlib import Path
 
+from issuer.agent.files.access_lists import listed_writers
 from issuer.agent.files.folders import MAX_SYMLINKS, user_name
 
 
@@ -41,16 +42,25 @@ def _judged(path: Path, links: int, users: Set[int | None], groups: Set[int | No
                 users,
                 groups,
             )
-        if (who := _others(found, groups)) is not None:
+        if (who := _others(place, found, users, groups)) is not None:
             return f'{who} may write "{place}": run "chmod go-w {place}"'
     return None
 
 
-def _others(found: os.stat_result, groups: Set[int | None]) -> str | None:
+def _others(
+    place: Path, found: os.stat_result, users: Set[int | None], groups: Set[int | None]
+) -> str | None:
     if stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX:
         return None  # there everybody may remove only what is his
     if found.st_mode & stat.S_IWOTH:
         return "everybody"
-    if found.st_mode & stat.S_IWGRP and found.st_gid not in groups:
+    if not found.st_mode & stat.S_IWGRP:
+        return None
+    if found.st_gid not in groups:
         return f"group {found.st_gid}"
+    listed = listed_writers(place)
+    for user in sorted(listed.users - users):
+        return f"by its access list {user_name(user)}"
+    for group in sorted(listed.groups - groups):
+        return f"by its access list group {group}"
     return None

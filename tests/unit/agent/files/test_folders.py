@@ -9,6 +9,7 @@ import pytest
 
 from issuer.agent.errors import DiskRefused, UnsafePath
 from issuer.agent.files.folders import opened_folder
+from tests.unit.agent.acl import GROUP, USER, let_write
 
 SOMEBODY = 12345
 
@@ -85,3 +86,21 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
         except UnsafePath:
             continue
     assert descriptors() == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="of root alone another's rights are asked")
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="access lists of Linux")
+def test_root_is_refused_a_folder_that_an_access_list_opens(tmp_path: Path) -> None:
+    inner = tmp_path / "shared" / "inner"
+    inner.mkdir(parents=True)
+    let_write(inner.parent, USER, SOMEBODY)
+    with opened_folder(inner, owners=frozenset({SOMEBODY})):
+        pass
+    with (
+        pytest.raises(UnsafePath, match=f"By its access list user {SOMEBODY} may write"),
+        opened_folder(inner, owners=frozenset()),
+    ):
+        pass
+    let_write(inner.parent, GROUP, SOMEBODY)
+    with pytest.raises(UnsafePath, match=f"Group {SOMEBODY}"), opened_folder(inner, owners=frozenset()):
+        pass

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from issuer.agent.files.trusted import who_may_write
+from tests.unit.agent.acl import GROUP, USER, let_write
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="makes files of other users: needs root")
 NOBODY = 65534
@@ -67,3 +68,19 @@ def test_folder_of_the_consumer_s_own_user_is_trusted_for_it(tmp_path: Path) -> 
     assert "belongs to user" in (who_may_write(folder) or "")
     assert who_may_write(folder, 65534, 65534) is None
     assert "group 65534 may write" in (who_may_write(folder, 65534, 1) or "")
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="access lists of Linux")
+def test_who_may_write_by_an_access_list_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "folder" / "file"
+    file.parent.mkdir()
+    file.write_text("")
+    let_write(file, USER, NOBODY)
+    assert f'by its access list user "nobody" may write "{file}"' in str(who_may_write(file))
+    assert who_may_write(file, NOBODY) is None
+    file.chmod(0o644)  # as the message says: it takes the right to write from the mask
+    assert who_may_write(file) is None
+    let_write(file.parent, GROUP, NOBODY)
+    assert f"by its access list group {NOBODY} may write" in str(who_may_write(file))
+    let_write(file.parent, GROUP, NOBODY, mask=5)
+    assert who_may_write(file) is None
