@@ -27,6 +27,7 @@ from issuer.text import rfc3339_micro
 
 _LONGEST_DURATION: Final = 3600  # seconds of someone else's lease that are believed
 _LONGEST_CALL: Final = 5.0
+_MOST_TRANSITIONS: Final = 2**31 - 1  # the API's int32: with one more the API server refuses the Lease
 _log = structlog.get_logger(__name__)
 
 
@@ -248,7 +249,8 @@ class Lease:
         if spec.get("holderIdentity") != self.identity:
             taken_before = bool(spec)
             spec["acquireTime"] = now
-            spec["leaseTransitions"] = int(spec.get("leaseTransitions") or 0) + taken_before
+            transitions = int(spec.get("leaseTransitions") or 0) + taken_before
+            spec["leaseTransitions"] = min(transitions, _MOST_TRANSITIONS)
         spec |= {
             "holderIdentity": self.identity,
             "leaseDurationSeconds": math.ceil(self.times.duration),

@@ -186,6 +186,16 @@ async def test_anothers_lease_is_taken_only_after_it_was_unchanged_here_for_its_
     assert taken["metadata"]["resourceVersion"] == "2"
 
 
+async def test_a_lease_whose_transitions_are_at_their_end_is_taken(api: FakeApi, leader: Leader) -> None:
+    given = lease("")
+    given["spec"]["leaseTransitions"] = 2**31 - 1
+    api.on("GET", LEASE, json(given))
+    api.on("PUT", LEASE, echo("2"), never())
+    leader.start()
+    await soon(leader.started)
+    assert api.called("PUT")[0].body["spec"]["leaseTransitions"] == 2**31 - 1
+
+
 async def test_a_released_lease_is_taken_at_once(api: FakeApi, leader: Leader) -> None:
     api.on("GET", LEASE, json(lease("")))
     api.on("PUT", LEASE, echo("2"), never())
