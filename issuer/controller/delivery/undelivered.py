@@ -40,6 +40,7 @@ _FAULTS: Final = {
     FindingCode.PUBLIC_KEY_DIFFERS: AnswerFault.ANOTHER_KEY,
     FindingCode.CHAIN_NOT_VALID: AnswerFault.BAD_CHAIN,
     FindingCode.NOT_YET_VALID: AnswerFault.BAD_TIME,
+    FindingCode.EXPIRED: AnswerFault.BAD_TIME,
 }
 """Findings that say nothing of what was asked for: any request could have met them."""
 
@@ -143,7 +144,8 @@ class Undelivered:
     ) -> BadAnswer:
         """Settle a certificate that came back and says nothing of the request; return the outcome.
 
-        It is revoked if our call may have made it, and else left alone, as somebody else may use it.
+        It is revoked if our call may have made it, and else left alone, as somebody else may use it: nobody
+        uses one of this request's key that is not of this time.
         """
         outcome = self._outcome(call, error)
         leaf = _leaf(signed)
@@ -153,7 +155,7 @@ class Undelivered:
         if outcome.fault is AnswerFault.ANOTHER_KEY:
             self.unknown(call, outcome.fault)  # the one for our key may be anywhere
         serial = serial_hex(leaf)
-        if leaf.not_valid_before_utc >= call.began - BACKDATED:
+        if outcome.fault is AnswerFault.BAD_TIME or leaf.not_valid_before_utc >= call.began - BACKDATED:
             await self._revoke(call, shared, signed, serial, Cause.BAD_ANSWER)
         else:
             self.delivery.not_ours(call.request.key, serial)

@@ -37,6 +37,7 @@ CHANGES: dict[str, Change] = {
     "too many CAs": lambda _ca, _asked, signed: replace(signed, ca_pems=signed.ca_pems * 40),
     "CAs that are no PEM": lambda _ca, _asked, signed: replace(signed, ca_pems="x" + signed.ca_pems[:300]),
     "a clock ahead": lambda ca, asked, _signed: ca.sign(asked.csr_pem, now=NOW + timedelta(hours=2)),
+    "a clock behind": lambda ca, asked, _signed: ca.sign(asked.csr_pem, now=NOW - timedelta(days=2)),
     "another key": lambda ca, _asked, _signed: ca.sign(csr_pem("a.lab.example.test").decode()),
 }
 
