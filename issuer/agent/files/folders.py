@@ -44,10 +44,10 @@ def _walk(path: Path, create: bool, mode: int, owners: frozenset[int] | None) ->
     if not path.is_absolute() or ".." in path.parts:
         raise UnsafePath(f'"{path}" is not an absolute path without "..": write it in full')
     left = deque(path.parts[1:])
-    # The trail is kept open for the ".." of a symlink's target.
-    trail = [os.open("/", _LAST)]
+    trail: list[int] = []  # kept open for the ".." of a symlink's target
     links = 0
     try:
+        trail.append(os.open("/", _LAST))
         while left:
             name = left.popleft()
             if name == "..":

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,6 +29,15 @@ def test_folders_are_made_with_their_parents(tmp_path: Path) -> None:
     assert inode(tmp_path / "a" / "b", create=True) == (tmp_path / "a" / "b").stat().st_ino
     with pytest.raises(DiskRefused, match='"c" of'):
         inode(tmp_path / "c" / "d")
+
+
+def test_process_without_free_descriptors_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(DiskRefused, match="Too many open files"):
+        inode(tmp_path)
 
 
 def test_own_symlinks_are_followed(tmp_path: Path) -> None:
