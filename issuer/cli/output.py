@@ -42,6 +42,14 @@ def report_bad_input(exit_code: int) -> Iterator[None]:
         raise typer.Exit(exit_code) from error
 
 
+def agreed(question: str, instead: str = "--yes") -> bool:
+    """Return True for a yes on the terminal; without one nothing is agreed to, and `instead` is named."""
+    if not sys.stdin.isatty():
+        typer.echo(f"No terminal to ask on, so nothing was done. Use {instead}.", err=True)
+        return False
+    return typer.confirm(question, err=True)
+
+
 @contextmanager
 def without_logs() -> Iterator[None]:
     """Keep log lines, such as those of a login, out of what a command prints."""

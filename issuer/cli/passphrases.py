@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 if TYPE_CHECKING:
     from issuer.root.certificates.keys import Passphrase
 
@@ -55,14 +53,6 @@ def ask_foreign_passphrase(file: Path | None) -> Passphrase:
             else private_line(file)
         ]
     )
-
-
-def agreed(question: str) -> bool:
-    """Return True for a yes on the terminal; without one nothing is agreed to."""
-    if not sys.stdin.isatty():
-        typer.echo("No terminal to ask on, so nothing was done. Use --yes.", err=True)
-        return False
-    return typer.confirm(question, err=True)
 
 
 def _typed(whose: str, option: str, *, new: bool) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from issuer.cli.options import Format, OutputFormat
-from issuer.cli.output import print_data
+from issuer.cli.output import agreed, print_data
 from issuer.cli.pki.options import CHANGES, FAILED, reported
 
 if TYPE_CHECKING:
@@ -190,7 +189,7 @@ async def _plan_and_give(
         if ways.output is not OutputFormat.TABLE:
             print_data({"host": record.host, "plan": plan}, ways.output)
         return CHANGES if changes else 0
-    if changes and not _agreed(ways, "Write this, and give a ticket?"):
+    if changes and not ways.yes and not agreed("Write this, and give a ticket?"):
         return FAILED
     for step in changes:
         await session.calls.write(step.wanted.path, step.wanted.fields)
@@ -237,7 +236,7 @@ async def _take_away(session: EnrolmentSession, record: HostRecord, acts: _Acts,
             typer.echo(line)
     if ways.dry_run:
         return CHANGES
-    if not _agreed(ways, f"{'Remove' if acts.remove else 'Lock out'} {record.host}?"):
+    if not ways.yes and not agreed(f"{'Remove' if acts.remove else 'Lock out'} {record.host}?"):
         return FAILED
     told: Callable[[str], None] = typer.echo if ways.output is OutputFormat.TABLE else lambda _: None
     if acts.remove:
@@ -267,12 +266,3 @@ async def _list(output: OutputFormat) -> int:
         names = ", ".join((*one.record.dns_names, *one.record.ip_addresses))
         typer.echo(f"{one.record.host:<32} {one.state:<10} {count:<10} {one.record.mount:<16} {names}")
     return 0
-
-
-def _agreed(ways: _Ways, question: str) -> bool:
-    if ways.yes:
-        return True
-    if not sys.stdin.isatty():
-        typer.echo("No terminal to ask on, so nothing was written. Use --yes.", err=True)
-        return False
-    return typer.confirm(question)

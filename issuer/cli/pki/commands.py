@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import Collection
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import typer
 
 from issuer.cli.help import Commands
 from issuer.cli.options import Format, OutputFormat
-from issuer.cli.output import print_data
+from issuer.cli.output import agreed, print_data
 from issuer.cli.pki import checks, export, init, unseal
 from issuer.cli.pki.options import (
     CHANGES,
@@ -261,7 +260,8 @@ async def _apply(files: list[str], wish: _Wish) -> int:
             if saved is not None:
                 check_saved(saved, found)
             show_plan(found, console())
-            if wish.asks and found.applied and not found.problems and not _agreed():
+            asks = wish.asks and found.applied and not found.problems
+            if asks and not agreed("Apply?", "--yes or a saved plan"):
                 return FAILED
             with each_interrupt_cancels() if wish.asks else nullcontext():
                 await _carry_out(session, found)
@@ -292,13 +292,6 @@ async def _carry_out(session: PkiSession, found: PkiPlan) -> None:
                 typer.echo(f"  {step.kind} {step.path}", err=True)
     if steps:
         typer.echo(f"{len(steps)} of {len(steps)} steps done, {session.calls.count} calls.")
-
-
-def _agreed() -> bool:
-    if not sys.stdin.isatty():
-        typer.echo("No terminal to ask on, so nothing was written. Use --yes or a saved plan.", err=True)
-        return False
-    return typer.confirm("Apply?")
 
 
 def _code(plan: PkiPlan) -> int:

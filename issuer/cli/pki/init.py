@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from issuer.cli.output import agreed
 from issuer.cli.pki.options import FAILED, LEFT, Files, reported
 from issuer.cli.pki.typed import typed_secret
 from issuer.cli.signals import cancelled_by_signals, each_interrupt_cancels
@@ -308,12 +309,9 @@ def _root_token() -> SecretText:
 
 
 def _agreed(wish: ShareWish | None, options: _Options, server: str) -> bool:
-    if not sys.stdin.isatty():
-        typer.echo("No terminal to ask on, so nothing was done. Use --yes.", err=True)
-        return False
     if wish is None:
-        return typer.confirm(f"Finish the first start of {server}, and revoke the root token?")
+        return agreed(f"Finish the first start of {server}, and revoke the root token?")
     how = "encrypted" if wish.keys else "not encrypted"
-    return typer.confirm(
+    return agreed(
         f"Initialise {server}: {wish.shares} shares, {wish.threshold} needed, {how}, in {options.folder}?"
     )

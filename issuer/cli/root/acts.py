@@ -11,7 +11,8 @@ from typing import Any
 import typer
 from cryptography import x509
 
-from issuer.cli.passphrases import agreed, ask_foreign_passphrase, ask_passphrase
+from issuer.cli.output import agreed
+from issuer.cli.passphrases import ask_foreign_passphrase, ask_passphrase
 from issuer.manifests.errors import BadInput
 from issuer.root.ceremony.clock import check_clock
 from issuer.root.ceremony.crls import make_crl, plan_crl
