@@ -54,6 +54,11 @@ def has_more_to_say(ready: Mapping[str, Any]) -> bool:
     return ready["ready"] is True and ready["reason"] not in ("", "Ready")
 
 
+def request_name(found: Mapping[str, Any]) -> str:
+    """Return the name by which `explain` takes a request, of which `found` has `namespace` and `name`."""
+    return f"{found['namespace']}/{found['name']}" if found["namespace"] else f"csr/{found['name']}"
+
+
 def ready_json(obj: Mapping[str, Any]) -> dict[str, Any]:
     """Return an issuer's or policy's Ready condition; `ready` is None if it isn't of this generation."""
     condition = ready_of(obj)

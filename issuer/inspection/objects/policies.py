@@ -16,7 +16,14 @@ from issuer.explain.policies import compiled
 from issuer.inspection.commands import edit
 from issuer.inspection.objects.account import AccountItem, AccountList, Mark, ObjectAccount
 from issuer.inspection.overview.requests import request_json, requests_of
-from issuer.inspection.progress import has_more_to_say, progress_of, ready_json, text_of, time_of
+from issuer.inspection.progress import (
+    has_more_to_say,
+    progress_of,
+    ready_json,
+    request_name,
+    text_of,
+    time_of,
+)
 from issuer.inspection.reading import Reader, Withheld
 from issuer.kube.resources import NAMESPACES
 from issuer.kube.wire import Object
@@ -66,7 +73,7 @@ async def policy_account(reader: Reader, obj: Object, now: datetime) -> ObjectAc
         *_notes(lint_policies([document], Surroundings(None, UNBOUND), reader.backends.kinds).findings),
     ]
     good = ready["ready"] is True and not any(one.mark is Mark.BAD for one in items)
-    lines = [(_request(one), age(time_of(one["since"]), now), one["issuer"]) for one in approved.last]
+    lines = [(request_name(one), age(time_of(one["since"]), now), one["issuer"]) for one in approved.last]
     return ObjectAccount(
         kind=POLICY_KIND,
         namespace="",
@@ -216,10 +223,6 @@ def _approved_item(found: _Approved) -> AccountItem:
     requests = {0: "no request that still exists", 1: "1 request that still exists"}
     text = requests.get(found.count, f"{found.count} requests that still exist")
     return AccountItem("Approved", Mark.GOOD, text)
-
-
-def _request(one: Mapping[str, Any]) -> str:
-    return f"{one['namespace']}/{one['name']}" if one["namespace"] else f"csr/{one['name']}"
 
 
 def _notes(findings: Sequence[LintFinding]) -> Iterator[AccountItem]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from issuer.inspection.objects.account import AccountItem, AccountList, Mark
 from issuer.inspection.overview.requests import request_json, requests_of
-from issuer.inspection.progress import RequestState, progress_of, time_of
+from issuer.inspection.progress import RequestState, progress_of, request_name, time_of
 from issuer.inspection.reading import Reader, Withheld
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.kinds import KINDS
@@ -50,13 +50,9 @@ async def waiting_for(reader: Reader, key: IssuerKey, now: datetime) -> WaitingR
         return WaitingRequests(AccountItem("Waiting", Mark.GOOD, "no request waits"), (), data)
     counted = ", ".join(f"{count} for {reason}" for reason, count in reasons.most_common(_SHOWN))
     requests = "1 request waits" if reasons.total() == 1 else f"{reasons.total()} requests wait"
-    lines = [(_name(one), age(time_of(one["since"]), now), one["reason"]) for one in oldest]
+    lines = [(request_name(one), age(time_of(one["since"]), now), one["reason"]) for one in oldest]
     return WaitingRequests(
         AccountItem("Waiting", Mark.LOOK, f"{requests}: {counted}"),
         [AccountList("Oldest that wait", ("Request", "For", "Reason"), lines)],
         data,
     )
-
-
-def _name(one: dict[str, Any]) -> str:
-    return f"{one['namespace']}/{one['name']}" if one["namespace"] else f"csr/{one['name']}"

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from issuer.inspection.overview.requests import SHOWN
-from issuer.inspection.progress import RequestState, has_more_to_say, time_of
+from issuer.inspection.progress import RequestState, has_more_to_say, request_name, time_of
 from issuer.manifests.text import shown
 from issuer.terminal.ages import age, until
 from issuer.terminal.console import Console, Text
@@ -102,7 +102,7 @@ def _certificates(found: Json | None, to: Console, now: datetime) -> None:
         end, renewal = time_of(one["notAfter"]), time_of(one["renewalTime"])
         ends = "" if end is None else f" {'expires ' if end > now else ''}{until(end, now)},"
         due = "" if renewal is None else f" renewal was due {age(renewal, now)} ago,"
-        paragraph(to, f"{_name(one)}:{ends}{due} for {one['issuer']}", style="red")
+        paragraph(to, f"{request_name(one)}:{ends}{due} for {one['issuer']}", style="red")
         indented(to, one["message"] or "cert-manager says nothing of a renewal")
 
 
@@ -126,7 +126,7 @@ def _waiting(groups: Sequence[Json], to: Console, now: datetime) -> None:
     for group in groups[:SHOWN]:
         oldest, count = group["oldest"], group["count"]
         since = age(time_of(oldest["since"]), now)
-        which = f"the oldest, {_name(oldest)}, for {since}" if count > 1 else f"{_name(oldest)}, for {since}"
+        which = f"{'the oldest, ' if count > 1 else ''}{request_name(oldest)}, for {since}"
         requests = "1 request" if count == 1 else f"{count} requests"
         paragraph(to, f"{group['reason']}: {requests} for {group['issuer']}: {which}", style="yellow")
         indented(to, oldest["message"] or "nothing is said yet")
@@ -140,7 +140,9 @@ def _ended(found: Sequence[Json], to: Console, now: datetime) -> None:
     section(to, "Last denied and failed")
     for one in found:
         since = age(time_of(one["since"]), now)
-        paragraph(to, f"{_name(one)}: {one['state'].lower()} {since} ago, for {one['issuer']}", style="red")
+        paragraph(
+            to, f"{request_name(one)}: {one['state'].lower()} {since} ago, for {one['issuer']}", style="red"
+        )
         indented(to, one["message"] or "nothing is said")
 
 
@@ -157,7 +159,3 @@ def _canaries(found: Sequence[Json] | None, to: Console, now: datetime) -> None:
             + Text(f", {age(time_of(one['time']), now)} ago"),
         )
         indented(to, one["message"])
-
-
-def _name(one: Json) -> str:
-    return f"{one['namespace']}/{one['name']}" if one["namespace"] else f"csr/{one['name']}"
