@@ -46,7 +46,7 @@ def read_trusted(pem: bytes) -> Trusted:
                     f"more than {_MAX_PROBLEMS} of it can't be read: {some(problems)}"
                 ) from error
     if not found:
-        raise InvalidCertificate(some(problems) or "no certificate is in the PEM text")
+        raise InvalidCertificate(some(problems))
     return Trusted(b"".join(found), tuple(problems))
 
 

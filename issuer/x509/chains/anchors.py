@@ -14,7 +14,6 @@ from typing import Final
 from issuer.x509.certificates import MAX_BUNDLE_BYTES, MAX_CERTIFICATES, Certificate
 from issuer.x509.chains.bundle import certificate_blocks, certificate_der
 from issuer.x509.describe import fingerprint, subject_text
-from issuer.x509.errors import InvalidCertificate
 
 _SHOWN: Final = 4
 
@@ -34,8 +33,6 @@ class Anchors:
     def from_pem(cls, pem: bytes) -> Anchors:
         """Anchors of every certificate in `pem`, none of which is parsed. Raises InvalidCertificate."""
         blocks = certificate_blocks(pem, MAX_BUNDLE_BYTES, MAX_CERTIFICATES)
-        if not blocks:
-            raise InvalidCertificate("no certificate is in the PEM text")
         return cls(frozenset(hashlib.sha256(certificate_der(block)).hexdigest() for block in blocks))
 
     def hold(self, cas: Iterable[Certificate]) -> bool:

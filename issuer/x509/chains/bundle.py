@@ -62,7 +62,7 @@ def read_bundle(pem: str | bytes, *, needed: int = 0) -> Bundle:
                 raise InvalidCertificate(problem) from error
             problems.append(problem)
     if not found:
-        raise InvalidCertificate(some(problems) or "no certificate is in the PEM text")
+        raise InvalidCertificate(some(problems))
     return Bundle(tuple(found), tuple(problems))
 
 
@@ -72,13 +72,10 @@ def read_leaf(pem: str | bytes) -> Certificate:
     Raises InvalidCertificate.
     """
     blocks = certificate_blocks(pem, MAX_BUNDLE_BYTES, MAX_CERTIFICATES)
-    if not blocks:
-        raise InvalidCertificate("no certificate is in the PEM text")
-    first = blocks[0]
     try:
-        return decode_leaf(certificate_der(first))
+        return decode_leaf(certificate_der(blocks[0]))
     except InvalidCertificate as error:
-        raise InvalidCertificate(f"{which(first, 1)}: {error}") from error
+        raise InvalidCertificate(f"{which(blocks[0], 1)}: {error}") from error
 
 
 def read_delivered(pem: str | bytes) -> Bundle:
@@ -88,7 +85,17 @@ def read_delivered(pem: str | bytes) -> Bundle:
 
 
 def certificate_blocks(pem: str | bytes, size: int, limit: int) -> tuple[Block, ...]:
-    """The PEM blocks of a text of at most `size` bytes. Raises InvalidCertificate for more than `limit`."""
+    """Return the PEM blocks of a text of at most `size` bytes, at least one.
+
+    Raises InvalidCertificate for none, and for more than `limit`.
+    """
+    blocks = _blocks(pem, size, limit)
+    if not blocks:
+        raise InvalidCertificate("no certificate is in the PEM text")
+    return blocks
+
+
+def _blocks(pem: str | bytes, size: int, limit: int) -> tuple[Block, ...]:
     data = pem.encode("utf-8", "replace") if isinstance(pem, str) else pem
     if len(data) > size:
         raise InvalidCertificate(f"the certificates are larger than {size} bytes")
