@@ -14,9 +14,8 @@ from typing import Final
 from issuer.step.client import StepClient
 from issuer.transport.errors import UnexpectedAnswer
 from issuer.x509.certificates import Certificate
-from issuer.x509.chains.bundle import read_bundle
+from issuer.x509.chains.anchors import fingerprints
 from issuer.x509.describe import fingerprint
-from issuer.x509.errors import InvalidCertificate
 
 PAUSE_SECONDS: Final = 1.0
 """The least time between two readings for answers with unknown CAs; calls in between share one."""
@@ -54,7 +53,7 @@ class StepAuthorities:
                 status=error.status,
             ) from error
         chain = "".join((*intermediates, *roots))
-        self._roots, self._known, self._read_at = roots, _fingerprints(chain), began
+        self._roots, self._known, self._read_at = roots, fingerprints(chain), began
         return chain
 
     async def prepare(self) -> None:
@@ -82,10 +81,3 @@ class StepAuthorities:
 
     def _knows(self, cas: Sequence[Certificate]) -> bool:
         return all(fingerprint(ca) in self._known for ca in cas)
-
-
-def _fingerprints(pem: str) -> frozenset[str]:
-    try:
-        return frozenset(map(fingerprint, read_bundle(pem).certificates))
-    except InvalidCertificate:
-        return frozenset()  # verification reports it

@@ -17,6 +17,7 @@ from typing import Final
 from issuer.vault.errors import ServerError, UnexpectedAnswer, VaultBadRequest, VaultForbidden, VaultNotFound
 from issuer.vault.pki import Pki
 from issuer.x509.certificates import Certificate
+from issuer.x509.chains.anchors import fingerprints
 from issuer.x509.chains.bundle import read_bundle
 from issuer.x509.describe import fingerprint, serial_hex
 from issuer.x509.errors import InvalidCertificate
@@ -59,7 +60,7 @@ class MountIssuers:
         chain = await self._pki.ca_chain(self.issuer_ref)
         listed, unlisted = await self._list()
         if began >= self._read_at:  # else a later reading was faster
-            self._read_at, self._served = began, _fingerprints(chain)
+            self._read_at, self._served = began, fingerprints(chain)
             self._listed, self._unlisted = listed, unlisted
             # One that could not be read is tried again: a proxy may let it through by now.
             self._found = {one: what for one, what in self._found.items() if what and one in listed}
@@ -134,10 +135,3 @@ class MountIssuers:
             wanted = serial in serials if serial else unnamed <= MAX_READ
             if wanted and issuer not in self._found:
                 yield issuer
-
-
-def _fingerprints(pem: str) -> frozenset[str]:
-    try:
-        return frozenset(map(fingerprint, read_bundle(pem).certificates))
-    except InvalidCertificate:
-        return frozenset()  # verification reports it

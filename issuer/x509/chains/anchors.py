@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from issuer.x509.certificates import MAX_BUNDLE_BYTES, MAX_CERTIFICATES, Certificate
-from issuer.x509.chains.bundle import certificate_blocks, certificate_der
+from issuer.x509.chains.bundle import certificate_blocks, certificate_der, read_bundle
 from issuer.x509.describe import fingerprint, subject_text
+from issuer.x509.errors import InvalidCertificate
 
 _SHOWN: Final = 4
 
@@ -38,6 +39,14 @@ class Anchors:
     def hold(self, cas: Iterable[Certificate]) -> bool:
         """Return True if one of these CAs is an anchor."""
         return any(fingerprint(ca) in self.fingerprints for ca in cas)
+
+
+def fingerprints(pem: str) -> frozenset[str]:
+    """Return the SHA-256 fingerprints of the certificates in `pem`; empty if it can't be read."""
+    try:
+        return frozenset(map(fingerprint, read_bundle(pem).certificates))
+    except InvalidCertificate:
+        return frozenset()
 
 
 def shown_cas(cas: Iterable[Certificate]) -> str:
