@@ -30,6 +30,14 @@ UNDECODABLE: Final = LIBRARY_ERRORS
 """Errors of `cryptography` over what others made: at loading, or later, when a part is looked at."""
 
 
+def is_ca(certificate: x509.Certificate) -> bool:
+    """Return True if basicConstraints say that it is a CA's. Raises what UNDECODABLE names."""
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+
+
 def spki_sha256(certificate: x509.Certificate | x509.CertificateSigningRequest) -> str:
     """Return the SHA-256 of a public key (SubjectPublicKeyInfo, DER) in hex."""
     spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from issuer.pki.authorities.certificates import UNDECODABLE
+from issuer.pki.authorities.certificates import UNDECODABLE, is_ca
 from issuer.pki.file.authority import Authority
 from issuer.text import rfc3339
 from issuer.x509.certificates import unread_part
@@ -47,7 +47,7 @@ def _own_problems(certificate: x509.Certificate, now: datetime) -> Iterator[str]
         yield f"{name} expired at {rfc3339(certificate.not_valid_after_utc)}"
     if now < certificate.not_valid_before_utc:
         yield f"{name} is not valid before {rfc3339(certificate.not_valid_before_utc)}; check the clocks"
-    if not _is_ca(certificate):
+    if not is_ca(certificate):
         yield f"{name} is no CA (basic constraints)"
 
 
@@ -101,13 +101,6 @@ def is_signed_by(certificate: x509.Certificate, signer: x509.Certificate) -> boo
     except (*UNDECODABLE, TypeError, InvalidSignature):
         return False
     return True
-
-
-def _is_ca(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False
 
 
 def _listed(values: Sequence[str]) -> str:

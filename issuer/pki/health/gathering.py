@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from cryptography import x509
 
-from issuer.pki.authorities.certificates import UNDECODABLE
+from issuer.pki.authorities.certificates import UNDECODABLE, is_ca
 from issuer.pki.errors import PkiError
 from issuer.pki.health.facts import AccessFacts, AuthRoleFacts, IssuerFacts, MountFacts
 from issuer.pki.resources.auth import ROLE_FOLDER
@@ -171,15 +171,8 @@ async def _leaves(
             if read.data is not None:
                 try:
                     certificate = x509.load_pem_x509_certificate(str(read.data["certificate"]).encode())
-                    if not _is_ca(certificate):
+                    if not is_ca(certificate):
                         found.append(certificate)
                 except UNDECODABLE:
                     continue  # no CA of Vault's made it
     return tuple(found[:most])
-
-
-def _is_ca(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False
