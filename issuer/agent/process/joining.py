@@ -21,11 +21,10 @@ from issuer.agent.login.methods import secret_id_file, unwrapping_of
 from issuer.agent.login.ticket import ServerTrust, Ticket, common_name
 from issuer.agent.login.wrapped import WrappedSecretId
 from issuer.agent.process.agent import connection_of
+from issuer.agent.renewal.signing import server_time
 from issuer.vault.connection import Connection
 from issuer.vault.errors import VaultError
 from issuer.vault.transport import VaultClient
-
-_HEALTH = "/v1/sys/health?standbyok=true&perfstandbyok=true&sealedcode=200&uninitcode=200"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +124,10 @@ def _need_own(file: AgentFile, ticket: Ticket) -> AppRoleLogin:
 
 
 async def _server_time(client: VaultClient, local: Callable[[], datetime]) -> datetime:
-    adapter = client.adapter()
     try:
-        await adapter.get(_HEALTH)
+        return await server_time(client) or local()
     except VaultError:
         return local()
-    return adapter.answered_at or local()
 
 
 async def _ca(ticket: Ticket) -> bytes | None:
