@@ -186,11 +186,11 @@ async def _issuer_trouble(client: KubeClient, kind: IssuerKind, key: IssuerKey) 
 
 def _not_ready(obj: dict[str, Any]) -> str | None:
     """Return what the Ready condition of an issuer or a pod says, None where it is True."""
-    from issuer.requests.conditions import ready_of
+    from issuer.requests.conditions import NOT_LOOKED_AT, ready_of
 
     condition = ready_of(obj)
     if not condition:
-        return "no controller has looked at it yet"
+        return NOT_LOOKED_AT
     if condition.get("status") == "True":
         return None
     return f"{condition.get('reason')}: {condition.get('message')}"

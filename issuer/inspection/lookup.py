@@ -12,13 +12,10 @@ from issuer.kube.wire import Object
 from issuer.manifests.errors import BadInput
 from issuer.manifests.text import shown
 from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.finalizer import CERTIFICATE_ANNOTATION, REVISION_ANNOTATION
 from issuer.requests.kinds import KINDS
 from issuer.requests.request import Request
 from issuer.requests.resources import CERTIFICATE_REQUESTS
-
-CERTIFICATE_NAME: Final = "cert-manager.io/certificate-name"
-REVISION: Final = "cert-manager.io/certificate-revision"
-"""Annotations that cert-manager puts on the requests of a Certificate (pkg/apis/certmanager/v1/types.go)."""
 
 REQUESTS: Final[dict[str, type[Request]]] = {kind.kind: kind for kind in KINDS}
 """Kinds of requests, by name."""
@@ -72,9 +69,9 @@ def _is_of(request: Object, name: str, uid: object) -> bool:
 def certificate_of(request: Object) -> str:
     """Return the name of the Certificate that a request is for, or ""."""
     annotations = request["metadata"].get("annotations") or {}
-    return str(annotations.get(CERTIFICATE_NAME) or "")
+    return str(annotations.get(CERTIFICATE_ANNOTATION) or "")
 
 
 def _revision(request: Object) -> int:
-    text = str((request["metadata"].get("annotations") or {}).get(REVISION) or "")
+    text = str((request["metadata"].get("annotations") or {}).get(REVISION_ANNOTATION) or "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else 0

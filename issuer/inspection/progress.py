@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from issuer.requests.conditions import find, is_true, ready_of
+from issuer.requests.conditions import NOT_LOOKED_AT, find, is_true, ready_of
 from issuer.requests.request import Request
 from issuer.text import parse_rfc3339, rfc3339
 
@@ -63,7 +63,7 @@ def ready_json(obj: Mapping[str, Any]) -> dict[str, Any]:
     """Return an issuer's or policy's Ready condition; `ready` is None if it isn't of this generation."""
     condition = ready_of(obj)
     if not condition:
-        return {"ready": None, "reason": "", "message": "no controller has looked at it yet"}
+        return {"ready": None, "reason": "", "message": NOT_LOOKED_AT}
     generation, seen = obj["metadata"].get("generation"), condition.get("observedGeneration")
     if isinstance(seen, int) and isinstance(generation, int) and seen < generation:
         return {

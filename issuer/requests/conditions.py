@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from issuer.kube.wire import Object
 from issuer.text import clip, rfc3339
 
 # Messages are read in tables and events; longer ones are cut, never refused.
 MESSAGE_LIMIT = 1024
+
+NOT_LOOKED_AT: Final = "no controller has looked at it yet"
+"""Words for an object without a Ready condition, or with one of an earlier generation."""
 
 
 def bounded(message: str, limit: int = MESSAGE_LIMIT) -> str:

@@ -15,6 +15,7 @@ SECRET_ANNOTATION: Final = f"{GROUP}/revocation-secret"
 
 CERTIFICATE_ANNOTATION: Final = "cert-manager.io/certificate-name"
 REVISION_ANNOTATION: Final = "cert-manager.io/certificate-revision"
+"""Annotations that cert-manager puts on the requests of a Certificate (pkg/apis/certmanager/v1/types.go)."""
 
 
 def annotation(obj: Object, name: str) -> str:

@@ -18,7 +18,7 @@ from issuer.migrate.plan import Plan, PlanStep
 from issuer.migrate.read.inventory import inner
 from issuer.migrate.steps.references import CLUSTER_ISSUER, ISSUER, ISSUER_GROUP
 from issuer.migrate.steps.references import ISSUER_KIND as KIND_ANNOTATION
-from issuer.requests.conditions import ready_of
+from issuer.requests.conditions import NOT_LOOKED_AT, ready_of
 from issuer.site import docs_page
 
 MANAGER: Final = "vault-issuer-migrate"
@@ -178,5 +178,5 @@ async def _why_not(client: KubeClient, issuer: _Issuer) -> str | None:
     generation = inner(found, "metadata").get("generation")
     ready = ready_of(found)
     if ready.get("observedGeneration") != generation:
-        return "no controller has looked at it yet"
+        return NOT_LOOKED_AT
     return None if ready.get("status") == "True" else f"{ready.get('reason')}: {ready.get('message')}"
