@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from issuer.cli.canary import read_roots
+from issuer.cli.controller import canaries
 from issuer.cli.controller.options import (
     LogFormat,
     LogLevel,
@@ -251,53 +252,14 @@ def controller(
             "--adopt-anyway", help="Adopt although step-issuer seems to run, or that can't be seen."
         ),
     ] = False,
-    canary: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Ask this issuer for a certificate again and again, end to end, and tell by metrics which "
-            "stage breaks. Repeatable.",
-            metavar="KIND/[NAMESPACE/]NAME",
-        ),
-    ] = None,
-    canary_dns_name: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="The name that canaries ask for; policy and Vault's role must allow it. With KIND/NAME= "
-            "before it, of that issuer's canary alone. Repeatable.",
-            metavar="[ISSUER=]NAME",
-        ),
-    ] = None,
-    canary_namespace: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Namespace of the canaries' requests. Default: the controller's own. A VaultIssuer is asked "
-            "in its own.",
-        ),
-    ] = None,
-    canary_period: Annotated[float, typer.Option(help="Seconds between two runs.", min=1, max=86400)] = 300.0,
-    canary_timeout: Annotated[
-        float, typer.Option(help="Seconds in which a canary's request must be answered.", min=1, max=3600)
-    ] = 30.0,
-    canary_duration: Annotated[
-        str, typer.Option(metavar="DURATION", help="The lifetime that canaries ask for.")
-    ] = "1h",
-    canary_endpoint: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="host:port that serves the Secret of the canary's Certificate by TLS: dialled in each run, "
-            "and verified to the same CA. With KIND/NAME= before it where there are several. Repeatable.",
-            metavar="[ISSUER=]HOST:PORT",
-        ),
-    ] = None,
-    canary_ca_file: Annotated[
-        Path | None,
-        typer.Option(
-            help="CAs (PEM) one of which must stand behind canaries' certificates. Default: the answer's CA.",
-            exists=True,
-            dir_okay=False,
-        ),
-    ] = None,
+    canary: canaries.Issuers = None,
+    canary_dns_name: canaries.DnsNames = None,
+    canary_namespace: canaries.Namespace = None,
+    canary_period: canaries.Period = 300.0,
+    canary_timeout: canaries.Timeout = 30.0,
+    canary_duration: canaries.Duration = "1h",
+    canary_endpoint: canaries.Endpoints = None,
+    canary_ca_file: canaries.CaFile = None,
     tracing_endpoint: Annotated[
         str,
         typer.Option(
@@ -352,7 +314,7 @@ def controller(
     own = namespace or own_namespace()
     try:
         loaded = load_backends(backends or (), adopt_step_issuer=adopt_step_issuer, logged=True)
-        canaries = CanaryOptions(
+        asked = CanaryOptions(
             issuers=canary or (),
             namespace=canary_namespace or own,
             dns_names=canary_dns_name or (),
@@ -385,7 +347,7 @@ def controller(
             ),
             watch=WatchOptions(certificate_signing_requests, watch_certificates),
             page=PageOptions(status_address, status_tls_cert, status_tls_key),
-            canaries=CanarySchedule(canaries.targets(), canary_period),
+            canaries=CanarySchedule(asked.targets(), canary_period),
             backends=loaded,
             backend_settings=BackendSettings(
                 cluster_resource_namespace=cluster_resource_namespace or own,
