@@ -134,8 +134,7 @@ def explain_requests(
     """
     if cluster and policies:
         raise typer.BadParameter("--policies and --cluster exclude each other")
-    if not cluster and (kubeconfig or context):
-        raise typer.BadParameter("--kubeconfig and --context belong to --cluster")
+    _check_cluster(cluster, kubeconfig, context)
     if yaml_only and output is not OutputFormat.TABLE:
         raise typer.BadParameter("--yaml-only and --output exclude each other")
     # Imported here so that --help and completion stay quick.
@@ -232,8 +231,7 @@ def lint_policies(
     """
     if bool(paths) == cluster:
         raise typer.BadParameter("give files and folders, or --cluster")
-    if not cluster and (kubeconfig or context):
-        raise typer.BadParameter("--kubeconfig and --context belong to --cluster")
+    _check_cluster(cluster, kubeconfig, context)
     from issuer.explain.lint import lint as lint_paths
     from issuer.explain.lint_cluster import lint_cluster
     from issuer.manifests.backends import named_backends
@@ -259,6 +257,12 @@ def lint_policies(
             )
         typer.echo(f"{report.policies} policies: {report.errors} errors, {report.warnings} warnings")
     raise typer.Exit(1 if report.errors or (strict and report.warnings) else 0)
+
+
+def _check_cluster(cluster: bool, kubeconfig: str | None, context: str | None) -> None:
+    """Raise BadParameter for options of a cluster where none is asked."""
+    if not cluster and (kubeconfig or context):
+        raise typer.BadParameter("--kubeconfig and --context belong to --cluster")
 
 
 def _explain_offline(

@@ -95,7 +95,11 @@ def _check_place(path: Path, *, force: bool) -> None:
     if not path.parent.is_dir():
         raise BadInput(f"{path} can't be written: {path.parent} is not a folder")
     if not force and path.exists():
-        raise BadInput(f"{path} is there already; give another name, or --force to overwrite it")
+        raise BadInput(_is_there(path))
+
+
+def _is_there(path: Path) -> str:
+    return f"{path} is there already; give another name, or --force to overwrite it"
 
 
 def _deliver(found: PkiExport, out: Path | None, foundation: Path | None, *, force: bool) -> None:
@@ -121,7 +125,7 @@ def _write(path: Path, text: str, *, force: bool) -> None:
         else:
             path.hardlink_to(part)
     except FileExistsError as error:
-        raise BadInput(f"{path} is there already; give another name, or --force to overwrite it") from error
+        raise BadInput(_is_there(path)) from error
     except OSError as error:
         raise BadInput(f"{path} can't be written: {error.strerror}") from error
     finally:

@@ -49,10 +49,14 @@ def _key(path: str) -> PgpKey:
         raise BadInput(f"{source} is no PGP key; make it by: gpg --export --armor NAME > {path}")
     tag = packets[0] & 0x3F if packets[0] & _NEW_FORMAT else packets[0] >> 2 & 0x0F
     if tag == _SECRET_KEY:
-        raise BadInput(f"{source} is a secret PGP key, which stays with its holder; give the public one")
+        raise _is_secret(source)
     if tag != _PUBLIC_KEY:
         raise BadInput(f"{source} begins with no PGP public key; make it by: gpg --export NAME > {path}")
     return PgpKey(re.sub(r"[^A-Za-z0-9_-]+", "_", Path(path).stem).strip("_") or "holder", packets)
+
+
+def _is_secret(source: str) -> BadInput:
+    return BadInput(f"{source} is a secret PGP key, which stays with its holder; give the public one")
 
 
 def _packets(source: str, content: bytes) -> bytes:
@@ -60,7 +64,7 @@ def _packets(source: str, content: bytes) -> bytes:
     if armor is None:
         return content
     if armor[1] == b"PRIVATE KEY BLOCK":
-        raise BadInput(f"{source} is a secret PGP key, which stays with its holder; give the public one")
+        raise _is_secret(source)
     # Headers end with an empty line; the last line that begins with = is a checksum.
     body = (b"\n" + armor[2].replace(b"\r", b"")).partition(b"\n\n")[2]
     lines = [line for line in body.split(b"\n") if not line.startswith(b"=")]
