@@ -5,12 +5,12 @@ approver-policy takes them without a word, and so does the API server: they are 
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from issuer.policy.shown import shown
+from issuer.x509 import names
 from issuer.x509.syntax.hosts import host_problem
 
 _ADDRESS: Final = re.compile(r"[0-9a-f.:*]+")
@@ -41,11 +41,13 @@ def _address(pattern: str) -> str | None:
     if _ADDRESS.fullmatch(pattern.lower()) is None:
         return "it is no IP address"
     if "*" in pattern:
+        if ":" in pattern and "." in pattern:
+            return "an IPv4 address inside IPv6 is compared as the IPv4 address, such as 10.1.2.*"
         return None if pattern == pattern.lower() else "addresses are compared in lower case"
-    try:
-        usual = str(ipaddress.ip_address(pattern))
-    except ValueError:
+    found = names.address(pattern)
+    if found is None:
         return "it is no IP address"
+    usual = found.text()
     return None if pattern == usual else f"addresses are compared in their usual form, {usual}"
 
 

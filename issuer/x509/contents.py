@@ -8,7 +8,6 @@ sections 4.1.2.4, 4.2.1.6 and appendix A; X.690.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -30,7 +29,6 @@ from issuer.x509.syntax.uris import uri_problem
 COMMON_NAME: Final = "2.5.4.3"
 EMAIL_ADDRESS: Final = "1.2.840.113549.1.9.1"
 
-_MAPPED: Final = bytes(10) + b"\xff\xff"
 _PRINTABLE: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 '()+,-./:=?*&"
 _NUMERIC: Final = b"0123456789 "
 
@@ -114,12 +112,8 @@ def named_by_common_name(contents: Contents) -> Contents:
 
 def alternative_name(text: str) -> tuple[RequestPart, Value] | None:
     """Return the alternative name that a text alone stands for to every CA, None where they may differ."""
-    try:
-        address = str(ipaddress.ip_address(text)) if "%" not in text else ""
-    except ValueError:
-        address = ""
-    if address:
-        return RequestPart.IP, Value(address, address)
+    if (address := names.address(text)) is not None:
+        return RequestPart.IP, _same(address)
     if "://" in text:
         part, problem, name = RequestPart.URI, uri_problem(text), names.uri(text)
     elif ":" in text:
@@ -265,8 +259,11 @@ def _ip(item: Item) -> Value:
     if len(packed) not in {4, 16}:
         raise ValueError(f"has {len(packed)} octets; an address has 4 or 16")
     # An IPv4 address inside IPv6 is signed as the IPv4 address: Go's x509 writes it so.
-    short = packed[12:] if len(packed) == 16 and packed.startswith(_MAPPED) else packed
-    text = str(ipaddress.ip_address(short))
+    return _same(names.ip(packed))
+
+
+def _same(address: names.Name) -> Value:
+    text = address.text() or ""
     return Value(text, text)
 
 

@@ -62,7 +62,8 @@ class Name(NamedTuple):
         return f"{self.kind.value} {self.oid + ' ' if self.oid else ''}{shown}"
 
     def text(self) -> str | None:
-        """The name as people write it, or None if it has no such form."""
+        """The name as people write it, or None if it has no such form. No IP address is a mapped one, which
+        each version of Python writes otherwise."""
         if isinstance(self.value, str):
             return self.value
         return str(ipaddress.ip_address(self.value)) if self.kind is NameKind.IP else None
@@ -83,6 +84,14 @@ def ip(packed: bytes) -> Name:
     """An address of 4 or 16 octets. Raises ValueError for other lengths."""
     short = packed[12:] if len(packed) == 16 and packed.startswith(_MAPPED) else packed
     return Name(NameKind.IP, ipaddress.ip_address(short).packed)
+
+
+def address(text: str) -> Name | None:
+    """Return the IP address that a text is, an IPv4-mapped one as IPv4; None if it is none, or has a zone."""
+    try:
+        return None if "%" in text else ip(ipaddress.ip_address(text).packed)
+    except ValueError:
+        return None
 
 
 def email(text: str) -> Name:
@@ -142,10 +151,8 @@ def quiet_subject(certificate: x509.Certificate | x509.CertificateSigningRequest
 def _reading(name: Name) -> Name:
     """Return the alternative name that a CA makes of a common name."""
     text = str(name.value)
-    try:
-        return ip(ipaddress.ip_address(text).packed)
-    except ValueError:
-        pass
+    if (found := address(text)) is not None:
+        return found
     if "://" in text:
         return uri(text)
     return email(text) if "@" in text else dns(text)

@@ -98,6 +98,9 @@ def test_what_is_probably_not_meant_is_a_warning(
     [
         ("ipAddresses", "10.0.0.0/8", "ranges"),
         ("ipAddresses", "2001:0db8::1", "2001:db8::1"),
+        ("ipAddresses", "::ffff:10.0.0.1", "10.0.0.1"),
+        ("ipAddresses", "::ffff:a00:1", "10.0.0.1"),
+        ("ipAddresses", "::ffff:10.0.0.*", "10.1.2.*"),
         ("ipAddresses", "FD00:*", "lower case"),
         ("ipAddresses", "web.lab.example", "no IP address"),
         ("ipAddresses", "10.0.0.300", "no IP address"),

@@ -301,6 +301,14 @@ def test_a_common_name_alone_is_judged_as_the_name_that_the_ca_makes_of_it(name:
     assert fields(allowed, replace(alone, names_common_name=True)) == [field]
 
 
+@pytest.mark.parametrize("name", ["::ffff:10.0.0.1", "::FFFF:a00:1", "0:0:0:0:0:ffff:10.0.0.1"])
+def test_a_mapped_address_as_common_name_alone_is_judged_as_ipv4(name: str) -> None:
+    """It is signed as one, and each version of Python writes a mapped one otherwise."""
+    alone = replace(facts(csr(name=subject(attribute(CN, utf8(name))))), names_common_name=True)
+    for values, denied in ((["10.0.0.1"], []), (["*:*"], ["spec.allowed.ipAddresses.values"])):
+        assert fields({"commonName": {"value": "*"}, "ipAddresses": {"values": values}}, alone) == denied
+
+
 @pytest.mark.parametrize(
     ("extensions", "name"),
     [((sans(dns("web.lab.test")),), "www.bank.test"), ((), "web.lab.test"), ((), "Lab Shop CA")],

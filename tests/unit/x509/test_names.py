@@ -119,6 +119,8 @@ def test_a_common_name_and_the_same_alternative_name_cover_each_other() -> None:
     assert not unasked(frozenset({common_name("A.example")}), frozenset({dns("a.example")}))
     assert not unasked(frozenset({common_name("10.0.0.1")}), frozenset({ip(b"\x0a\0\0\1")}))
     assert not unasked(frozenset({ip(b"\x0a\0\0\1")}), frozenset({common_name("10.0.0.1")}))
+    assert not unasked(frozenset({ip(b"\x0a\0\0\1")}), frozenset({common_name("::ffff:10.0.0.1")}))
+    assert unasked(frozenset({ip(b"\xfe\x80" + bytes(13) + b"\1")}), frozenset({common_name("fe80::1%eth0")}))
     assert not unasked(frozenset({common_name("a@b.c")}), frozenset({email("a@B.c")}))
     assert not unasked(frozenset({common_name("spiffe://t/P")}), frozenset({uri("spiffe://t/P")}))
     assert unasked(frozenset({common_name("b.example")}), frozenset({dns("a.example")}))
