@@ -20,7 +20,7 @@ from testbed.cluster import SYSTEM_NAMESPACE
 from testbed.kube import condition, load
 from testbed.node.released import ADDRESS
 from tests.e2e.cluster import Cluster
-from tests.integration.support.canaries import wait_until
+from tests.integration.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -19,8 +18,8 @@ from tests.e2e import pods
 from tests.e2e.arrivals import API, Arrivals
 from tests.e2e.cluster import ISSUER, NAMESPACE, Cluster, names_of, tag
 from tests.e2e.measuring import Usage, first_certificate, usage
-from tests.integration.support.canaries import wait_until
 from tests.integration.support.renewal import renew
+from tests.integration.support.waiting import wait_until
 
 WEB = "web"
 HOST = f"{WEB}.{NAMESPACE}.svc"
@@ -85,7 +84,7 @@ def test_no_request_is_lost_when_the_leader_is_killed(release: Cluster, measured
     with Arrivals(release, every=SELDOM) as arrivals:
         arrivals.wait(4)
         subprocess.run([*release.settings.kill, container], check=True)
-        _until(lambda: release.holder() not in ("", holder), "another process leads")
+        wait_until(lambda: release.holder() not in ("", holder), "another process leads")
         arrivals.wait(8)
     measured["leader_killed_longest_s"] = arrivals.finish()
     assert sum(_restarts(one) for one in _all_ready(release, 2)) == 1
@@ -99,7 +98,7 @@ def test_no_request_is_lost_when_the_leader_is_deleted(release: Cluster, measure
         release.kubectl(
             "delete", "pod", leader, f"--namespace={SYSTEM_NAMESPACE}", "--grace-period=0", "--force"
         )
-        _until(lambda: release.leader() not in ("", leader), "another replica leads")
+        wait_until(lambda: release.leader() not in ("", leader), "another replica leads")
         arrivals.wait(8)
     measured["leader_deleted_longest_s"] = arrivals.finish()
     _all_ready(release, 2)
@@ -132,11 +131,11 @@ def test_requests_are_signed_while_kubelet_is_stopped_and_pods_go_on(
         arrivals.wait(4)
         subprocess.run(kubelet.stop, check=True)
         try:
-            _until(lambda: _node_is(release, "Unknown"), "the node is not Ready")
+            wait_until(lambda: _node_is(release, "Unknown"), "the node is not Ready")
             arrivals.wait(20)
         finally:
             subprocess.run(kubelet.start, check=True)
-        _until(lambda: _node_is(release, "True"), "the node is Ready again")
+        wait_until(lambda: _node_is(release, "True"), "the node is Ready again")
         arrivals.wait(4)
     measured["kubelet_stopped_longest_s"] = arrivals.finish()
     after = {one["metadata"]["uid"]: _restarts(one) for one in _all_ready(release, 3)}
@@ -149,7 +148,7 @@ def test_start_and_idle_replicas_cost_what_is_told(release: Cluster, measured: d
     measured["ready_s"], measured["first_certificate_s"] = first_certificate(release)
     release.release()
     _all_ready(release, 2)
-    _until(lambda: release.leader() != "", "a replica leads")
+    wait_until(lambda: release.leader() != "", "a replica leads")
     idle = usage(release, IDLE_SECONDS)
     leader = release.leader()
     standby = next(name for name in idle if name != leader)
@@ -202,7 +201,7 @@ def _all_ready(release: Cluster, count: int) -> list[Object]:
             (condition(one, "Ready") or {}).get("status") == "True" for one in found
         )
 
-    _until(holds, f"{count} replicas are Ready")
+    wait_until(holds, f"{count} replicas are Ready")
     return release.replicas()
 
 
@@ -214,10 +213,3 @@ def _node_is(release: Cluster, ready: str) -> bool:
 
 def _restarts(pod: Object) -> int:
     return sum(int(one["restartCount"]) for one in pod["status"]["containerStatuses"])
-
-
-def _until(holds: Callable[[], bool], what: str, seconds: float = 120.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"waited {seconds:.0f} s until {what}"
-        time.sleep(0.5)

@@ -17,8 +17,8 @@ from testbed.kube import Kube, Object, load
 from tests.builders import csr_pem
 from tests.integration.support.canaries import rights
 from tests.integration.support.common import ADMISSION, CERT_MANAGER, REQUEST, request_object
-from tests.integration.support.revocation import wait_until
 from tests.integration.support.signing_requests import CERTIFICATES, CSR
+from tests.integration.support.waiting import wait_until
 
 REVOCATION = REPOSITORY / "config" / "rbac" / "optional" / "revocation.yaml"
 OURS = "vault-issuer.io"

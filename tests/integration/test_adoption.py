@@ -6,7 +6,7 @@ import base64
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,7 @@ from tests.integration.support.common import (
 )
 from tests.integration.support.signing_requests import ask_approved, wait_signed
 from tests.integration.support.step_issuer import API, GROUP, KIND, admission, their_objects
+from tests.integration.support.waiting import wait_until
 
 ADOPT = REPOSITORY / "config" / "adopt" / "rbac.yaml"
 FLAGS = ["--adopt-step-issuer", "--issuer-check-period=1"]
@@ -132,15 +133,8 @@ def test_a_certificate_that_names_step_issuers_kind_is_issued_as_it_stands(
 
 def wait_for_request(bed: Testbed, namespace: str) -> Object:
     """The one request of a namespace, as soon as there is one."""
-    [found] = wait_until(lambda: bed.kube.list(CERT_MANAGER, REQUEST, namespace))
+    [found] = wait_until(lambda: bed.kube.list(CERT_MANAGER, REQUEST, namespace), "a request")
     return dict(found)
-
-
-def wait_until(look: Callable[[], Any]) -> Any:
-    """What `look` returns, once that is true; the test's own limit ends it otherwise."""
-    while not (found := look()):
-        time.sleep(0.05)
-    return found
 
 
 def test_only_what_their_crd_has_is_written_and_only_once(adopted: Adopted, namespace: str) -> None:
@@ -297,7 +291,7 @@ def test_it_does_not_start_beside_a_step_issuer(adopted: Adopted) -> None:
     beside = ControllerProcess(bed, FLAGS)
     try:
         beside.start(wait=False)
-        wait_until(lambda: not beside.running)
+        wait_until(lambda: not beside.running, "it ends")
         assert beside.process.returncode == 2
         assert f"{SYSTEM_NAMESPACE}/step-issuer runs step-issuer" in beside.process.output()
     finally:
@@ -319,14 +313,15 @@ def test_what_was_adopted_is_moved_to_our_kinds_and_back(
     done = run(bed, "migrate", "--from-cluster", *arguments)
     assert "changed: Certificate" in done.stdout, done.stdout + done.stderr
     bed.kube.wait("vault-issuer.io/v1alpha1", KIND, "step-ca")
-    wait_until(lambda: issued_by(bed, namespace, "vault-issuer.io"))
+    wait_until(lambda: issued_by(bed, namespace, "vault-issuer.io"), "issued by ours")
     bed.kubectl("replace", "-f", f"{folder}/undo.yaml")
     again = wait_until(
         lambda: [
             one
             for one in bed.kube.list(CERT_MANAGER, REQUEST, namespace)
             if one["spec"]["issuerRef"]["group"] == GROUP and "Approved" not in str(one.get("status"))
-        ]
+        ],
+        "a request for step-issuer",
     )
     set_condition(bed, again[0]["metadata"]["name"], namespace, "Approved")
     wait_issued(bed, again[0]["metadata"]["name"], namespace)

@@ -34,7 +34,6 @@ from tests.integration.support.canaries import (
     probing,
     requests,
     rights,
-    wait_until,
 )
 from tests.integration.support.common import (
     CERT_MANAGER,
@@ -44,6 +43,7 @@ from tests.integration.support.common import (
     signed_csrs,
     wait_ready,
 )
+from tests.integration.support.waiting import wait_until
 
 ISSUER = "probed"  # of the Vault role, and of the namespace, too
 STAGES = ["api", "controller", "policy", "issuer", "chain", "endpoint"]

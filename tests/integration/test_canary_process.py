@@ -24,7 +24,6 @@ from tests.integration.support.canaries import (
     probing,
     requests,
     rights,
-    wait_until,
 )
 from tests.integration.support.common import (
     CERT_MANAGER,
@@ -34,6 +33,7 @@ from tests.integration.support.common import (
     namespaced_issuer_with_token,
 )
 from tests.integration.support.sharding import replica, take_rights_back
+from tests.integration.support.waiting import wait_until
 
 PATIENT = ("--canary-period=600", "--canary-timeout=600")
 

@@ -27,8 +27,9 @@ from testbed.labca import setup_pki
 from testbed.samples import API_VERSION, certificate, kubernetes_auth, policy, vault_spec
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_kubernetes_auth, setup_kubernetes_role
 from tests.chart.usual import DIGITS, GIVEN, USUAL
-from tests.integration.support.canaries import Probed, wait_until
+from tests.integration.support.canaries import Probed
 from tests.integration.support.common import CERT_MANAGER, REQUEST, request_object, wait_ready
+from tests.integration.support.waiting import wait_until
 
 NAMESPACE = "pki-system"
 VALUES = "values"

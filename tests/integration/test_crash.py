@@ -12,7 +12,6 @@ import pytest
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.vaultpki import PkiLayout, setup_token
-from tests.integration.support.canaries import wait_until
 from tests.integration.support.common import (
     at_once,
     cluster_issuer_with_token,
@@ -22,6 +21,7 @@ from tests.integration.support.common import (
     wait_ready,
 )
 from tests.integration.support.forwarding_vault import Answer, ForwardingVault
+from tests.integration.support.waiting import wait_until
 
 COUNT, MOST = 30, 5
 

@@ -24,7 +24,6 @@ from testbed.labca import setup_pki
 from testbed.samples import API_VERSION, EVERYBODY, lab_policy, use_binding
 from testbed.vaultpki import PkiLayout, setup_token
 from tests.builders import csr_pem
-from tests.integration.support.canaries import wait_until
 from tests.integration.support.common import (
     CERT_MANAGER,
     REQUEST,
@@ -43,6 +42,7 @@ from tests.integration.support.common import (
 )
 from tests.integration.support.forwarding_vault import Answer, DyingVault, ForwardingVault
 from tests.integration.support.sizes import sized
+from tests.integration.support.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("many_requests")
 CSR = csr_pem("fair.lab.example.test")

@@ -22,7 +22,7 @@ from testbed.kube import Object, load
 from testbed.stepca import PROVISIONER, StepCA
 from testbed.stepissuer import API_VERSION as STEP_API
 from testbed.vaultpki import reviewer_token
-from tests.integration.support.canaries import Probed, wait_until
+from tests.integration.support.canaries import Probed
 from tests.integration.support.common import (
     CERT_MANAGER,
     request_object,
@@ -32,6 +32,7 @@ from tests.integration.support.common import (
 )
 from tests.integration.support.gitops import FluxLayer, argo_sync, copied, overlay, up_to, with_this_vault
 from tests.integration.support.job_pods import JobPods, job_pods
+from tests.integration.support.waiting import wait_until
 
 CONFIG = REPOSITORY / "config"
 OURS = "vault-issuer.io/v1alpha1"

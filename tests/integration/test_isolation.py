@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from tests.integration.support.common import (
 )
 from tests.integration.support.recording_vault import OWN_TOKEN, Recorder, recording
 from tests.integration.support.scope import Scope, sweep
+from tests.integration.support.waiting import wait_until
 
 SHARED = "shared"
 ROBOT = "robot"
@@ -85,15 +86,6 @@ def bind(bed: Testbed, layout: PkiLayout, role: str, namespace: str) -> None:
 def robot(role: str) -> dict[str, Any]:
     """``spec.vault.auth`` with the ServiceAccount of that name."""
     return {"kubernetes": {"role": role, "serviceAccountRef": {"name": ROBOT}}}
-
-
-def until(holds: Callable[[], bool], what: str) -> None:
-    """Wait until something holds."""
-    for _ in range(150):
-        if holds():
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"it did not happen: {what}")
 
 
 def test_a_namespaced_issuer_does_not_use_a_secret_of_another_namespace(
@@ -298,7 +290,7 @@ def test_an_issuer_made_again_with_another_server_never_sends_it_the_old_credent
     scope.apply(token_auth(scope.ca_secret), **elsewhere(recorder))
     scope.wait_ready()
     scope.request("after")
-    until(lambda: recorder.signs > 0, "the new server is asked to sign")
+    wait_until(lambda: recorder.signs > 0, "the new server is asked to sign")
     assert recorder.tokens == {NEW_TOKEN}
     assert not recorder.was_sent(credential)
 
@@ -325,7 +317,7 @@ def test_a_login_token_stays_with_its_server_when_the_server_is_edited(
         scope.request(f"before-{number}")
     scope.apply(auth, **elsewhere(recorder))
     scope.request("meanwhile")
-    until(lambda: recorder.signs > 0, "the new server is asked to sign")
+    wait_until(lambda: recorder.signs > 0, "the new server is asked to sign")
     assert recorder.tokens == {OWN_TOKEN}, "only what it gave out itself"
     refused = len(refusals(scope, layout))
     scope.apply(auth)
@@ -350,6 +342,6 @@ def test_a_token_replaced_before_the_server_is_edited_is_never_sent_to_the_new_o
     scope.store(token=NEW_TOKEN)
     scope.apply(auth, **elsewhere(recorder))
     scope.request("after")
-    until(lambda: recorder.signs > 0, "the new server is asked to sign")
+    wait_until(lambda: recorder.signs > 0, "the new server is asked to sign")
     assert recorder.tokens == {NEW_TOKEN}
     assert not recorder.was_sent(old)

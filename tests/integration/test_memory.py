@@ -14,7 +14,6 @@ from testbed.controller import ControllerProcess
 from testbed.kube import Object
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_token
 from tests.builders import csr_pem
-from tests.integration.support.canaries import wait_until
 from tests.integration.support.common import (
     CERT_MANAGER,
     REQUEST,
@@ -34,6 +33,7 @@ from tests.integration.support.signing_requests import (
     wait_signed,
 )
 from tests.integration.support.sizes import sized
+from tests.integration.support.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("many_requests")
 COUNT, FAT = sized(80, 48), 250_000

@@ -10,7 +10,7 @@ import pytest
 from testbed.chart import render
 from testbed.cluster import REPOSITORY, Options, Testbed
 from testbed.kube import Object
-from tests.integration.support.revocation import wait_until
+from tests.integration.support.waiting import wait_until
 
 ROLES = REPOSITORY / "config" / "rbac" / "people"
 RBAC = "rbac.authorization.k8s.io"

@@ -13,7 +13,6 @@ from testbed.errors import HTTPError
 from testbed.kube import Object
 from testbed.samples import vault_cluster_issuer
 from testbed.vaultpki import PkiLayout, setup_token
-from tests.integration.support.canaries import wait_until
 from tests.integration.support.common import (
     at_once,
     cluster_issuer_with_token,
@@ -31,6 +30,7 @@ from tests.integration.support.common import (
     wait_ready,
 )
 from tests.integration.support.refusing import REFUSING, certificates_refused
+from tests.integration.support.waiting import wait_until
 
 ISSUER = "refused-writes"
 ETCD_TAKES = 1_572_864

@@ -51,9 +51,9 @@ from tests.integration.support.revocation import (
     vault_serial,
     wait_gone,
     wait_revoked,
-    wait_until,
 )
 from tests.integration.support.sizes import sized
+from tests.integration.support.waiting import wait_until
 
 FINALIZER = "vault-issuer.io/revocation"
 RIGHTS = REPOSITORY / "config" / "rbac" / "optional" / "revocation.yaml"

@@ -5,7 +5,6 @@ AWS is a stand-in's, as ``aws.py`` says; everything else is OpenBao's own.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,7 +13,6 @@ import pytest
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.kube import Object
-from testbed.processes import PATIENCE
 from testbed.samples import API_VERSION
 from testbed.vaultpki import PkiLayout
 from tests.integration.support.aws_services import AWSStandIn
@@ -22,6 +20,7 @@ from tests.integration.support.common import CERT_MANAGER, REQUEST, ready, signe
 from tests.integration.support.credential_rotations import ROTATIONS, Rotation
 from tests.integration.support.scope import Scope, sweep
 from tests.integration.support.sizes import sized
+from tests.integration.support.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("many_requests")
 REQUESTS = sized(200, 80)
@@ -59,12 +58,12 @@ def test_a_credential_that_is_replaced_mid_burst_fails_no_request(
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(scope.request, [f"r{number}" for number in range(REQUESTS)]))
     scope.apply(rotation.auth, **rotation.vault)
-    until(lambda: len(signed_csrs(bed)) - before >= SIGNED_FIRST, "the burst is under way")
+    wait_until(lambda: len(signed_csrs(bed)) - before >= SIGNED_FIRST, "the burst is under way")
     rotation.destroy()
     bed.kube.wait(API_VERSION, scope.kind, scope.name, namespace, until="Ready=False")
     assert len(signed_csrs(bed)) - before < REQUESTS
     rotation.renew()
-    until(
+    wait_until(
         lambda: all(map(answered, bed.kube.list(CERT_MANAGER, REQUEST, namespace))), "all are answered", 180
     )
     found = bed.kube.list(CERT_MANAGER, REQUEST, namespace)
@@ -82,12 +81,3 @@ def issued(request: Object) -> bool:
 def answered(request: Object) -> bool:
     """Whether it is issued, or failed for good."""
     return issued(request) or "failureTime" in (request.get("status") or {})
-
-
-def until(holds: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
-    """Wait until something holds."""
-    for _ in range(int(seconds * 5)):
-        if holds():
-            return
-        time.sleep(0.2)
-    raise AssertionError(f"it did not happen: {what}")

@@ -29,12 +29,12 @@ from tests.integration.support.sharding import (
     replicas,
     signing_issuer,
     take_rights_back,
-    until,
     value,
     wait_all_issued,
     wait_shared,
 )
 from tests.integration.support.sizes import FULL, sized
+from tests.integration.support.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("many_requests")
 ISSUER = "shared"
@@ -124,18 +124,18 @@ def test_replicas_come_and_go_under_load_and_each_request_is_signed_once(
     with replicas(bed, "moving", 2) as running:
         wait_ready(bed, issuer)
         with Load(bed, namespace, issuer) as load:
-            until(lambda: load.count >= 40, "there is load")
+            wait_until(lambda: load.count >= 40, "there is load")
             with replica(bed, "moving") as third, replica(bed, "moving") as fourth:
                 wait_shared([*running, third, fourth])
                 working = load.count
-                until(lambda: load.count >= working + 60, "there is load for four")
+                wait_until(lambda: load.count >= working + 60, "there is load for four")
                 assert min(issued(third), issued(fourth)) > 0
                 assert running[0].stop() == 0
                 wait_shared([running[1], third, fourth])
                 assert (third.stop(), fourth.stop()) == (0, 0)
                 wait_shared(running[1:])
                 working = load.count
-                until(lambda: load.count >= working + 20, "there is load for one")
+                wait_until(lambda: load.count >= working + 20, "there is load for one")
         wait_all_issued(bed, namespace, load.count)
     signed = Counter(signed_csrs(bed)) - before
     assert len(signed) == load.count
@@ -154,11 +154,11 @@ def test_a_killed_replica_costs_no_more_than_what_it_had_in_flight(
         wait_shared([first, second])
         wait_ready(bed, issuer)
         with Load(bed, namespace, issuer) as load:
-            until(lambda: load.count >= 40, "there is load")
+            wait_until(lambda: load.count >= 40, "there is load")
             first.kill()
             wait_shared([second])
             working = load.count
-            until(lambda: load.count >= working + 20, "there is load for one")
+            wait_until(lambda: load.count >= working + 20, "there is load for one")
         wait_all_issued(bed, namespace, load.count)
         assert value(second, 'vault_issuer_shard_handovers_total{how="taken_over"}') == SHARDS // 2
     signed = Counter(signed_csrs(bed)) - before
@@ -179,11 +179,11 @@ def test_a_frozen_replica_ends_when_it_thaws_and_costs_no_more_than_what_it_had_
         wait_shared([first, second])
         wait_ready(bed, issuer)
         with Load(bed, namespace, issuer) as load:
-            until(lambda: load.count >= 40, "there is load")
+            wait_until(lambda: load.count >= 40, "there is load")
             first.pause()
             wait_shared([second])
             first.resume()
-            until(lambda: not first.running, "it ends")
+            wait_until(lambda: not first.running, "it ends")
             assert first.process.returncode == 1
         wait_all_issued(bed, namespace, load.count)
     signed = Counter(signed_csrs(bed)) - before
@@ -223,7 +223,7 @@ def test_a_single_leader_and_replicas_that_share_never_work_at_once(
         wait_all_issued(bed, namespace, 1)
         began = time.monotonic()
         assert sharing.stop() == 0
-        until(lambda: main_lease(bed, "modes") == "ending", "it leads, and waits")
+        wait_until(lambda: main_lease(bed, "modes") == "ending", "it leads, and waits")
         with replica(bed, "modes") as again:
             create(bed, namespace, issuer, ["alone"])
             wait_all_issued(bed, namespace, 2)

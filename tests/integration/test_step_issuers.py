@@ -31,7 +31,7 @@ from tests.integration.support.common import (
     wait_answer,
     wait_issued,
 )
-from tests.integration.support.sharding import until, value
+from tests.integration.support.sharding import value
 from tests.integration.support.signing_requests import ask_approved, wait_signed
 from tests.integration.support.step_issuers import (
     CLUSTER,
@@ -46,6 +46,7 @@ from tests.integration.support.step_issuers import (
     step_issuers,
 )
 from tests.integration.support.step_tokens import decrypted_key
+from tests.integration.support.waiting import wait_until
 from tests.unit.step.fake import jwk
 
 
@@ -377,7 +378,7 @@ def test_a_revocation_reaches_the_ca_and_is_said_to_be_passive(issuers: Issuers,
     issuers.request("gone", namespace, "revokes", duration="1h")
     serial = leaf_of(wait_issued(bed, "gone", namespace)).serial_number
     bed.kube.delete(CERT_MANAGER, "CertificateRequest", "gone", namespace)
-    until(lambda: is_revoked(issuers.ca, serial), "it is on the CA's CRL")
+    wait_until(lambda: is_revoked(issuers.ca, serial), "it is on the CA's CRL")
     for one in rights:
         bed.kube.delete(
             one["apiVersion"], one["kind"], one["metadata"]["name"], one["metadata"].get("namespace")

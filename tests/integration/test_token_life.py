@@ -17,8 +17,8 @@ from testbed.controller import ControllerProcess
 from testbed.samples import API_VERSION
 from testbed.vaultpki import PkiLayout, setup_approle
 from tests.integration.support.common import at_once, ready, wait_answer, wait_issued
-from tests.integration.support.revocation import wait_until
 from tests.integration.support.scope import Scope, sweep
+from tests.integration.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module", autouse=True)

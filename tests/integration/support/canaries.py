@@ -6,8 +6,7 @@ import json
 import socket
 import ssl
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +19,9 @@ from issuer.controller.canary.request import LABEL
 from testbed.cluster import REPOSITORY, Testbed
 from testbed.controller import ControllerProcess
 from testbed.kube import Object, load
-from testbed.processes import PATIENCE
 from testbed.vaultpki import DOMAIN
 from tests.integration.support.common import CERT_MANAGER, REQUEST
+from tests.integration.support.waiting import wait_until
 
 RIGHTS = REPOSITORY / "config" / "canary" / "rights" / "rbac.yaml"
 NAME = f"canary.{DOMAIN}"
@@ -56,14 +55,6 @@ def requests(bed: Testbed, namespace: str, maker: str | None = None) -> list[str
         for one in bed.kube.list(CERT_MANAGER, REQUEST, namespace)
         if (label := (one["metadata"].get("labels") or {}).get(LABEL)) and maker in (None, label)
     ]
-
-
-def wait_until(holds: Callable[[], object], what: str | Callable[[], str], seconds: float = PATIENCE) -> None:
-    """Look again and again; ``what`` tells, or is asked in the end, why that was in vain."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, what if isinstance(what, str) else what()
-        time.sleep(0.1)
 
 
 @dataclass(frozen=True, slots=True)

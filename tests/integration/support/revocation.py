@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from typing import Any
 
 from cryptography import x509
@@ -26,6 +24,7 @@ from tests.integration.support.common import (
     wait_ready,
 )
 from tests.integration.support.scope import certificates_of
+from tests.integration.support.waiting import wait_until
 
 
 def issuer_object(bed: Testbed, name: str, policy: str, delay: str | None = None) -> Object:
@@ -81,14 +80,6 @@ def in_crl(bed: Testbed, found: x509.Certificate) -> bool:
     pem = bed.vault.read("pki_int/cert/crl")["certificate"]
     listed = x509.load_pem_x509_crl(pem.encode())
     return listed.get_revoked_certificate_by_serial_number(found.serial_number) is not None
-
-
-def wait_until(holds: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"it did not happen: {what}"
-        time.sleep(0.2)
 
 
 def wait_gone(bed: Testbed, name: str, namespace: str, seconds: float = PATIENCE) -> None:

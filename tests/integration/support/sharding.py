@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -24,6 +24,7 @@ from tests.integration.support.common import (
     ready,
     request_object,
 )
+from tests.integration.support.waiting import wait_until
 
 RIGHTS = REPOSITORY / "config" / "rbac" / "optional" / "sharding.yaml"
 SHARDS = 8
@@ -86,15 +87,7 @@ def wait_shared(running: Sequence[ControllerProcess], shards: int = SHARDS) -> N
     """Wait until each has its share of all shards."""
     least, more = divmod(shards, len(running))
     wanted = sorted([least + 1] * more + [least] * (len(running) - more))
-    until(lambda: sorted(map(owned, running)) == wanted, f"{wanted} shards")
-
-
-def until(holds: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"it did not happen: {what}"
-        time.sleep(0.1)
+    wait_until(lambda: sorted(map(owned, running)) == wanted, f"{wanted} shards")
 
 
 def create(
