@@ -36,7 +36,7 @@ from issuer.pki.plan.signers import authority_limits, signer_problems
 from issuer.pki.plan.step import PkiStep, StepAction
 from issuer.pki.resources.audit import AuditResource, stanza
 from issuer.pki.resources.issuers import IssuerResource
-from issuer.pki.resources.mounts import SECRETS, MountResource
+from issuer.pki.resources.mounts import SECRETS
 from issuer.pki.resources.resource import FieldChange, Order, VaultResource
 from issuer.pki.secret import HIDDEN
 from issuer.pki.server.reading import VaultReading
@@ -160,23 +160,13 @@ def _resource_steps(
     if isinstance(resource, AuditResource):
         yield _audit_step(given, resource, current, reading)
         return
+    obstacle = resource.obstacle(reading)
+    if obstacle:
+        problems.append(f"{resource.place} {resource.path} {obstacle}")
+        return
     changes = resource.changes(current)
     if given.resend and current is not None:
         changes += tuple(FieldChange(name, NOT_COMPARED, HIDDEN) for name in resource.not_comparable())
-    if isinstance(resource, MountResource) and current is None and resource.in_the_way(reading):
-        problems.append(
-            f"{resource.place} {resource.path} can't be made: Vault has a mount at "
-            f"{resource.in_the_way(reading)}, and takes none inside of another; take another path in the file"
-        )
-        return
-    if isinstance(resource, MountResource) and any(
-        one.name == "type" for one in changes if one.before is not None
-    ):
-        problems.append(
-            f"{resource.place} {resource.path} is of type {(current or {}).get('type')}; "
-            "take another path in the file"
-        )
-        return
     action = StepAction.NONE
     if current is None:
         action = StepAction.CREATE

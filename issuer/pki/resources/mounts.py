@@ -37,9 +37,17 @@ class MountResource(VaultResource):
     def reads(self) -> tuple[str, ...]:
         return (self.table,)
 
-    def in_the_way(self, reading: VaultReading) -> str:
-        """Return the path of a mount that lies around its own or inside of it, "" if none does."""
-        return mount_in_the_way(self.mount, [one.rstrip("/") for one in reading.data(self.table) or {}])
+    def obstacle(self, reading: VaultReading) -> str:
+        current = self.current(reading)
+        if current is not None:
+            kind = current["type"]
+            fits = kind in (None, self.wanted["type"])
+            return "" if fits else f"is of type {kind}; take another path in the file"
+        other = mount_in_the_way(self.mount, [one.rstrip("/") for one in reading.data(self.table) or {}])
+        if not other:
+            return ""
+        around = f"Vault has a mount at {other}, and takes none inside of another"
+        return f"can't be made: {around}; take another path in the file"
 
     def current(self, reading: VaultReading) -> Mapping[str, Any] | None:
         entry = (reading.data(self.table) or {}).get(f"{self.mount}/")

@@ -92,6 +92,10 @@ class VaultResource:
         """Return its fields as read, in the names of `wanted`; None if it doesn't exist."""
         return reading.data(self.path)
 
+    def obstacle(self, reading: VaultReading) -> str:
+        """Return what keeps it from being made or changed as wanted, and what to do; "" for nothing."""
+        return ""
+
     def changes(self, current: Mapping[str, Any] | None) -> tuple[FieldChange, ...]:
         """Return the fields that differ, in the order of the file; defaults that were changed come last."""
         read = current or {}
