@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -119,6 +120,9 @@ def canary(
     except ConfigError as error:
         typer.echo(f"Error: no cluster: {error.message}", err=True)
         raise typer.Exit(BAD_INPUT) from error
+    except BadInput as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(BAD_INPUT) from error
     except KeyboardInterrupt as error:
         typer.echo("Interrupted.", err=True)
         raise typer.Exit(INTERRUPTED) from error
@@ -138,10 +142,14 @@ async def _run(
     from issuer.cluster import connect
     from issuer.controller.canary.probe import Probe, ProbeObserver
     from issuer.controller.canary.request import CLI
+    from issuer.kube.errors import KubeError
+    from issuer.manifests.cluster import check_namespace
 
     report = _Report(output)
     client = await connect(kubeconfig, context)
     try:
+        with suppress(KubeError):  # which the first stage tells
+            await check_namespace(client, target.namespace)
         probe = Probe(client, target, CLI, ProbeObserver(report.step, report.waits))
         run = await probe.run()
     finally:

@@ -135,7 +135,7 @@ async def _renew(names: list[str], namespace: str | None, cluster: ClusterChoice
     """Ask for Certificates by name, and return how many could not be asked for. Raises BadInput."""
     from issuer.cluster import find_namespace
     from issuer.kube.errors import ConfigError
-    from issuer.manifests.cluster import open_client
+    from issuer.manifests.cluster import asking_cluster, check_namespace, open_client
     from issuer.manifests.errors import BadInput
 
     try:
@@ -143,6 +143,8 @@ async def _renew(names: list[str], namespace: str | None, cluster: ClusterChoice
     except ConfigError as error:
         raise BadInput(f"no cluster: {error.message}") from error
     async with open_client(cluster.kubeconfig, cluster.context) as client:
+        with asking_cluster():
+            await check_namespace(client, where)
         return await _ask(client, [CertificateName(where, name) for name in dict.fromkeys(names)])
 
 
@@ -154,7 +156,7 @@ async def _renew_all(
     from issuer.inspection.kinds import explained_kinds
     from issuer.inspection.target import chosen_target
     from issuer.manifests.backends import kinds_in_reach, named_backends
-    from issuer.manifests.cluster import asking_cluster, open_client
+    from issuer.manifests.cluster import asking_cluster, check_namespace, open_client
 
     kinds = kinds_in_reach(named_backends(cluster.backends))
     targets = [one for one in explained_kinds(kinds) if one.kind in kinds]
@@ -163,6 +165,7 @@ async def _renew_all(
     choice = ByIssuer(key, key.namespace or namespace, before)
     async with open_client(cluster.kubeconfig, cluster.context) as client:
         with asking_cluster():
+            await check_namespace(client, choice.namespace)
             await _check_is_there(client, key, kinds)
             names = [one async for one in certificates_of(client, choice, kinds)]
         if done:

@@ -67,10 +67,11 @@ async def _run(
 ) -> tuple[list[FinalizedRequest], dict[FinalizedRequest, str]]:
     # Imported here so that --help and completion stay quick.
     from issuer.controller.revocation.release import RIGHTS, find, release
-    from issuer.manifests.cluster import asking_cluster, open_client
+    from issuer.manifests.cluster import asking_cluster, check_namespace, open_client
 
     async with open_client(kubeconfig, context) as client:
         with asking_cluster(RIGHTS):
+            await check_namespace(client, namespace)
             found = await find(client, namespace)
         failed: dict[FinalizedRequest, str] = {}
         for one in found if yes else ():

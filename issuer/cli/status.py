@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from issuer.cli.options import Backends, ClusterChoice, Context, Format, Kubeconfig, OutputFormat
 from issuer.cli.output import print_data, report_bad_input
+
+if TYPE_CHECKING:
+    from issuer.inspection.reading import Reader
 
 ATTENTION = 1
 BAD_INPUT = 2
@@ -81,19 +86,30 @@ def status(
 async def _overview(
     namespace: str | None, controller_namespace: str | None, cluster: ClusterChoice
 ) -> dict[str, Any]:
-    from issuer.inspection.opening import LookedAt, reading
     from issuer.inspection.overview.summary import overview
 
-    about = LookedAt(namespace=namespace or "")
-    async with reading(cluster.kubeconfig, cluster.context, cluster.backends, about) as reader:
+    async with _reading(namespace, controller_namespace, cluster) as reader:
         return await overview(reader, namespace, controller_namespace, datetime.now(UTC))
 
 
 async def _watch(namespace: str | None, controller_namespace: str | None, cluster: ClusterChoice) -> None:
-    from issuer.inspection.opening import LookedAt, reading
     from issuer.inspection.overview.watching import watch
     from issuer.terminal.console import console
 
+    async with _reading(namespace, controller_namespace, cluster) as reader:
+        await watch(reader, namespace, controller_namespace, console(), lambda: datetime.now(UTC))
+
+
+@asynccontextmanager
+async def _reading(
+    namespace: str | None, controller_namespace: str | None, cluster: ClusterChoice
+) -> AsyncIterator[Reader]:
+    """Open the cluster, which has these namespaces. Raises BadInput."""
+    from issuer.inspection.opening import LookedAt, reading
+    from issuer.manifests.cluster import check_namespace
+
     about = LookedAt(namespace=namespace or "")
     async with reading(cluster.kubeconfig, cluster.context, cluster.backends, about) as reader:
-        await watch(reader, namespace, controller_namespace, console(), lambda: datetime.now(UTC))
+        await check_namespace(reader.client, namespace)
+        await check_namespace(reader.client, controller_namespace, "--controller-namespace")
+        yield reader

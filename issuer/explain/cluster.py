@@ -19,8 +19,7 @@ from issuer.kube.client import KubeClient
 from issuer.kube.errors import NotFound
 from issuer.kube.identity import User
 from issuer.kube.resources import NAMESPACES, Resource
-from issuer.manifests.cluster import asking_cluster, open_client
-from issuer.manifests.errors import BadInput
+from issuer.manifests.cluster import asking_cluster, no_namespace, open_client
 from issuer.requests.resources import CERTIFICATE_REQUEST_POLICIES
 
 _SELF_SUBJECT_REVIEWS: Final = Resource("authentication.k8s.io", "v1", "selfsubjectreviews", namespaced=False)
@@ -100,7 +99,7 @@ async def _labels(client: KubeClient, namespace: str) -> Mapping[str, str]:
     try:
         found = await client.get(NAMESPACES, namespace)
     except NotFound as error:
-        raise BadInput(f"the cluster has no namespace {namespace}; create it, or give --namespace") from error
+        raise no_namespace(namespace) from error
     labels = (found.get("metadata") or {}).get("labels")
     return labels if isinstance(labels, dict) else {}
 

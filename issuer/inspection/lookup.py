@@ -9,6 +9,7 @@ from issuer.inspection.reading import Reader
 from issuer.inspection.target import InspectionTarget
 from issuer.kube.errors import NotFound
 from issuer.kube.wire import Object
+from issuer.manifests.cluster import check_namespace
 from issuer.manifests.errors import BadInput
 from issuer.manifests.text import shown
 from issuer.requests.certificate_request import CertificateRequest
@@ -27,6 +28,7 @@ async def read_target(reader: Reader, target: InspectionTarget) -> Object:
     try:
         return await reader.client.get(kinds[target.kind], target.name, target.namespace or None)
     except NotFound as error:
+        await check_namespace(reader.client, target.namespace)
         where = " (see -n)" if target.namespace else ""
         other = f"; for a Certificate's current request write certificate/{shown(target.name)}"
         hint = other if target.kind == CertificateRequest.kind else ""

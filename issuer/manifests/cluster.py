@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager, contextmanager
 
 from issuer.cluster import connect
 from issuer.kube.client import KubeClient
-from issuer.kube.errors import ConfigError, Forbidden, KubeError
+from issuer.kube.errors import ConfigError, Forbidden, KubeError, NotFound
+from issuer.kube.resources import NAMESPACES
 from issuer.manifests.errors import BadInput
+from issuer.manifests.text import shown
 
 
 @asynccontextmanager
@@ -34,3 +36,23 @@ def asking_cluster(rights: str = "") -> Iterator[None]:
         raise BadInput(f"{text}. {rights}" if rights else text) from error
     except KubeError as error:
         raise BadInput(f"the cluster can't be asked: {error.message}") from error
+
+
+def no_namespace(name: str, option: str = "--namespace") -> BadInput:
+    """Return the error for a namespace that the cluster doesn't have."""
+    return BadInput(f'there is no namespace "{shown(name)}" in the cluster: correct {option}, or create it')
+
+
+async def check_namespace(client: KubeClient, name: str | None, option: str = "--namespace") -> None:
+    """Raise BadInput where the cluster has no namespace of that name; None and "" are none to look for.
+
+    Whoever may not read namespaces is believed. Raises KubeError.
+    """
+    if not name:
+        return
+    try:
+        await client.get(NAMESPACES, name)
+    except NotFound as error:
+        raise no_namespace(name, option) from error
+    except Forbidden:
+        return

@@ -282,6 +282,9 @@ def test_what_is_not_there_and_bad_input_are_told(bed: Testbed, namespace: str) 
     assert missing.returncode == 2
     assert f'there is no CertificateRequest "nobody" in namespace "{namespace}"' in missing.stderr
     assert kubectl(bed, "explain", "secret/x").returncode == 2
+    nowhere = kubectl(bed, "status", "-n", "nowhere")
+    assert nowhere.returncode == 2, nowhere.stdout
+    assert 'there is no namespace "nowhere"' in nowhere.stderr
 
 
 def test_kubectl_completes_the_names_of_requests(bed: Testbed, namespace: str) -> None:

@@ -60,6 +60,7 @@ async def test_each_certificate_has_its_own_answer(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with running() as api:
+        api.on("GET", "/api/v1/namespaces/team-a", json({}))
         api.on("GET", PATH, refuse(403, "Forbidden", "it takes get"))
         api.on("GET", PATH.replace("web", "api"), json(certificate()))
         api.on("PUT", f"{PATH}/status", echo("2"))

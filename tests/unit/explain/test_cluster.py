@@ -109,7 +109,7 @@ async def test_a_missing_right_is_told_with_what_it_takes(api: FakeApi, ask: Cal
 async def test_a_missing_namespace_is_told(api: FakeApi, ask: Callable[..., Any]) -> None:
     api.on("GET", POLICIES, listing("1"))
     api.on("GET", NAMESPACE, refuse(404, "NotFound"))
-    with pytest.raises(BadInput, match="no namespace team-a"):
+    with pytest.raises(BadInput, match='no namespace "team-a"'):
         await ask(certificate_request(username="jane"))
 
 

@@ -105,6 +105,7 @@ async def test_the_current_request_of_a_certificate_has_the_highest_revision(sce
 async def test_a_certificate_without_a_request_and_what_is_not_there_are_told(scene: Scene) -> None:
     scene.api.on("GET", CERTIFICATE, json(WEB), refuse(404, "NotFound"))
     scene.api.on("GET", REQUESTS, listing("1"))
+    scene.api.on("GET", "/api/v1/namespaces/team-a", json({}))
     web = InspectionTarget("Certificate", "team-a", "web")
     assert await find_request(scene.reader, web) is None
     with pytest.raises(BadInput, match='no Certificate "web" in namespace "team-a"'):
