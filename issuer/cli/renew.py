@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 
-from issuer.cli.options import Backends, ClusterChoice, Context, Kubeconfig
-from issuer.cli.output import report_bad_input
+from issuer.cli.options import Backends, ClusterChoice, Context, Format, Kubeconfig, OutputFormat
+from issuer.cli.output import print_data, report_bad_input
 
 if TYPE_CHECKING:
     from issuer.kube.client import KubeClient
@@ -54,6 +54,26 @@ class ByIssuer:
         return self.before is None or (began is not None and began < self.before)
 
 
+@dataclass(frozen=True, slots=True)
+class Renewals:
+    """Certificates that were chosen, of one `issuer` or by name; `done` if cert-manager was asked for them,
+    but for those in `trouble`, with the reason."""
+
+    names: list[CertificateName]
+    done: bool
+    issuer: str | None = None
+    trouble: dict[CertificateName, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `-o json` prints."""
+        found: list[dict[str, Any]] = []
+        for one in self.names:
+            error = {"error": self.trouble[one]} if one in self.trouble else {}
+            renewed = self.done and one not in self.trouble
+            found.append({"namespace": one.namespace, "name": one.name, "renewed": renewed, **error})
+        return {"done": self.done, "issuer": self.issuer, "certificates": found}
+
+
 def renew(
     certificates: Annotated[
         list[str] | None, typer.Argument(metavar="CERTIFICATE...", help="Names of Certificates.")
@@ -86,6 +106,7 @@ def renew(
     kubeconfig: Kubeconfig = None,
     context: Context = None,
     backends: Backends = None,
+    output: Format = OutputFormat.TABLE,
 ) -> None:
     """Have cert-manager issue Certificates again now, instead of waiting for the next try or renewal.
 
@@ -105,6 +126,8 @@ def renew(
 
       vault-issuer renew --issuer vaultclusterissuer/vault
 
+      vault-issuer renew --issuer vaultclusterissuer/vault -o json
+
       vault-issuer renew --issuer vaultclusterissuer/vault --issued-before 2026-11-28T02:00:00Z --yes
     """
     if bool(certificates) == (issuer is not None):
@@ -112,12 +135,15 @@ def renew(
     if issuer is None and (yes or issued_before):
         raise typer.BadParameter("--yes and --issued-before are for --issuer")
     cluster = ClusterChoice(kubeconfig, context, tuple(backends or ()))
+    tell = _say if output is OutputFormat.TABLE else _keep_silent
     with report_bad_input(BAD_INPUT):
         if issuer is None:
-            left = asyncio.run(_renew(certificates or [], namespace, cluster))
+            found = asyncio.run(_renew(certificates or [], namespace, cluster, tell))
         else:
-            left = asyncio.run(_renew_all(issuer, _time(issued_before), namespace, cluster, done=yes))
-    raise typer.Exit(NOT_ALL if left else 0)
+            found = asyncio.run(_renew_all(issuer, _time(issued_before), namespace, cluster, tell, done=yes))
+    if output is not OutputFormat.TABLE:
+        print_data(found.to_json(), output)
+    raise typer.Exit(NOT_ALL if found.trouble else 0)
 
 
 def _time(text: str | None) -> datetime | None:
@@ -131,8 +157,10 @@ def _time(text: str | None) -> datetime | None:
     return found
 
 
-async def _renew(names: list[str], namespace: str | None, cluster: ClusterChoice) -> int:
-    """Ask for Certificates by name, and return how many could not be asked for. Raises BadInput."""
+async def _renew(
+    names: list[str], namespace: str | None, cluster: ClusterChoice, tell: Callable[[str], None]
+) -> Renewals:
+    """Ask for Certificates by name, and tell each answer as it comes. Raises BadInput."""
     from issuer.cluster import find_namespace
     from issuer.kube.errors import ConfigError
     from issuer.manifests.cluster import asking_cluster, check_namespace, open_client
@@ -145,14 +173,21 @@ async def _renew(names: list[str], namespace: str | None, cluster: ClusterChoice
     async with open_client(cluster.kubeconfig, cluster.context) as client:
         with asking_cluster():
             await check_namespace(client, where)
-        return await _ask(client, [CertificateName(where, name) for name in dict.fromkeys(names)])
+        found = Renewals([CertificateName(where, name) for name in dict.fromkeys(names)], done=True)
+        await _ask(client, found, tell)
+    return found
 
 
 async def _renew_all(
-    issuer: str, before: datetime | None, namespace: str | None, cluster: ClusterChoice, *, done: bool
-) -> int:
-    """Ask for the Certificates of one issuer, or show them unless `done`; return how many could not be asked
-    for. Raises BadInput."""
+    issuer: str,
+    before: datetime | None,
+    namespace: str | None,
+    cluster: ClusterChoice,
+    tell: Callable[[str], None],
+    *,
+    done: bool,
+) -> Renewals:
+    """Ask for the Certificates of one issuer, or tell them unless `done`. Raises BadInput."""
     from issuer.inspection.kinds import explained_kinds
     from issuer.inspection.target import chosen_target
     from issuer.manifests.backends import kinds_in_reach, named_backends
@@ -168,15 +203,17 @@ async def _renew_all(
             await check_namespace(client, choice.namespace)
             await _check_is_there(client, key, kinds)
             names = [one async for one in certificates_of(client, choice, kinds)]
+        renewals = Renewals(names, done, "/".join(filter(None, key)))
         if done:
-            left = await _ask(client, names)
-            _say(f"{len(names) - left} of {len(names)} Certificates of {key.quoted} are issued again")
-            return left
+            await _ask(client, renewals, tell)
+            count = len(names) - len(renewals.trouble)
+            tell(f"{count} of {len(names)} Certificates of {key.quoted} are issued again")
+            return renewals
     for name in names:
-        _say(str(name))
+        tell(str(name))
     ending = ": add --yes to have them issued again" if names else ""
-    _say(f"{len(names)} Certificates of {key.quoted}. Nothing was changed{ending}")
-    return 0
+    tell(f"{len(names)} Certificates of {key.quoted}. Nothing was changed{ending}")
+    return renewals
 
 
 async def _check_is_there(client: KubeClient, key: IssuerKey, kinds: IssuerKinds) -> None:
@@ -203,21 +240,24 @@ async def certificates_of(
             yield CertificateName(one["metadata"]["namespace"], one["metadata"]["name"])
 
 
-async def _ask(client: KubeClient, names: Iterable[CertificateName]) -> int:
-    """Ask for each, tell each answer as it comes, and return how many could not be asked for."""
-    turn, left = asyncio.Semaphore(_AT_ONCE), 0
+async def _ask(client: KubeClient, renewals: Renewals, tell: Callable[[str], None]) -> None:
+    """Ask for each, tell each answer as it comes, and note what could not be asked for."""
+    turn = asyncio.Semaphore(_AT_ONCE)
 
     async def ask(one: CertificateName) -> None:
-        nonlocal left
         async with turn:
             trouble = await _trouble(client, one)
-        left += bool(trouble)
-        _say(f"{one}: {trouble or 'cert-manager issues it again'}")
+        if trouble:
+            renewals.trouble[one] = trouble
+        tell(f"{one}: {trouble or 'cert-manager issues it again'}")
 
     async with asyncio.TaskGroup() as group:
-        for one in names:
+        for one in renewals.names:
             group.create_task(ask(one))
-    return left
+
+
+def _keep_silent(_: str) -> None:
+    """Tell nothing: all is printed at the end."""
 
 
 def _say(line: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
+from json import loads
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +66,9 @@ async def test_each_certificate_has_its_own_answer(
         api.on("GET", PATH, refuse(403, "Forbidden", "it takes get"))
         api.on("GET", PATH.replace("web", "api"), json(certificate()))
         api.on("PUT", f"{PATH}/status", echo("2"))
-        assert await _renew(["web", "api"], "team-a", ClusterChoice(kubeconfig(api, tmp_path), None)) == 1
+        cluster = ClusterChoice(kubeconfig(api, tmp_path), None)
+        found = await _renew(["web", "api"], "team-a", cluster, print)
+    assert [one.name for one in found.trouble] == ["web"]
     said = capsys.readouterr().out
     assert "team-a/web: " in said
     assert "it takes get" in said
@@ -87,7 +91,8 @@ async def all_of_demo(
     api: FakeApi, tmp_path: Path, before: datetime | None = None, *, done: bool = False
 ) -> int:
     cluster = ClusterChoice(kubeconfig(api, tmp_path), None)
-    return await _renew_all("vaultclusterissuer/demo", before, None, cluster, done=done)
+    found = await _renew_all("vaultclusterissuer/demo", before, None, cluster, print, done=done)
+    return len(found.trouble)
 
 
 async def test_certificates_of_other_issuers_are_left_alone(
@@ -115,6 +120,28 @@ async def test_certificates_of_other_issuers_are_left_alone(
             api.on("PUT", f"{path}/status", echo("2"))
         assert await all_of_demo(api, tmp_path, done=True) == 0
         assert len(api.called("PUT")) == 2
+
+
+async def test_plan_and_result_are_json_alone(tmp_path: Path) -> None:
+    words = ["renew", "--issuer", "vaultclusterissuer/demo", "-o", "json"]
+    async with running() as api:
+        words += ["--kubeconfig", kubeconfig(api, tmp_path)]
+        api.always("GET", ISSUER, json({}))
+        api.always("GET", ALL, listing("1", of(DEMO, "web"), of(DEMO, "web", namespace="team-b")))
+        plan = await asyncio.to_thread(CliRunner().invoke, app, words)
+        assert not api.called("PUT")
+        api.on("GET", PATH, refuse(403, "Forbidden", "it takes get"))
+        other = PATH.replace("team-a", "team-b")
+        api.on("GET", other, json(of(DEMO, "web", namespace="team-b")))
+        api.on("PUT", f"{other}/status", echo("2"))
+        result = await asyncio.to_thread(CliRunner().invoke, app, [*words, "--yes"])
+    assert (plan.exit_code, result.exit_code) == (0, 1)
+    first, second = ({"namespace": name, "name": "web", "renewed": False} for name in ("team-a", "team-b"))
+    shown = {"done": False, "issuer": "VaultClusterIssuer/demo", "certificates": [first, second]}
+    assert loads(plan.stdout) == shown
+    done = loads(result.stdout)
+    assert "it takes get" in done["certificates"][0].pop("error")
+    assert done == shown | {"done": True, "certificates": [first, second | {"renewed": True}]}
 
 
 async def test_what_was_issued_since_a_time_is_left_alone(
