@@ -57,8 +57,11 @@ class HelpfulCommand(TyperCommand):
     Reading those of all commands takes 50 ms, and a run needs the options of one.
     """
 
-    def __init__(self, *args: Any, function: Callable[..., Any], **settings: Any) -> None:
+    def __init__(
+        self, *args: Any, function: Callable[..., Any], usage_exit_code: int = BAD_USAGE, **settings: Any
+    ) -> None:
         self._function: Callable[..., Any] | None = function
+        self._usage_exit_code = usage_exit_code
         super().__init__(*args, **settings)
 
     @property
@@ -77,13 +80,14 @@ class HelpfulCommand(TyperCommand):
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         """Read the command's arguments, as Typer does."""
-        with _plain_errors(BAD_USAGE):
+        with _plain_errors(self._usage_exit_code):
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command, as Typer does."""
         import_structlog()
-        return super().invoke(ctx)
+        with _plain_errors(self._usage_exit_code):
+            return super().invoke(ctx)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the words of the usage line behind the command's name."""
@@ -145,11 +149,16 @@ class Commands(typer.Typer):
             **settings,
         )
 
-    def command(self, name: str | None = None, **settings: Any) -> Callable[[Function], Function]:
-        """Return a decorator that adds a function as a command."""
+    def command(
+        self, name: str | None = None, *, usage_exit_code: int = BAD_USAGE, **settings: Any
+    ) -> Callable[[Function], Function]:
+        """Return a decorator that adds a function as a command, whose usage errors exit with that code.
+
+        Of a group the group's own code holds.
+        """
 
         def add(function: Function) -> Function:
-            later: Any = partial(HelpfulCommand, function=function)
+            later: Any = partial(HelpfulCommand, function=function, usage_exit_code=usage_exit_code)
             super(Commands, self).command(name, cls=later, **settings)(_stand_in(function))
             return function
 

@@ -15,6 +15,7 @@ from issuer.cli.agent import enroll
 from issuer.cli.controller import command as controller
 from issuer.cli.help import Commands
 from issuer.cli.pki import commands as pki
+from issuer.cli.pki.options import FAILED
 from issuer.cli.root import commands as root
 
 HELP: Final = """cert-manager external issuer for HashiCorp Vault and OpenBao PKI, and for step-ca.
@@ -34,7 +35,7 @@ app = Commands(name="vault-issuer", help=HELP)
 app.command("canary")(canary.canary)
 app.command("controller")(controller.controller)
 app.command("crds")(crds.crds)
-app.command("enroll")(enroll.enroll)
+app.command("enroll", usage_exit_code=FAILED)(enroll.enroll)
 app.command("explain")(inspect.explain)
 app.command("inspect")(inspect.inspect)
 app.command("migrate")(migrate.migrate)

@@ -10,16 +10,15 @@ import typer
 from issuer.cli.help import Commands
 from issuer.cli.options import Context, Format, Kubeconfig, OutputFormat
 from issuer.cli.output import print_data, report_bad_input
-from issuer.cli.policy import BAD_INPUT, PolicyGroup
 
 if TYPE_CHECKING:
     from issuer.controller.revocation.release import FinalizedRequest
 
 NOT_ALL = 1
+BAD_INPUT = 2
 
 app = Commands(
     name="revocation",
-    cls=PolicyGroup,
     help="""Remove the finalizers of issuers that revoke (spec.revocation).
 
     Example:
@@ -46,7 +45,7 @@ def release_requests(
     For an uninstall, or when the controller is gone for good and namespaces hang. Nothing is revoked: what
     would have been has to be revoked by hand. Stop the controller first; it marks new requests.
 
-    Exit codes: 0 done, or the plan was shown; 1 some are still marked; 3 bad input, or no cluster.
+    Exit codes: 0 done, or the plan was shown; 1 some are still marked; 2 bad input, or no cluster.
 
     Examples:
 

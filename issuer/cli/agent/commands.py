@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from issuer.cli.agent import machine, showing
-from issuer.cli.agent.options import FAILED, Config, reported, set_logs, state_of
+from issuer.cli.agent.options import FAILED, AgentGroup, Config, reported, set_logs, state_of
 from issuer.cli.agent.out import DnsNames, Mount, Out, PkiPath, RootFingerprint, TokenPath, Ttl, given_file
 from issuer.cli.help import Commands
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 app = Commands(
     name="agent",
+    cls=AgentGroup,
     help="""Certificates and CA chains kept fresh on a machine without Kubernetes.
 
     Begin with the ticket of `vault-issuer enroll`, or with an agent.yaml of your own.

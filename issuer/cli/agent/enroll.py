@@ -92,7 +92,7 @@ def enroll(
     is. The server and an administrator's token are named by
     VAULT_ADDR, VAULT_CACERT, VAULT_NAMESPACE and VAULT_TOKEN (or BAO_...).
 
-    Exit codes: 0 done, 1 refused or failed, 2 with --dry-run: there is something to do.
+    Exit codes: 0 done, 1 refused, failed or bad input, 2 with --dry-run: there is something to do.
 
     Examples:
 

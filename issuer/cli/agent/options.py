@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from issuer.cli.help import HelpfulGroup
 from issuer.cli.output import report_bad_input
 
 if TYPE_CHECKING:
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 FAILED: Final = 1
 DUE: Final = 2
 DEFAULT_FILE: Final = "/etc/vault-issuer/agent.yaml"
+
+
+class AgentGroup(HelpfulGroup):
+    """Group of commands whose usage errors exit with 1: 2 means that `plan` has something that is due."""
+
+    usage_exit_code = FAILED
 
 
 def usual_file(environment: Mapping[str, str]) -> str:

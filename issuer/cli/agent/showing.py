@@ -58,7 +58,7 @@ def status(config: Config = "", output: Format = OutputFormat.TABLE) -> None:
 def plan(config: Config = "", output: Format = OutputFormat.TABLE) -> None:
     """Show what the next run would do, without asking Vault and without changing anything.
 
-    Exit codes: 0 nothing to do, 1 it can't be planned, 2 something is due.
+    Exit codes: 0 nothing to do, 1 it can't be planned, or bad input, 2 something is due.
 
     Examples:
 

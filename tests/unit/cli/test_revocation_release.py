@@ -90,7 +90,7 @@ async def test_a_missing_right_is_told_with_all_that_it_takes(
     done = await asyncio.to_thread(
         CliRunner().invoke, app, ["revocation", "release", "--kubeconfig", kubeconfig]
     )
-    assert done.exit_code == 3
+    assert done.exit_code == 2
     assert "Releasing takes list of certificaterequests" in done.stderr
     api.on("GET", ONE, json(marked()))
     api.on("PUT", ONE, refuse(403, "Forbidden"))
@@ -99,5 +99,5 @@ async def test_a_missing_right_is_told_with_all_that_it_takes(
 
 def test_without_a_cluster_the_exit_code_says_bad_input() -> None:
     done = CliRunner().invoke(app, ["revocation", "release", "--kubeconfig", "/no/such/file"])
-    assert done.exit_code == 3
+    assert done.exit_code == 2
     assert "no cluster" in done.stderr
