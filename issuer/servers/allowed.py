@@ -22,9 +22,16 @@ from issuer.servers.addresses import (
 _LABEL: Final = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME: Final = re.compile(rf"{_LABEL}([.]{_LABEL})*")
 _FORMS: Final = 'host, host:port, "*.suffix", an address, a network such as 10.0.0.0/8, or [fd00::1]:8200'
-# Names that a proxy would resolve: only the name is known here.
-_LOCAL_NAMES: Final = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback")
-_METADATA_NAMES: Final = ("metadata.google.internal", "metadata.goog", "instance-data.ec2.internal")
+# Names that a proxy would resolve: only the name is known here. Those of /etc/hosts in Debian and Red Hat.
+_LOCAL_NAMES: Final = frozenset(
+    {"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"}
+    | {f"localhost{version}{domain}" for version in "46" for domain in ("", f".localdomain{version}")}
+)
+# Short ones are completed by the search list that a proxy on such a machine has.
+_METADATA_NAMES: Final = frozenset(
+    {"metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"}
+)
+_METADATA_REGIONAL: Final = re.compile(r"instance-data[.][a-z0-9-]+[.]compute[.]internal")
 _MAPPED: Final = IPv6Network("::ffff:0:0/96")
 
 _ASK: Final = (
@@ -191,7 +198,7 @@ def _leads_to(special: str) -> Refusal:
 def _special_name(name: str) -> str | None:
     if name in _LOCAL_NAMES or name.endswith(".localhost"):
         return "loopback"
-    return METADATA if name in _METADATA_NAMES else None
+    return METADATA if name in _METADATA_NAMES or _METADATA_REGIONAL.fullmatch(name) else None
 
 
 def _canonical(host: str) -> str:

@@ -175,12 +175,18 @@ def test_behind_a_proxy_a_name_is_judged_as_it_is_written() -> None:
     for host in (
         "localhost",
         "a.LOCALHOST.",
+        "localhost4",
+        "localhost6.localdomain6",
         "metadata.google.internal",
+        "Metadata.",
+        "instance-data",
+        "instance-data.eu-west-1.compute.internal",
         "127.0.0.1",
         "2130706433",
         "0x7f.1",
     ):
         assert "leads to" in text(ANY.refusal_of_name(host, 443, proxied=True)), host
+    assert ANY.refusal_of_name("metadata.example.com", 443, proxied=True) is None
     assert of("10.0.0.0/8").refusal_of_name("vault.example.com", 443, proxied=True) == NOT_LISTED
     assert of("10.0.0.0/8").refusal_of_name("10.0.0.1", 443, proxied=True) is None
 
