@@ -15,6 +15,7 @@ from issuer.x509.syntax.hosts import ends_in_number, is_address, label_problem
 from issuer.x509.syntax.text import text_problem
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+_OLD_ESCAPE: Final = re.compile(r"%[uU]([0-9A-Fa-f]{4})")
 _ESCAPE: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _OCTETS: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 _IPV6: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}")
@@ -136,9 +137,9 @@ def _encoding_problem(part: str, *, path: bool) -> str | None:
         if "%" not in part:
             return None
         try:
-            # %u002e is how old servers of Microsoft and Java write a character.
-            plain = re.sub("%[uU]00([0-9A-Fa-f]{2})", r"%\1", part)
-            decoded = unquote_to_bytes(plain).decode()
+            # %u002e is how old servers of Microsoft and Java write a character, any of two octets.
+            plain = _OLD_ESCAPE.sub(lambda found: chr(int(found[1], 16)), part)
+            decoded = unquote_to_bytes(plain.encode(errors="surrogatepass")).decode()
         except UnicodeDecodeError:
             return "has percent-encoded octets that are not UTF-8"
         if decoded == part:
