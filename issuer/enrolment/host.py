@@ -12,6 +12,7 @@ from typing import Any, Final
 from issuer.agent.login.ticket import HOST_PREFIX, MAX_COMMON_NAME, common_name
 from issuer.hostnames import is_ip_address
 from issuer.pki.errors import PkiError
+from issuer.x509.syntax.hosts import label_problem
 
 _MARK: Final = "# vault-issuer enrolment: "
 _MAX_UNIT: Final = 64
@@ -163,13 +164,16 @@ def check_names(record: HostRecord) -> None:
 
 
 def need_found_names(record: HostRecord) -> None:
-    """Raise PkiError for a DNS name that no client finds; a machine that has one can be removed."""
+    """Raise PkiError for a DNS name that no client finds, or no CA signs; a machine that has one can be
+    removed."""
     for name in record.dns_names:
         if is_ip_address(name):
             raise PkiError(
                 f'"{name}" is an IP address, which no client looks for among DNS names: give the machine\'s '
                 "name as HOST or --dns-name, and the address as --ip-address"
             )
+        if problem := label_problem(name.removeprefix("*.")):
+            raise PkiError(f'"{name}" is no DNS name: it {problem}')
 
 
 def _login_name(record: HostRecord) -> str:

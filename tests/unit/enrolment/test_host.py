@@ -45,6 +45,14 @@ def test_address_among_dns_names_is_refused_and_can_be_removed() -> None:
         need_found_names(machine)
 
 
+@pytest.mark.parametrize("name", ["nas..example.com", "nas.example.com.", "-nas.example.com", "a" * 64])
+def test_name_that_no_ca_signs_is_refused_and_can_be_removed(name: str) -> None:
+    machine = record(name, cert="")
+    check_names(machine)  # as --remove does
+    with pytest.raises(PkiError, match="is no DNS name: it has a"):
+        need_found_names(machine)
+
+
 def test_wildcard_name_is_no_glob() -> None:
     role = wanted_objects(record(WILDCARD, cert=""), HostBounds(), "")[0]
     assert (role.fields["allow_glob_domains"], role.fields["allow_wildcard_certificates"]) == (False, True)
