@@ -93,6 +93,10 @@ async def test_a_streamed_list_is_complete_at_its_bookmark(start: Start) -> None
     assert run.queries("sendInitialEvents") == ["true", None]
     assert run.queries("resourceVersion") == [None, "9"]
     assert run.reflector.synced.is_set()
+    listed, watched = (int(seconds or 0) for seconds in run.queries("timeoutSeconds"))
+    assert listed > 2 * reflector_module.WATCH_SECONDS[1] >= 2 * watched, (
+        "a large list takes longer than a watch"
+    )
 
 
 @pytest.mark.parametrize("status", [422, 400])
