@@ -129,17 +129,17 @@ class Telling:
                     outcome, delivered = HookOutcome.ROLLED_BACK, old
                 error += more
         record = ConsumerRecord(
-            consumer.spec.name,
-            outcome,
-            before.delivered if outcome is HookOutcome.FAILED else delivered,
-            now,
-            now if outcome is HookOutcome.TOLD else before.succeeded_at,
-            round(time.monotonic() - began, 3),
-            before.failures + 1 if error else 0,
-            before.runs + 1,
-            before.failed_runs + bool(error),
-            error,
-            warnings,
+            name=consumer.spec.name,
+            outcome=outcome,
+            delivered=before.delivered if outcome is HookOutcome.FAILED else delivered,
+            told_at=now,
+            succeeded_at=now if outcome is HookOutcome.TOLD else before.succeeded_at,
+            seconds=round(time.monotonic() - began, 3),
+            failures=before.failures + 1 if error else 0,
+            runs=before.runs + 1,
+            failed_runs=before.failed_runs + bool(error),
+            error=error,
+            warnings=warnings,
         )
         self._report(record, news)
         return record
