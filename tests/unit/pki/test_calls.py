@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from typing import Any, cast
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from issuer.pki.errors import PkiError, VaultNotUsable
 from issuer.pki.secret import SecretText
 from issuer.pki.server.calls import AT_ONCE, RATE_PATIENCE, VaultCalls, at_once
-from issuer.vault.errors import VaultRateLimited
+from issuer.vault.errors import VaultNotFound, VaultRateLimited
 from issuer.vault.transport import VaultClient
 
 
@@ -84,3 +85,35 @@ async def test_answers_of_calls_at_once_keep_their_order() -> None:
     answers = await at_once({number: partial(call, number) for number in range(40)})
     assert list(answers.items()) == [(number, number) for number in range(40)]
     assert await at_once({}) == {}
+
+
+class Lister:
+    """Lists `keys`, in pages if it knows them; it compares them with hyphens, and shows them with colons."""
+
+    def __init__(self, keys: list[str], *, pages: bool) -> None:
+        self.keys, self.pages = keys, pages
+
+    def adapter(self, token: str) -> Lister:
+        return self
+
+    async def request(self, method: str, path: str, **_: Any) -> dict[str, Any]:
+        query = parse_qs(urlsplit(path).query)
+        after = query.get("after", [""])[0]
+        left = [one for one in self.keys if one.replace(":", "-") > after] if self.pages else self.keys
+        if not left:
+            raise VaultNotFound("404", status=404)
+        return {"data": {"keys": left[: int(query["limit"][0])] if self.pages else left}}
+
+
+@pytest.mark.parametrize("pages", [True, False], ids=["OpenBao", "Vault"])
+@pytest.mark.parametrize("number", [1, 3, 4, 6, 7])
+async def test_each_key_is_listed_once_with_pages_and_without(number: int, pages: bool) -> None:
+    keys = [f"0a:{one:02x}" for one in range(number)]
+    calls = VaultCalls(cast(VaultClient, Lister(keys, pages=pages)), SecretText("t"))
+    found = [page.data async for page in calls.list_pages("pki/certs/", 3)]
+    assert [key for one in found for key in (one or {})["keys"]] == keys
+
+
+async def test_an_empty_list_is_one_page_without_data() -> None:
+    calls = VaultCalls(cast(VaultClient, Lister([], pages=True)), SecretText("t"))
+    assert [page.data async for page in calls.list_pages("pki/certs/", 3)] == [None]
