@@ -81,6 +81,7 @@ test-cardinality: setup ## minutes: 20,000 requests in 500 namespaces, and no se
 
 test-full-size: setup ## minutes: bursts, backlogs and rotations of credentials in full size, which CI tries with fewer requests
 	@FULL_SIZE=1 $(BIN)/python -m tools.tiers integration -- -k 'burst or fairness or rotation or cardinality or sharding or revocation or (memory and not dashboard) or bad_requests or exactly_once or outages'
+	@FULL_SIZE=1 $(BIN)/python -m tools.tiers pki -- -k inventory
 
 .PHONY: test-outage
 test-outage: setup ## minutes: 75 s of 502 on the signing path, and how soon what waited is issued

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from issuer import __version__
-from issuer.cli import canary, crds, inspect, migrate, policy, ready, renew, revocation, status
+from issuer.cli import canary, crds, inspect, inventory, migrate, policy, ready, renew, revocation, status
 from issuer.cli.agent import commands as agent
 from issuer.cli.agent import enroll
 from issuer.cli.controller import command as controller
@@ -38,6 +38,7 @@ app.command("crds")(crds.crds)
 app.command("enroll", usage_exit_code=FAILED)(enroll.enroll)
 app.command("explain")(inspect.explain)
 app.command("inspect")(inspect.inspect)
+app.command("inventory")(inventory.inventory)
 app.command("migrate")(migrate.migrate)
 app.command("ready")(ready.ready)
 app.command("renew")(renew.renew)

@@ -36,6 +36,7 @@ class PkiCommand(StrEnum):
     APPLY = "apply"
     VERIFY = "verify"
     HEALTH = "health"
+    INVENTORY = "inventory"
 
 
 def rights_for(command: PkiCommand, given: PlanInput, token_role: str | None = None) -> str:
@@ -43,6 +44,8 @@ def rights_for(command: PkiCommand, given: PlanInput, token_role: str | None = N
     makes. `token_role` makes the trial tokens of `verify`."""
     if command is PkiCommand.HEALTH:
         return _text(_health(given.file))
+    if command is PkiCommand.INVENTORY:
+        return _text(_inventory(given.file))
     rules = list(_plan(given))
     if command is PkiCommand.APPLY:
         rules += _apply(given)
@@ -155,6 +158,15 @@ def _health(file: PkiFile) -> Iterator[Rule]:
         yield f"{folder}/+", READ
     if file.foundation.auth or file.foundation.policies:
         yield "sys/policies/acl/+", READ
+
+
+def _inventory(file: PkiFile) -> Iterator[Rule]:
+    yield SECRETS, READ
+    for _, mount, _ in file.all_mounts():
+        for name in ("roles", "certs"):
+            yield f"{mount}/{name}/", LIST
+        for path in ("cert/+", "roles/+", "config/auto-tidy", "tidy-status"):
+            yield f"{mount}/{path}", READ
 
 
 def _text(rules: Iterable[Rule]) -> str:

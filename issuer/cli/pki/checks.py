@@ -30,6 +30,7 @@ class Command(StrEnum):
     APPLY = "apply"
     VERIFY = "verify"
     HEALTH = "health"
+    INVENTORY = "inventory"
 
 
 class Grade(StrEnum):
@@ -174,7 +175,7 @@ def health(
 def rights(
     command: Annotated[
         Command,
-        typer.Argument(help="The command: plan, apply, verify or health.", metavar="COMMAND"),
+        typer.Argument(help="The command: plan, apply, verify, health or inventory.", metavar="COMMAND"),
     ],
     file: Files,
     part: PartOption = PartChoice.ALL,

@@ -69,18 +69,18 @@ def note_unheeded(more: Mapping[str, str] | None = None) -> None:
 
 
 @contextmanager
-def reported() -> Iterator[None]:
-    """End the command with code 1 on bad input and on failures, with their message on standard error."""
+def reported(failed: int = FAILED) -> Iterator[None]:
+    """End the command with code `failed` on bad input and failures, with their message on standard error."""
     from issuer.manifests.text import shown
     from issuer.pki.errors import NeedsCertificate, PkiError
     from issuer.vault.errors import VaultError
 
     note_unheeded()
-    with report_bad_input(FAILED):
+    with report_bad_input(failed):
         try:
             yield
         except (PkiError, VaultError) as error:
             waits = isinstance(error, NeedsCertificate)
             for line in str(error).splitlines():
                 typer.echo(f"{'Waiting' if waits else 'Error'}: {shown(line, 4000)}", err=True)
-            raise typer.Exit(LEFT if waits else FAILED) from error
+            raise typer.Exit(LEFT if waits else failed) from error

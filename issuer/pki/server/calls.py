@@ -92,8 +92,8 @@ class VaultCalls:
             yield page
             if len(keys) != size:
                 return
-            # OpenBao 2.7.2 stores serial numbers with hyphens, shows them with colons, and compares `after` as
-            # it comes: with colons the rest of those with the same first octet would be left out.
+            # OpenBao 2.7.2 stores serial numbers with hyphens, shows them with colons, and compares `after`
+            # as it comes: with colons the rest of those with the same first octet would be left out.
             first, after = keys[0], f"&after={quote(keys[-1].replace(':', '-'), safe='')}"
 
     async def _read(self, path: str, query: str) -> PathRead:
