@@ -40,6 +40,14 @@ def complete_inspected(ctx: typer.Context, incomplete: str) -> list[str]:
     return _completed(ctx, incomplete, inspected_kinds(_kinds()))
 
 
+def complete_revoked(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Complete the names of Certificates; serial numbers are nobody's to remember, and Secrets not listed."""
+    from issuer.inspection.kinds import CERTIFICATE_KIND
+
+    found = _completed(ctx, incomplete, [CERTIFICATE_KIND]) if "/" in incomplete else []
+    return found or [one for one in ("certificate/", "secret/") if one.startswith(incomplete)]
+
+
 def _kinds() -> IssuerKinds:
     from issuer.manifests.backends import kinds_in_reach
     from issuer.signing.backends import built_in

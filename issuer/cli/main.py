@@ -9,7 +9,19 @@ from typing import Annotated, Final
 import typer
 
 from issuer import __version__
-from issuer.cli import canary, crds, inspect, inventory, migrate, policy, ready, renew, revocation, status
+from issuer.cli import (
+    canary,
+    crds,
+    inspect,
+    inventory,
+    migrate,
+    policy,
+    ready,
+    renew,
+    revocation,
+    revoke,
+    status,
+)
 from issuer.cli.agent import commands as agent
 from issuer.cli.agent import enroll
 from issuer.cli.controller import command as controller
@@ -42,6 +54,7 @@ app.command("inventory")(inventory.inventory)
 app.command("migrate")(migrate.migrate)
 app.command("ready")(ready.ready)
 app.command("renew")(renew.renew)
+app.command("revoke")(revoke.revoke)
 app.command("status")(status.status)
 app.add_typer(agent.app)
 app.add_typer(pki.app)

@@ -102,8 +102,9 @@ class Inventory:
 
 async def take_inventory(calls: VaultCalls, wish: InventoryWish, now: datetime, told: Progress) -> Inventory:
     """Read all that is asked for. Raises BadInput, PkiError."""
-    taker = _Taker(calls, wish, now, told)
+    taker = InventoryTaker(calls, wish, now, told)
     await taker.read_authorities()
+    await taker.read_losses()
     asked = await taker.read_uses()
     if wish.choice.used is not None and not asked:
         raise BadInput("--used and --unused take a cluster or --reports: neither was asked")
@@ -113,7 +114,7 @@ async def take_inventory(calls: VaultCalls, wish: InventoryWish, now: datetime, 
     return Inventory(now, tuple(taker.mounts), tuple(taken), tuple(taker.gaps), asked, wish.choice.within)
 
 
-class _Taker:
+class InventoryTaker:
     """One inventory while it is taken: what was read so far, and what can't be known."""
 
     def __init__(self, calls: VaultCalls, wish: InventoryWish, now: datetime, told: Progress) -> None:
@@ -124,15 +125,20 @@ class _Taker:
         self.uses = UsesFound(self.issuers)
 
     async def read_authorities(self) -> None:
-        """Read which mounts and CAs there are, and what the mounts don't keep. Raises PkiError."""
+        """Read which mounts and CAs there are. Raises PkiError."""
         self.mounts, self.gaps = await mounts_of(self._calls, self._wish.mounts)
         issuers: list[KnownIssuer] = []
         for mount in self.mounts:
             found, missing = await issuers_of(self._calls, mount)
             issuers += found
-            self.gaps += [*missing, *await gaps_of(self._calls, mount)]
+            self.gaps += missing
         self.issuers = KnownIssuers(issuers)
         self.uses = UsesFound(self.issuers)
+
+    async def read_losses(self) -> None:
+        """Read what the mounts don't keep. Raises PkiError."""
+        for mount in self.mounts:
+            self.gaps += await gaps_of(self._calls, mount)
 
     async def read_uses(self) -> bool:
         """Read cluster and reports, and return True if there was one of them. Raises BadInput."""

@@ -37,6 +37,7 @@ class PkiCommand(StrEnum):
     VERIFY = "verify"
     HEALTH = "health"
     INVENTORY = "inventory"
+    REVOKE = "revoke"
 
 
 def rights_for(command: PkiCommand, given: PlanInput, token_role: str | None = None) -> str:
@@ -46,6 +47,8 @@ def rights_for(command: PkiCommand, given: PlanInput, token_role: str | None = N
         return _text(_health(given.file))
     if command is PkiCommand.INVENTORY:
         return _text(_inventory(given.file))
+    if command is PkiCommand.REVOKE:
+        return _text(_revoke(given.file))
     rules = list(_plan(given))
     if command is PkiCommand.APPLY:
         rules += _apply(given)
@@ -167,6 +170,14 @@ def _inventory(file: PkiFile) -> Iterator[Rule]:
             yield f"{mount}/{name}/", LIST
         for path in ("cert/+", "roles/+", "config/auto-tidy", "tidy-status"):
             yield f"{mount}/{path}", READ
+
+
+def _revoke(file: PkiFile) -> Iterator[Rule]:
+    yield SECRETS, READ
+    for _, mount, _ in file.all_mounts():
+        yield f"{mount}/cert/+", READ
+        yield f"{mount}/config/crl", READ
+        yield f"{mount}/revoke", UPDATE
 
 
 def _text(rules: Iterable[Rule]) -> str:

@@ -33,8 +33,8 @@ def controller(bed: Testbed, layout: PkiLayout) -> Iterator[None]:
         delete_issuer(bed, ISSUER)
 
 
-def inventory(bed: Testbed, name: str, *words: str) -> list[dict[str, Any]]:
-    """Return the certificates of a name."""
+def run(bed: Testbed, *words: str) -> list[dict[str, Any]]:
+    """Run a command, and return its certificates."""
     env = {
         "KUBECONFIG": str(bed.kubeconfig),
         "VAULT_ADDR": bed.vault.addr,
@@ -42,10 +42,15 @@ def inventory(bed: Testbed, name: str, *words: str) -> list[dict[str, Any]]:
         "VAULT_TOKEN": bed.vault.token,
         "BAO_TOKEN": "",
     }
-    ran = CliRunner().invoke(app, ["inventory", "--name", name, "-o", "json", *words], env=env)
+    ran = CliRunner().invoke(app, [*words, "-o", "json"], env=env)
     assert ran.exit_code == 0, ran.output
     found: list[dict[str, Any]] = json.loads(ran.stdout)["certificates"]
     return found
+
+
+def inventory(bed: Testbed, name: str, *words: str) -> list[dict[str, Any]]:
+    """Return the certificates of a name."""
+    return run(bed, "inventory", "--name", name, *words)
 
 
 def test_a_certificate_is_joined_with_what_uses_it(bed: Testbed, namespace: str, layout: PkiLayout) -> None:
@@ -64,3 +69,8 @@ def test_a_certificate_is_joined_with_what_uses_it(bed: Testbed, namespace: str,
         ("secret", f"{namespace}/web-tls"),
     ]
     assert inventory(bed, name, "--unused") == [left]
+    (planned,) = run(bed, "revoke", "certificate/web", "-n", namespace)
+    assert (planned["serial"], planned["decision"]) == (used["serial"], "revoke")
+    assert f"kubectl vault-issuer renew web -n {namespace}" in planned["next"][0]
+    (done,) = run(bed, "revoke", "secret/web-tls", "-n", namespace, "--yes")
+    assert (done["serial"], done["revoked"], done["onCRL"]) == (used["serial"], True, True)

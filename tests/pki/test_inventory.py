@@ -7,7 +7,6 @@ import io
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from typer.testing import CliRunner, Result
 from issuer.cli.main import app
 from issuer.pki.resources.policy_rules import rules_of
 from tests.pki.files import TWO_TIER
+from tests.pki.stores import Store, new_store
 from tests.pki.support import Vault, written
 
 MANY = 4000 if os.environ.get("FULL_SIZE") else 40
@@ -29,38 +29,10 @@ path "{mount}/cert/+" {{ capabilities = ["read"] }}
 """
 
 
-@dataclass
-class Store:
-    """A mount with a CA and two roles, one of which stores nothing; each CA has the same subject."""
-
-    vault: Vault
-    mount: str
-
-    def issue(self, name: str, role: str = "web", ttl: str = "2h") -> dict[str, Any]:
-        """Issue a certificate, and return Vault's answer."""
-        return self.vault.bao.write(f"{self.mount}/issue/{role}", {"common_name": name, "ttl": ttl})
-
-    def revoke(self, issued: dict[str, Any]) -> None:
-        """Revoke what was issued."""
-        self.vault.bao.write(f"{self.mount}/revoke", {"serial_number": issued["serial_number"]})
-
-
 @pytest.fixture
 def store(vault: Vault) -> Store:
     """A mount that has issued nothing but its CA."""
-    mount = f"{vault.name}-pki"
-    vault.bao.call("POST", f"sys/mounts/{mount}", {"type": "pki", "config": {"max_lease_ttl": "8760h"}})
-    root = {"common_name": "lab root", "ttl": "8760h", "key_type": "ec", "issuer_name": "lab"}
-    vault.bao.write(f"{mount}/root/generate/internal", root)
-    role = {
-        "allow_any_name": True,
-        "key_type": "ec",
-        "cn_validations": ["disabled"],
-        "enforce_hostnames": False,
-    }
-    vault.bao.call("POST", f"{mount}/roles/web", role)
-    vault.bao.call("POST", f"{mount}/roles/short", {**role, "no_store": True})
-    return Store(vault, mount)
+    return new_store(vault)
 
 
 def run(store: Store, *words: str | Path) -> Result:

@@ -31,6 +31,7 @@ class Command(StrEnum):
     VERIFY = "verify"
     HEALTH = "health"
     INVENTORY = "inventory"
+    REVOKE = "revoke"
 
 
 class Grade(StrEnum):
@@ -175,7 +176,7 @@ def health(
 def rights(
     command: Annotated[
         Command,
-        typer.Argument(help="The command: plan, apply, verify, health or inventory.", metavar="COMMAND"),
+        typer.Argument(help="plan, apply, verify, health, inventory or revoke.", metavar="COMMAND"),
     ],
     file: Files,
     part: PartOption = PartChoice.ALL,

@@ -1,0 +1,169 @@
+"""`vault-issuer revoke`: certificates revoked by hand, plan first."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from issuer.cli.completing import complete_revoked
+from issuer.cli.inventory import BAD_INPUT, Mounts
+from issuer.cli.options import Context, Kubeconfig
+from issuer.cli.pki.options import reported
+
+if TYPE_CHECKING:
+    from issuer.pki.server.calls import VaultCalls
+    from issuer.revoking.revoking import RevocationPlan, RevocationResult, RevocationWish
+
+NOT_ALL: Final = 1
+
+
+class RevokeFormat(StrEnum):
+    """Form of the plan and the result on standard output."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def revoke(
+    certificates: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CERTIFICATE...",
+            help="SERIAL, MOUNT/SERIAL, a file in PEM, certificate/NAME or secret/NAME.",
+            autocompletion=complete_revoked,
+        ),
+    ],
+    mount: Mounts = None,
+    namespace: Annotated[
+        str | None,
+        typer.Option("--namespace", "-n", metavar="NAME", help="Namespace. Default: the kubeconfig's."),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do it. Without this the plan is shown and nothing changes.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan, also with --yes; nothing changes.")
+    ] = False,
+    ca: Annotated[bool, typer.Option("--ca", help="Revoke CA certificates, too.")] = False,
+    cluster: Annotated[
+        bool, typer.Option("--cluster/--no-cluster", help="Ask the kubeconfig's cluster what uses them.")
+    ] = True,
+    output: Annotated[
+        RevokeFormat, typer.Option("--output", "-o", help="Text for people, or all of it as JSON.")
+    ] = RevokeFormat.TABLE,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> None:
+    """Revoke certificates in Vault or OpenBao, plan first, and see that the CRL has them.
+
+    The plan says whose each is, what uses it now, and what to do then: cert-manager doesn't renew a revoked
+    certificate by itself. One that Vault doesn't store (no_store) is revoked by itself, as a file or by
+    what the cluster holds. Vault's address and token come from VAULT_ADDR and VAULT_TOKEN, as for pki.
+
+    Exit codes: 0 the plan was shown, or all are revoked; 1 some are not, with the reason, or CAs without
+    --ca; 2 bad input, or Vault or the cluster can't be read.
+
+    Examples:
+
+      vault-issuer revoke 2c:1f:0a:3b:41:52:77:01 --mount pki_int
+
+      vault-issuer revoke certificate/web -n team-a --yes
+
+      vault-issuer revoke leaked.pem --yes
+    """
+    with reported(BAD_INPUT):
+        wish = _wish(certificates, mount, namespace, kubeconfig, context, ca=ca, cluster=cluster)
+        failed = asyncio.run(_run(wish, output, done=yes and not dry_run))
+    raise typer.Exit(NOT_ALL if failed else 0)
+
+
+def _wish(
+    words: list[str],
+    mount: list[str] | None,
+    namespace: str | None,
+    kubeconfig: str | None,
+    context: str | None,
+    *,
+    ca: bool,
+    cluster: bool,
+) -> RevocationWish:
+    """Return what the options name. Raises BadInput."""
+    from issuer.inspection.target import InspectionTarget
+    from issuer.inventory.taking import AskedCluster
+    from issuer.manifests.errors import BadInput
+    from issuer.revoking.named import parse_named
+    from issuer.revoking.revoking import RevocationWish
+
+    named = tuple(parse_named(word, "") for word in words)
+    if any(isinstance(one, InspectionTarget) for one in named):
+        if not cluster:
+            raise BadInput("certificate/NAME and secret/NAME take a cluster: leave out --no-cluster")
+        where = _namespace(namespace, kubeconfig, context)
+        named = tuple(parse_named(word, where) for word in words)
+    asked = AskedCluster(kubeconfig, context) if cluster else None
+    return RevocationWish(named, tuple(mount or ()), asked, ca)
+
+
+def _namespace(given: str | None, kubeconfig: str | None, context: str | None) -> str:
+    """Return the namespace that is meant. Raises BadInput."""
+    from issuer.cluster import find_namespace
+    from issuer.kube.errors import ConfigError
+    from issuer.manifests.errors import BadInput
+
+    try:
+        return given or find_namespace(kubeconfig, context)
+    except ConfigError as error:
+        raise BadInput(f"no cluster: {error.message}") from error
+
+
+async def _run(wish: RevocationWish, output: RevokeFormat, *, done: bool) -> bool:
+    """Show the plan, or carry it out; return True if something isn't as it was asked. Raises BadInput."""
+    from issuer.pki.session import reached
+    from issuer.revoking.revoking import plan_revocations
+
+    now = datetime.now(UTC)
+    async with reached([], os.environ) as session:
+        plan = await plan_revocations(session.calls, wish, now)
+        results = await _revoke(session.calls, plan, told=output is RevokeFormat.TABLE) if done else []
+    refused = any(one.decision.is_refused for one in plan.items)
+    if output is RevokeFormat.JSON:
+        _print_json(plan, results, done=done)
+    elif not done or not plan.chosen or refused:
+        from issuer.revoking.show import show_plan
+        from issuer.terminal.console import console
+
+        show_plan(plan, console(), now, done=bool(results))
+    return refused or any(one.error for one in results)
+
+
+async def _revoke(calls: VaultCalls, plan: RevocationPlan, *, told: bool) -> list[RevocationResult]:
+    from issuer.manifests.text import shown
+    from issuer.revoking.revoking import revoke as revoked
+    from issuer.revoking.show import result_line
+
+    results = []
+    async for result in revoked(calls, plan.chosen):
+        results.append(result)
+        if told:
+            typer.echo(shown(result_line(result), 1000))
+            for step in result.item.next_steps(on_list=False):
+                typer.echo(f"  then: {shown(step, 1000)}")
+    return results
+
+
+def _print_json(plan: RevocationPlan, results: list[RevocationResult], *, done: bool) -> None:
+    became = {one.item.row.sha256: one for one in results}
+    entries = []
+    for item in plan.items:
+        result = became.get(item.row.sha256)
+        entries.append(item.to_json() if result is None else result.to_json())
+    unknown = [one.to_json() for one in plan.gaps]
+    json.dump({"done": done, "certificates": entries, "unknown": unknown}, sys.stdout, indent=2)
+    sys.stdout.write("\n")

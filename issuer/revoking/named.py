@@ -1,0 +1,54 @@
+"""What a user names to be revoked. Pure, but that it looks whether a file is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from issuer.inspection.kinds import CERTIFICATE_KIND, SECRET_KIND, TargetKind
+from issuer.inspection.target import InspectionTarget
+from issuer.inventory.certificate import parse_serial
+from issuer.manifests.errors import BadInput
+from issuer.manifests.text import shown
+
+_IN_CLUSTER: Final[tuple[TargetKind, ...]] = (CERTIFICATE_KIND, SECRET_KIND)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSerial:
+    """A serial number in Vault's form, of one mount or ("") of any."""
+
+    serial: str
+    mount: str = ""
+
+
+Named = NamedSerial | Path | InspectionTarget
+
+
+def parse_named(word: str, namespace: str) -> Named:
+    """Return what a word names: an object of the cluster, a file that is there, or a serial number.
+
+    Raises BadInput.
+    """
+    kind, slash, name = word.partition("/")
+    target = next((one for one in _IN_CLUSTER if slash and kind.lower() in one.words), None)
+    if target is not None and name:
+        return _object(target, name, namespace)
+    if Path(word).is_file():
+        return Path(word)
+    mount, _, serial = word.rpartition("/")
+    try:
+        return NamedSerial(parse_serial(serial), mount.strip("/"))
+    except ValueError:
+        raise BadInput(
+            f'"{shown(word)}" is no serial number, no file that is there, and no certificate/NAME or '
+            "secret/NAME: correct it"
+        ) from None
+
+
+def _object(kind: TargetKind, name: str, namespace: str) -> InspectionTarget:
+    where, slash, last = name.rpartition("/")
+    if "/" in where or not last or (slash and not where):
+        raise BadInput(f'"{shown(name)}" is no name: write {kind.form}, and the namespace with -n')
+    return InspectionTarget(kind.kind, where or namespace, last)

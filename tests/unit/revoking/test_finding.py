@@ -1,0 +1,87 @@
+"""What a user names to be revoked: words, and the certificates of objects in a cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from issuer.inspection.reading import Reader
+from issuer.inspection.target import InspectionTarget
+from issuer.inventory.certificate import names_of
+from issuer.manifests.errors import BadInput
+from issuer.revoking.finding import object_certificate
+from issuer.revoking.named import NamedSerial, parse_named
+from tests.builders import csr_pem
+from tests.ca import TestCA
+from tests.unit.inspection.scene import encoded
+from tests.unit.kube.fake_api import Reply, client_of, json, listing, refuse, running
+
+WEB = InspectionTarget("Certificate", "team-a", "web")
+CERTIFICATES = "/apis/cert-manager.io/v1/namespaces/team-a/certificates/web"
+REQUESTS = "/apis/cert-manager.io/v1/namespaces/team-a/certificaterequests"
+SECRET = "/api/v1/namespaces/team-a/secrets/web-tls"
+CERTIFICATE = {"metadata": {"name": "web", "namespace": "team-a"}, "spec": {"secretName": "web-tls"}}
+
+
+@pytest.mark.parametrize(
+    ("word", "named"),
+    [
+        ("1F0AC3", NamedSerial("1f:0a:c3")),
+        ("0x1f0ac3", NamedSerial("1f:0a:c3")),
+        ("pki/int/01-0a", NamedSerial("01:0a", "pki/int")),
+        ("cert/web", WEB),
+        ("Certificate/web", WEB),
+        ("secret/other/tls", InspectionTarget("Secret", "other", "tls")),
+    ],
+)
+def test_words_name_serial_numbers_and_objects(word: str, named: object) -> None:
+    assert parse_named(word, "team-a") == named
+
+
+@pytest.mark.parametrize("word", ["", "web", "pki/", "certificate/", "certificate/a/b/c", "1f:0g"])
+def test_other_words_are_bad_input(word: str) -> None:
+    with pytest.raises(BadInput):
+        parse_named(word, "team-a")
+
+
+def test_a_file_that_is_there_is_meant_before_a_serial_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "abc").touch()
+    assert parse_named("abc", "") == Path("abc")
+
+
+def request(name: str, revision: int, pem: str) -> dict[str, Any]:
+    """A request of web."""
+    annotations = {
+        "cert-manager.io/certificate-name": "web",
+        "cert-manager.io/certificate-revision": str(revision),
+    }
+    meta = {"name": name, "namespace": "team-a", "annotations": annotations}
+    return {"metadata": meta, "status": {"certificate": encoded(pem)} if pem else {}}
+
+
+async def found(requests: Reply, secret: Reply | None = None) -> tuple[str, ...]:
+    """Return the names of the certificate that web has in a cluster that answers so."""
+    async with running() as api, client_of(api) as client:
+        api.on("GET", CERTIFICATES, json(CERTIFICATE))
+        api.on("GET", REQUESTS, requests)
+        if secret is not None:
+            api.on("GET", SECRET, secret)
+        return names_of(await object_certificate(Reader(client), WEB))
+
+
+async def test_a_certificate_has_what_its_newest_request_holds() -> None:
+    ca = TestCA.make()
+    old, new = (ca.sign(csr_pem(f"{one}.test").decode()).leaf_pem for one in ("old", "new"))
+    assert "new.test" in await found(listing("1", request("web-2", 2, new), request("web-1", 1, old)))
+
+
+async def test_without_an_answered_request_its_secret_is_read() -> None:
+    held = {"data": {"tls.crt": encoded(TestCA.make().sign(csr_pem("held.test").decode()).leaf_pem)}}
+    assert "held.test" in await found(listing("1", request("web-2", 2, "")), json(held))
+    with pytest.raises(BadInput, match="no Secret of it"):
+        await found(listing("1"), refuse(404, "NotFound"))
