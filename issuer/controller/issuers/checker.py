@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from issuer.api.issuers import IssuerSpec, SpecError
@@ -22,6 +22,7 @@ from issuer.controller.state.health.peer_watch import answered_by, status_writte
 from issuer.controller.state.health.shared_signer import SharedSigner
 from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.controller.state.watched.stores import IssuerStore, retry_mark
+from issuer.duration import format_seconds
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError, NotFound
 from issuer.policy.facts import IssuerReference
@@ -178,7 +179,8 @@ class IssuerChecker:
         try:
             check_not_expired(entry.ca_validity.get(False), entry.seen.get(False), now)
         except CAExpired as error:
-            raise CAExpired(error.ca, health.ca_assumed) from error
+            advice = (_only_by_our_clock(error, health, now), health.ca_assumed)
+            raise CAExpired(error.ca, ". ".join(filter(None, advice))) from error
 
     def _spec_warnings(self, key: IssuerKey, spec: IssuerSpec) -> tuple[str, ...]:
         """Return what deserves a look, be the issuer Ready or not."""
@@ -198,6 +200,17 @@ class IssuerChecker:
             for is_ca, ca in entry.current_ca_validity.items()
         )
         return tuple(text for text in found if text is not None)
+
+
+def _only_by_our_clock(error: CAExpired, health: Health, now: datetime) -> str:
+    """Return a sentence where the CA's server wouldn't say that the CA has expired, "" elsewhere."""
+    ahead = -(health.clock or timedelta())
+    if ahead <= CLOCK_SKEW or error.ca.has_expired(now - ahead):
+        return ""
+    return (
+        f"It has not by the clock of the CA's server, which is {format_seconds(ahead)} behind this "
+        "controller's: set the clocks before anything is rotated"
+    )
 
 
 def _marks(issuer: dict[str, Any], shared: SharedSigner) -> Iterable[str]:

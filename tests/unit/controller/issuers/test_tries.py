@@ -159,9 +159,10 @@ async def test_another_ca_lets_one_try_again(trial: Trial) -> None:
     assert await trial.work() == 1
 
 
-async def test_clocks_that_agree_again_let_all_follow(trial: Trial) -> None:
-    """Certificates that began in the future were refused, as by a machine that woke with an old clock."""
-    trial.vault.ahead = timedelta(minutes=20)
+@pytest.mark.parametrize("ahead", [timedelta(minutes=20), timedelta(days=-100)])
+async def test_clocks_that_agree_again_let_all_follow(trial: Trial, ahead: timedelta) -> None:
+    """Certificates of another time were refused, as by a machine that woke with an old clock."""
+    trial.vault.ahead = ahead
     await trial.ask()
     assert await trial.work() == 1
     for pause in (*PAUSES, 1e6):
@@ -186,6 +187,17 @@ async def test_certificates_of_the_future_by_clocks_that_agree_are_not_tried_for
         trial.time += 1e6
         assert await trial.check() == ("False", "BadAnswer")
     assert len(trial.vault.signed) == MOST - 1
+
+
+@pytest.mark.parametrize(("years", "says"), [(2, True), (0.5, False), (0, False)])
+async def test_ca_that_has_expired_by_our_clock_alone_says_so(trial: Trial, years: float, says: bool) -> None:
+    """Nobody should rotate a good CA because a node's clock is wrong."""
+    trial.vault.ca = TestCA.make(datetime.now(UTC) - timedelta(days=365 * 6))
+    trial.vault.work()
+    trial.vault.ahead = -timedelta(days=365 * years)
+    ready = await trial.controller.check_issuer(trial.kind)
+    assert ready["reason"] == "CAExpired"
+    assert ("set the clocks before anything is rotated" in ready["message"]) is says
 
 
 async def test_a_process_that_starts_goes_on_counting(trial: Trial) -> None:
