@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from issuer.step.errors import AnotherKey, KeyUnusable
+from issuer.x509.private_keys import rsa_numbers_fit
 
 _MAX_JWK: Final = 32 * 1024
 _CURVES: Final[dict[str, tuple[ec.EllipticCurve, hashes.HashAlgorithm, str]]] = {
@@ -115,17 +116,10 @@ def _private_rsa(jwk: dict[str, Any], public: rsa.RSAPublicKey) -> ProvisionerKe
 
 
 def _rsa_numbers(jwk: dict[str, Any], numbers: rsa.RSAPublicNumbers) -> rsa.RSAPrivateNumbers:
-    """Return the numbers of a private key if they belong together. Raises ValueError, KeyError.
-
-    Factors are never looked for, nor tested for being primes: the one may take for ever, the other seconds in
-    which nothing else runs.
-    """
+    """Return the numbers of a private key if they belong together. Raises ValueError, KeyError."""
     d, p, q = (_number(jwk[part]) for part in ("d", "p", "q"))
-    half = (numbers.n.bit_length() + 1) // 2
-    if not (3 <= p < 1 << half and 3 <= q < 1 << half and 1 < d < numbers.n and p * q == numbers.n):
-        raise ValueError("no factors")
-    if numbers.e * d % (p - 1) != 1 or numbers.e * d % (q - 1) != 1:
-        raise ValueError("no exponents")
+    if not rsa_numbers_fit(numbers, p, q, d):
+        raise ValueError("no factors, or no exponents")
     return rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), numbers)
 
 

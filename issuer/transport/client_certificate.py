@@ -10,20 +10,19 @@ import ssl
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
     PublicFormat,
-    load_pem_private_key,
 )
 
 from issuer.transport.errors import CallError
 from issuer.x509.certificates import MAX_CERTIFICATES, Certificate, decode_leaf, public_key
 from issuer.x509.chains.bundle import certificate_blocks, certificate_der
 from issuer.x509.encoding.pem import write_pem
-from issuer.x509.errors import InvalidCertificate
+from issuer.x509.errors import EncryptedPrivateKey, InvalidCertificate, InvalidPrivateKey
+from issuer.x509.private_keys import read_private_key
 
 _MAX_PEM_BYTES = 256 * 1024
 # Linux 6.3's flag for memory that can't be made executable; some systems allow no other.
@@ -105,11 +104,11 @@ def _read_leaf(der: bytes) -> Certificate:
 def _read_key(pem: bytes) -> tuple[bytes, bytes]:
     """Return the key as PKCS #8 PEM, and its public half as DER."""
     try:
-        key = load_pem_private_key(pem, password=None)
-    except TypeError as error:
+        key = read_private_key(pem)
+    except EncryptedPrivateKey as error:
         raise BadClientCertificate("the private key is encrypted; store it without a password") from error
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise BadClientCertificate("the private key is not readable PEM") from error
+    except InvalidPrivateKey as error:
+        raise BadClientCertificate(f"the private key {error}") from error
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return private, key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 

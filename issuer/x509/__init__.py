@@ -7,6 +7,7 @@ bottom up:
 - `errors`, `encoding/` (DER, PEM, and encodings that DER forbids): bytes and text blocks.
 - `syntax/`: forms of names that all software reads alike. `names`: names that can be compared.
 - `usages`, `extensions`, `keys`: what they ask for or allow, and keys that protect nothing.
+- `private_keys`: private keys that others have written.
 - `contents`, `request`: all that a CSR's bytes say, and the CSR with its signature verified.
 - `name_text`, `certificates`, `describe`: certificates, and their names and numbers in words.
 - `chains/`: bundles, signatures, the ways up to a root, name constraints, required CAs.

@@ -28,6 +28,7 @@ from issuer.x509.extensions import (
     read_extended_key_usage,
     read_key_usage,
 )
+from issuer.x509.keys import check_type
 from issuer.x509.names import SUBJECT_ALTERNATIVE_NAME, Name, quiet_subject, read_general_names, subject_names
 from issuer.x509.usages import Usages, certificate_usages
 
@@ -93,9 +94,11 @@ def public_key(certificate: Certificate) -> bytes:
     """The public key as DER SubjectPublicKeyInfo; of a CA whose key the library doesn't know, as it is."""
     known = decoded(certificate)
     if known is not None:
+        check_type(information(known).public_key)
         return known.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     raw = public_key_info(certificate)
     try:
+        check_type(raw)
         return load_der_public_key(raw).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     except LIBRARY_ERRORS:
         return raw

@@ -30,5 +30,13 @@ class InvalidCertificate(X509Error):
     """A certificate, or a bundle of them, that can't be read."""
 
 
+class InvalidPrivateKey(X509Error):
+    """A private key that can't be used; the message completes "the private key ..."."""
+
+
+class EncryptedPrivateKey(InvalidPrivateKey):
+    """A private key that wants a password."""
+
+
 class ChainError(X509Error):
     """The certificates at hand don't make a valid chain for the leaf; the message says at which link."""

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+
+from issuer.x509.encoding.der import OID, SEQUENCE, items, only, read_oid
 
 SMALLEST_EXPONENT: Final = 65_537
 """The smallest RSA exponent accepted: smaller ones, 3 above all, let forged signatures pass careless readers.
@@ -22,6 +25,10 @@ _CURVES: Final = frozenset({"secp224r1", "secp256r1", "secp384r1", "secp521r1"})
 # Primes for which the powers of 65537 are few among all remainders: moduli made by Infineon's library are
 # such powers for each of them, others for all of them once in 2^27 times.
 _ROCA_PRIMES: Final = (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)
+
+
+# The library tests for primes while it reads such a key: 6 s for 4,423 bits, minutes for 9,941 (1.3 KB).
+_DIFFIE_HELLMAN: Final = frozenset({"1.2.840.113549.1.3.1", "1.2.840.10046.2.1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,22 @@ class Key:
     algorithm: str
     size: int
     flaw: str = ""
+
+
+def check_type(public_key_info: bytes) -> None:
+    """Raise UnsupportedAlgorithm for a key that signs nothing and that the library reads for minutes.
+
+    Takes a SubjectPublicKeyInfo before the library does. Raises ValueError where it is none.
+    """
+    algorithm = items(only(public_key_info, SEQUENCE).content)[0]
+    if key_type(algorithm.whole) in _DIFFIE_HELLMAN:
+        raise UnsupportedAlgorithm("a Diffie-Hellman key signs nothing")
+
+
+def key_type(algorithm: bytes) -> str:
+    """Return the OID of an AlgorithmIdentifier. Raises ValueError."""
+    first = items(only(algorithm, SEQUENCE).content)[0]
+    return read_oid(only(first.whole, OID).content)
 
 
 def read_key(key: CertificatePublicKeyTypes) -> Key:

@@ -22,7 +22,7 @@ from issuer.x509.encoding.der import SEQUENCE, Extension, RequestInformation, it
 from issuer.x509.encoding.lenient import strict_form
 from issuer.x509.encoding.pem import read_blocks, write_pem
 from issuer.x509.errors import LIBRARY_ERRORS, InvalidRequest
-from issuer.x509.keys import Key, read_key
+from issuer.x509.keys import Key, check_type, read_key
 from issuer.x509.names import (
     SUBJECT_ALTERNATIVE_NAME,
     Name,
@@ -162,6 +162,7 @@ def _check_signature(request: x509.CertificateSigningRequest, signed: bytes) -> 
     and so for Vault and step-ca; the library calls it invalid where it is asked about a whole request.
     """
     try:
+        check_type(items(only(request.tbs_certrequest_bytes, SEQUENCE).content)[2].whole)
         algorithm = request.signature_hash_algorithm
         whole = request.tbs_certrequest_bytes == signed and not isinstance(algorithm, hashes.SHA1)
         valid = request.is_signature_valid if whole else _holds(request, signed)

@@ -14,8 +14,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from issuer.explain.advice import Advice
@@ -31,7 +30,8 @@ from issuer.terminal.tables import listed
 from issuer.x509.certificates import Certificate, decoded
 from issuer.x509.chains.bundle import Bundle, read_bundle, read_delivered
 from issuer.x509.chains.chain import signed_by
-from issuer.x509.errors import X509Error
+from issuer.x509.errors import EncryptedPrivateKey, InvalidPrivateKey, X509Error
+from issuer.x509.private_keys import read_private_key
 
 CERTIFICATE: Final = "tls.crt"
 KEY: Final = "tls.key"
@@ -148,11 +148,11 @@ def _key_item(held: _Held) -> AccountItem:
     if not pem:
         return AccountItem("Private key", Mark.BAD, f"there is no {KEY}, or it is empty")
     try:
-        key = load_pem_private_key(pem, password=None)
-    except TypeError:
+        key = read_private_key(pem)
+    except EncryptedPrivateKey:
         return AccountItem("Private key", Mark.NOT_KNOWN, "it is encrypted, so that it can't be compared")
-    except (ValueError, UnsupportedAlgorithm):
-        return AccountItem("Private key", Mark.BAD, f"{KEY} is no private key in PEM that can be read")
+    except InvalidPrivateKey as error:
+        return AccountItem("Private key", Mark.BAD, f"{KEY}: the private key {error}")
     known = decoded(held.own[0]) if held.own else None
     if known is None:
         return AccountItem("Private key", Mark.NOT_KNOWN, "there is no certificate to compare it with")

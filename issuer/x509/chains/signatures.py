@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from issuer.x509.encoding.der import INTEGER, OID, SEQUENCE, Item, items, only, read_oid
 from issuer.x509.errors import LIBRARY_ERRORS
+from issuer.x509.keys import check_type
 
 _RSA: Final[dict[str, type[hashes.HashAlgorithm]]] = {
     "1.2.840.113549.1.1.11": hashes.SHA256,
@@ -71,6 +72,7 @@ def is_made_by(signature: Signature, public_key_info: bytes, *, old: bool = Fals
     try:
         algorithm, *parameters = items(only(signature.algorithm, SEQUENCE).content)
         oid = read_oid(only(algorithm.whole, OID).content)
+        check_type(public_key_info)
         key = load_der_public_key(public_key_info)
         wanted = _KEYS.get(oid)
         if wanted is None or (oid in _OLD and not old):

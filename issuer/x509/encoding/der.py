@@ -137,10 +137,12 @@ def request_information(certification_request_info: bytes) -> RequestInformation
 
 
 class CertificateInformation(NamedTuple):
-    """A certificate's parts as they stand in the bytes: the names (each a Name) and the extensions."""
+    """A certificate's parts as they stand in the bytes: the names (each a Name), the public key
+    (SubjectPublicKeyInfo) and the extensions."""
 
     issuer: bytes
     subject: bytes
+    public_key: bytes
     extensions: tuple[Extension, ...]
 
 
@@ -151,7 +153,9 @@ def certificate_information(tbs_certificate: bytes) -> CertificateInformation:
     if len(parts) < first + 6:
         raise ValueError("a certificate lacks parts")
     extensions = next((_extensions(part.content) for part in parts[first + 6 :] if part.tag == 0xA3), ())
-    return CertificateInformation(parts[first + 2].whole, parts[first + 4].whole, extensions)
+    return CertificateInformation(
+        parts[first + 2].whole, parts[first + 4].whole, parts[first + 5].whole, extensions
+    )
 
 
 def _attribute(item: Item) -> tuple[str, bytes]:
