@@ -84,7 +84,7 @@ class AsyncAdapter:
         path = "/" + "/".join(part for part in url.split("/") if part)
         verb = method.upper()
         answer = await self.session.send(
-            verb, path, self._headers(headers, body is not None), body, self._before
+            verb, path, self._headers(headers, body is not None, verb), body, self._before
         )
         self._last = answer
         where = f"{verb} {path}"
@@ -92,10 +92,12 @@ class AsyncAdapter:
             raise error_from_answer(where, answer)
         return _text(where, answer) if raw else _decoded(where, answer)
 
-    def _headers(self, more: Mapping[str, str] | None, has_body: bool) -> dict[str, str]:
+    def _headers(self, more: Mapping[str, str] | None, has_body: bool, verb: str) -> dict[str, str]:
         headers = {"X-Vault-Request": "true", **(more or {})}
         if has_body:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = (
+                "application/merge-patch+json" if verb == "PATCH" else "application/json"
+            )
         if self.token:
             headers["X-Vault-Token"] = self.token
         if self.namespace:
