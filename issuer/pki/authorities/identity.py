@@ -9,6 +9,7 @@ from typing import Any
 
 from issuer.pki.errors import OtherAuthority
 from issuer.pki.file.authority import Authority
+from issuer.pki.resources.issuers import issuer_id
 
 
 class AuthorityProgress(StrEnum):
@@ -78,11 +79,6 @@ def _existing(name: str, authority: Authority, by_issuer: Mapping[str, Any]) -> 
             f"correct its name, or tell by subject and lifetime, offline or import how to make it"
         )
     return CAIdentity(AuthorityProgress.DONE, str(by_issuer[found].get("key_id", "")), found, (found,))
-
-
-def issuer_id(name: str, by_issuer: Mapping[str, Any]) -> str:
-    """Return the id of the issuer that has this name or id; "" if there is none."""
-    return next((one for one, info in by_issuer.items() if name in (one, info.get("issuer_name"))), "")
 
 
 def _named(

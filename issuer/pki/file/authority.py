@@ -112,6 +112,11 @@ class Authority(FileModel):
     existing: bool = Field(
         False, description="Vault has it already; it is compared, never made. Its name here may be its id."
     )
+    replaces: Name | None = Field(
+        None,
+        description="CA of the same mount that this one takes over from, step by step, by pki rotate; the "
+        "old one is not made again.",
+    )
     include_chain: bool = Field(
         True, description="Import the chain up to the root besides, so that Vault's ca_chain is whole."
     )

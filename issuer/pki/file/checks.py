@@ -13,6 +13,7 @@ from issuer.pki.file.engine import ISSUES, is_off, lifetime, may_sign, mount_con
 from issuer.pki.file.model import Part, PkiFile, PkiMount, path_in_file
 from issuer.pki.file.names import SEPARATORS, as_kept, begins, name_problems
 from issuer.pki.file.place import Places
+from issuer.pki.file.rotations import rotation_problems
 
 DEFAULT_MAX_LEASE: Final = 768 * 3600
 """Seconds: Vault's longest lifetime in a mount that isn't tuned, unless its configuration says otherwise."""
@@ -37,6 +38,7 @@ def problems_of(file: PkiFile, places: Places) -> list[str]:
     check = _Check(file, places)
     return [
         *(f"{places.told(*where)} {sentence}" for where, sentence in name_problems(file)),
+        *(f"{places.told(*where)} {sentence}" for where, sentence in rotation_problems(file)),
         *check.mounts(),
         *check.authorities(),
         *check.roles(),

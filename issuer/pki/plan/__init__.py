@@ -9,6 +9,7 @@
 - `signers`: what real certificates of signers don't allow. Pure.
 - `certificates`: certificates that CAs would get and couldn't serve with. Pure.
 - `acme`: roles and issuers that ACME names and nobody has. Pure.
+- `rotations`: CAs that rotations make and have removed. Pure.
 - `granted`: mounts and roles that policies grant and nobody has. Pure.
 - `planning`: resources and reading become a `PkiPlan`. Pure.
 - `editors`: the JSON schemas with the fields that servers are known to have. Pure.

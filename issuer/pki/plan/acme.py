@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from issuer.pki.authorities.identity import issuer_id
 from issuer.pki.file.engine import AcmeNames, acme_names
 from issuer.pki.file.model import Part, PkiFile, path_in_file
 from issuer.pki.file.place import Places
+from issuer.pki.resources.issuers import issuer_id
 from issuer.pki.server.reading import VaultReading
 
 _FOLDERS: Final = {"role": "roles", "issuer": "issuers"}

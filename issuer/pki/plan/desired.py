@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from issuer.pki.file.model import Part, PkiFile, PkiMount
 from issuer.pki.file.place import Places
+from issuer.pki.file.rotations import rotation_of, rotations_of
 from issuer.pki.resources.audit import audit_devices
 from issuer.pki.resources.auth import auth_methods
 from issuer.pki.resources.engine import engine_configs
@@ -24,22 +25,25 @@ def resources_of(file: PkiFile, places: Places, parts: Collection[Part] = BOTH) 
     if Part.FOUNDATION in parts:
         foundation = file.foundation
         found += audit_devices(foundation.audit, places)
-        found += _of_mounts(Part.FOUNDATION, foundation.mounts, places)
+        found += _of_mounts(Part.FOUNDATION, file, foundation.mounts, places)
         found += policies(foundation.policies, places)
         found += auth_methods(foundation.auth, places)
     if Part.AUTOMATION in parts:
-        found += _of_mounts(Part.AUTOMATION, file.mounts, places)
+        found += _of_mounts(Part.AUTOMATION, file, file.mounts, places)
+    replaced = {one.old for one in rotations_of(file)}
     for part, name, authority in file.all_authorities():
         if part in parts:
-            found += issuer_settings(part, name, authority, places)
+            found += issuer_settings(part, name, authority, places, is_replaced=name in replaced)
     return sorted(found, key=lambda one: one.order)
 
 
-def _of_mounts(part: Part, mounts: Mapping[str, PkiMount], places: Places) -> Iterator[VaultResource]:
+def _of_mounts(
+    part: Part, file: PkiFile, mounts: Mapping[str, PkiMount], places: Places
+) -> Iterator[VaultResource]:
     yield from pki_mounts(part, mounts, places)
     for path, mount in mounts.items():
         yield from engine_configs(part, path, mount, places)
-        yield from default_issuer(part, path, mount, places)
+        yield from default_issuer(part, path, mount, places, rotation_of(file, path))
         yield from pki_roles(part, path, mount, places)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ from issuer.pki.plan.imports import (
 )
 from issuer.pki.plan.pruning import Prunable
 from issuer.pki.plan.role_dates import role_date_problems
+from issuer.pki.plan.rotations import rotated_step
 from issuer.pki.plan.signers import authority_limits, signer_problems
 from issuer.pki.plan.step import PkiStep, StepAction
 from issuer.pki.resources.audit import AuditResource, stanza
@@ -105,11 +106,18 @@ class PlanInput:
     """Certificates of the bundles that are there, by authority."""
     brought: Brought = field(default_factory=dict)
     """Files that an offline CA gave back, by authority."""
+    is_rotation: bool = False
+    """CAs that replace others are made now: the plan is a rotation's own."""
+
+    def settled(self, reading: VaultReading) -> PlanInput:
+        """Return it with what rotations have set so far as what is wanted."""
+        return replace(self, resources=tuple(one.settled(reading) for one in self.resources))
 
 
 def plan_of(given: PlanInput, reading: VaultReading, offers: Offers, now: datetime) -> PkiPlan:
     """Return the plan that brings Vault from what was read to what the file says. `offers` are the fields
     that the server has."""
+    given = given.settled(reading)
     refusals = [f"The token may not read {path}: {why}" for path, why in reading.refused.items()]
     fields = check_fields(given.resources, reading, offers, given.places)
     problems = [*fields.problems]
@@ -231,6 +239,9 @@ def _authority_step(
     part: Part, name: str, authority: Authority, given: PlanInput, reading: VaultReading
 ) -> PkiStep:
     mount = authority.mount
+    rotated = None if given.is_rotation else rotated_step(part, name, given.file, given.places, reading)
+    if rotated is not None:
+        return rotated
     identity = identify(name, authority, reading.data(f"{mount}/keys/"), reading.data(f"{mount}/issuers/"))
     read = reading.data(f"{mount}/issuer/{name}")
     changes: tuple[FieldChange, ...] = ()

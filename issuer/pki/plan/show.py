@@ -27,10 +27,7 @@ _VALUE_CHARS: Final = 200
 
 def show_plan(plan: PkiPlan, console: Console) -> None:
     """Print the steps that do something, what can't be compared, and a summary."""
-    steps = (one for one in plan.steps if one.action is not StepAction.NONE)
-    lines = [line for one in steps for line in _step_lines(one)]
-    if lines:  # at once: a third of the time that a print of each takes
-        console.print(Text("\n").join(lines), soft_wrap=True)
+    show_steps(plan, console)
     sent = {(one.path, change.name) for one in plan.applied for change in one.changes}
     unseen = [
         (one, field) for one in plan.steps for field in one.not_comparable if (one.path, field) not in sent
@@ -43,6 +40,14 @@ def show_plan(plan: PkiPlan, console: Console) -> None:
     for note in plan.notes:
         console.print(Text(f"  {note}", style="dim"), soft_wrap=True)
     console.print(summary(plan), soft_wrap=True)
+
+
+def show_steps(plan: PkiPlan, console: Console) -> None:
+    """Print the steps that do something."""
+    steps = (one for one in plan.steps if one.action is not StepAction.NONE)
+    lines = [line for one in steps for line in _step_lines(one)]
+    if lines:  # at once: a third of the time that a print of each takes
+        console.print(Text("\n").join(lines), soft_wrap=True)
 
 
 def summary(plan: PkiPlan) -> Text:

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from cryptography import x509
 
-from issuer.pki.authorities.identity import identify, issuer_id
+from issuer.pki.authorities.identity import identify
 from issuer.pki.authorities.limits import CALimits, breaches, limits_of, planned_limits
 from issuer.pki.file.authority import Authority
 from issuer.pki.file.engine import ISSUES, may_sign
@@ -20,6 +20,7 @@ from issuer.pki.plan.context import PlanContext
 from issuer.pki.plan.desired import authorities_top_down
 from issuer.pki.plan.imports import Chains
 from issuer.pki.plan.step import PkiStep
+from issuer.pki.resources.issuers import issuer_id
 from issuer.pki.server.reading import VaultReading
 
 

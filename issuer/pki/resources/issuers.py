@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from issuer.pki.file.authority import Authority
-from issuer.pki.file.engine import names_of
+from issuer.pki.file.engine import ISSUES, names_of
 from issuer.pki.file.model import Part, PkiMount, path_in_file
 from issuer.pki.file.place import Places
+from issuer.pki.file.rotations import Rotation
 from issuer.pki.resources import defaults
 from issuer.pki.resources.resource import Order, VaultResource, VaultWrite
 from issuer.pki.server.reading import VaultReading
 
 _READS: Final = "read-only"
+
+
+def issuer_id(name: str, by_issuer: Mapping[str, Any]) -> str:
+    """Return the id of the issuer that has this name or id; "" if there is none. `by_issuer` is the
+    `key_info` of a mount's list."""
+    return next((one for one, info in by_issuer.items() if name in (one, info.get("issuer_name"))), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +32,19 @@ class IssuerResource(VaultResource):
     """
 
     name: str = ""
+    is_replaced: bool = False
+
+    def settled(self, reading: VaultReading) -> VaultResource:
+        """Return it with the usage that it has, where a rotation took `issuing-certificates` from it."""
+        usage = names_of((reading.data(self.path) or {}).get("usage"))
+        if not self.is_replaced or not usage or ISSUES in usage:
+            return self
+        return replace(self, wanted={**self.wanted, "usage": list(usage)})
 
     def is_listed(self, reading: VaultReading) -> bool:
         """Return True if the mount's list has an issuer of that name or id."""
         known = (reading.data(f"{self.inside}/issuers/") or {}).get("key_info") or {}
-        return any(self.name in (identifier, one.get("issuer_name")) for identifier, one in known.items())
+        return bool(issuer_id(self.name, known))
 
     def current(self, reading: VaultReading) -> Mapping[str, Any] | None:
         """Return its fields as read, in the file's words for what Vault gives back otherwise.
@@ -66,6 +81,24 @@ class DefaultIssuer(VaultResource):
     """The default issuer of a mount. Vault reads back an id, which the mount's list turns into a name."""
 
     mount: str = ""
+    rotation: Rotation | None = None
+
+    def settled(self, reading: VaultReading) -> VaultResource:
+        """Return it with the CA that signs now as what is wanted, if that is one of a rotation's two.
+
+        Whatever the file names, it is the old one while the new one isn't there, and the new one once the old
+        one is gone.
+        """
+        if self.rotation is None:
+            return self
+        known = (reading.data(f"{self.mount}/issuers/") or {}).get("key_info") or {}
+        old, new = (issuer_id(name, known) for name in self.rotation.names)
+        if not old:
+            return replace(self, wanted={"default": self.rotation.new})
+        held = self.current(reading) or {}
+        if (reading.data(self.path) or {}).get("default") in (old, new):
+            return replace(self, wanted={"default": held.get("default")})
+        return self if new else replace(self, wanted={"default": self.rotation.old})
 
     def reads(self) -> tuple[str, ...]:
         return (self.path, f"{self.mount}/issuers/")
@@ -80,8 +113,10 @@ class DefaultIssuer(VaultResource):
         return {**read, "default": name}
 
 
-def issuer_settings(part: Part, name: str, authority: Authority, places: Places) -> Iterator[IssuerResource]:
-    """Yield the settings of an authority's issuer."""
+def issuer_settings(
+    part: Part, name: str, authority: Authority, places: Places, *, is_replaced: bool = False
+) -> Iterator[IssuerResource]:
+    """Yield the settings of an authority's issuer; `is_replaced` if a rotation replaces it."""
     where = path_in_file(part, "authorities", name, "settings")
     yield IssuerResource(
         kind="issuer",
@@ -94,13 +129,17 @@ def issuer_settings(part: Part, name: str, authority: Authority, places: Places)
         write_only=defaults.ISSUER_UNREAD,
         inside=authority.mount,
         name=name,
+        is_replaced=is_replaced,
         fields_of="pki/issuer",
         at=where,
     )
 
 
-def default_issuer(part: Part, path: str, mount: PkiMount, places: Places) -> Iterator[DefaultIssuer]:
-    """Yield the default issuer of a mount, if the file names it."""
+def default_issuer(
+    part: Part, path: str, mount: PkiMount, places: Places, rotation: Rotation | None = None
+) -> Iterator[DefaultIssuer]:
+    """Yield the default issuer of a mount, if the file names it; with the mount's rotation, if one is asked
+    for."""
     if mount.default_issuer is not None:
         yield DefaultIssuer(
             kind="default issuer",
@@ -112,4 +151,5 @@ def default_issuer(part: Part, path: str, mount: PkiMount, places: Places) -> It
             defaults={"default_follows_latest_issuer": False},
             inside=path,
             mount=path,
+            rotation=rotation,
         )

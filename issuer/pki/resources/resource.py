@@ -96,6 +96,10 @@ class VaultResource:
         """Return what keeps it from being made or changed as wanted, and what to do; "" for nothing."""
         return ""
 
+    def settled(self, reading: VaultReading) -> VaultResource:
+        """Return it with what a rotation has set as what is wanted; itself where none goes on."""
+        return self
+
     def changes(self, current: Mapping[str, Any] | None) -> tuple[FieldChange, ...]:
         """Return the fields that differ, in the order of the file; defaults that were changed come last."""
         read = current or {}
