@@ -9,6 +9,7 @@ From the bottom up:
 - `opening`: opens a cluster, with the kinds of issuers that are served there.
 - `progress`: the state of one request, from its own status.
 - `events`: the events of an object.
+- `by_mount`: issuers as a rotation of their CA looks at them.
 - `target`: finds what a user names.
 - `overview`: the whole cluster at a glance, and which controllers work.
 - `request`: one request, taken apart and explained.

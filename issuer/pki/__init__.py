@@ -11,7 +11,8 @@ Folders, bottom-up; each one's docstring maps its modules:
 - `authorities/`: CAs: who is who, and the calls that make one, resumable after each.
 - `plan/`: wanted and read become steps; what is shown, saved and refused when stale. Pure but for `reading`.
 - `apply/`: carries steps out in order. `session`: file, connection and plan of one command.
-- `rights`: least policies for the commands that only read. Pure.
+- `rotation/`: a mount's CA replaced by another, in phases and past gates.
+- `rights`: least policies of commands. Pure.
 - `unsealing`: key shares, sent to sealed servers.
 - `initialising/`: a new Vault's first hour, up to one admin login and no root token.
 

@@ -5,12 +5,13 @@ Help of a path, which a plan asks for too, needs no right (https://openbao.org/d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Final
 
 from issuer.pki.file.authority import Authority, Origin
 from issuer.pki.file.model import PkiFile
+from issuer.pki.file.rotations import Rotation, rotations_of
 from issuer.pki.health.gathering import CONFIGS
 from issuer.pki.plan.acme import acme_reads
 from issuer.pki.plan.planning import PlanInput
@@ -18,6 +19,8 @@ from issuer.pki.resources.audit import TABLE as AUDIT
 from issuer.pki.resources.auth import ROLE_FOLDER
 from issuer.pki.resources.mounts import AUTH, SECRETS, MountResource
 from issuer.pki.resources.policies import rule_text
+from issuer.pki.rotation.gathering import NEEDED, OPTIONAL
+from issuer.pki.rotation.scope import about
 
 _SUDO: Final = frozenset({AUDIT})
 """Paths whose reading Vault lets administrators alone do, by the capability `sudo`."""
@@ -25,6 +28,7 @@ READ: Final = "read"
 LIST: Final = "list"
 UPDATE: Final = "update"
 DELETE: Final = "delete"
+PATCH: Final = "patch"
 SUDO: Final = "sudo"
 _INSTALL: Final = "intermediate/set-signed"
 
@@ -38,6 +42,7 @@ class PkiCommand(StrEnum):
     HEALTH = "health"
     INVENTORY = "inventory"
     REVOKE = "revoke"
+    ROTATE = "rotate"
 
 
 def rights_for(command: PkiCommand, given: PlanInput, token_role: str | None = None) -> str:
@@ -49,6 +54,8 @@ def rights_for(command: PkiCommand, given: PlanInput, token_role: str | None = N
         return _text(_inventory(given.file))
     if command is PkiCommand.REVOKE:
         return _text(_revoke(given.file))
+    if command is PkiCommand.ROTATE:
+        return _text(rule for one in rotations_of(given.file) for rule in _rotate(given.file, one))
     rules = list(_plan(given))
     if command is PkiCommand.APPLY:
         rules += _apply(given)
@@ -99,10 +106,16 @@ def _apply(given: PlanInput) -> Iterator[Rule]:
         yield f"{prunable.path}+", DELETE
     by_name = {name: one for _, name, one in given.file.all_authorities()}
     for part, _, authority in given.file.all_authorities():
-        if part in given.parts and authority.origin is not Origin.EXISTING:
-            yield from _making(authority)
-            if authority.signed_by is not None:
-                yield from _signing(authority.signed_by, by_name[authority.signed_by].mount)
+        if part in given.parts:
+            yield from _made(authority, by_name)
+
+
+def _made(authority: Authority, by_name: Mapping[str, Authority]) -> Iterator[Rule]:
+    if authority.origin is Origin.EXISTING:
+        return
+    yield from _making(authority)
+    if authority.signed_by is not None:
+        yield from _signing(authority.signed_by, by_name[authority.signed_by].mount)
 
 
 def _making(authority: Authority) -> Iterator[Rule]:
@@ -178,6 +191,29 @@ def _revoke(file: PkiFile) -> Iterator[Rule]:
         yield f"{mount}/cert/+", READ
         yield f"{mount}/config/crl", READ
         yield f"{mount}/revoke", UPDATE
+
+
+def _rotate(file: PkiFile, rotation: Rotation) -> Iterator[Rule]:
+    """Yield what one rotation reads, makes and removes: from its preparation to the old CA's removal."""
+    mount = rotation.mount
+    yield SECRETS, READ
+    yield f"sys/mounts/{mount}/tune", READ
+    for path in (*NEEDED, *OPTIONAL, "certs/"):
+        yield f"{mount}/{path}", LIST if path.endswith("/") else READ
+    for path in ("cert/+", "roles/+"):
+        yield f"{mount}/{path}", READ
+    by_name = {name: one for _, name, one in file.all_authorities()}
+    yield from _made(by_name[rotation.new], by_name)
+    for verb in (READ, DELETE, PATCH):
+        yield f"{mount}/issuer/+", verb
+    for path in ("config/issuers", "config/keys", "key/+"):
+        yield f"{mount}/{path}", UPDATE
+    yield f"{mount}/key/+", DELETE
+    above = [one for one in about(file, rotation).all_authorities() if one[2].mount != mount]
+    for _, name, authority in above:
+        for path in ("keys/", "issuers/"):
+            yield f"{authority.mount}/{path}", LIST
+        yield f"{authority.mount}/issuer/{name}", READ
 
 
 def _text(rules: Iterable[Rule]) -> str:

@@ -12,6 +12,7 @@ from issuer.pki.authorities.files import AuthorityFiles, check_bundles
 from issuer.pki.file.model import Part, path_in_file
 from issuer.pki.file.place import Places
 from issuer.pki.file.reading import LoadedFile, load
+from issuer.pki.file.rotations import Rotation, rotations_of
 from issuer.pki.health.fetching import url_reader
 from issuer.pki.health.finding import HealthReport
 from issuer.pki.health.parameters import HealthParameters
@@ -22,6 +23,12 @@ from issuer.pki.plan.imports import Brought, Chains
 from issuer.pki.plan.planning import PkiPlan, PlanInput, plan_of
 from issuer.pki.plan.pruning import prunables
 from issuer.pki.plan.reading import read_for
+from issuer.pki.resources.issuers import IssuerResource
+from issuer.pki.rotation.facts import RotationFacts
+from issuer.pki.rotation.gates import GateName
+from issuer.pki.rotation.gathering import RotationWish, gather
+from issuer.pki.rotation.scope import about
+from issuer.pki.rotation.state import RotationState, next_state
 from issuer.pki.server.calls import VaultCalls
 from issuer.pki.server.connecting import connected, connection_from, token_from
 from issuer.pki.server.logins import JobLogin, job_calls
@@ -41,6 +48,13 @@ def plan_input(
     resources = tuple(resources_of(file, places, parts))
     pruned = tuple(prunables(file, places, parts)) if prune else ()
     return PlanInput(file, places, resources, loaded.sha256, parts, pruned, resend)
+
+
+def rotation_input(loaded: LoadedFile, rotation: Rotation) -> PlanInput:
+    """Return what the making of a rotation's new CA is planned from but for what Vault holds."""
+    given = plan_input(replace(loaded, file=about(loaded.file, rotation)), BOTH)
+    issuers = tuple(one for one in given.resources if isinstance(one, IssuerResource))
+    return replace(given, resources=issuers, is_rotation=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +93,37 @@ class PkiSession:
                     f"{self.loaded.places.told(*where)} {given.bundle} is not there, and Vault doesn't have "
                     "this CA yet; bring the file"
                 )
+
+    async def rotations(
+        self, wish: RotationWish, accepted: Collection[GateName], progress: Progress
+    ) -> list[RotationState]:
+        """Read the rotations that the file asks for, and return where each stands. Raises BadInput for one
+        that it doesn't ask for, PkiError."""
+        states = []
+        for facts in await self.rotation_facts(wish, progress):
+            making = None if facts.new is not None else await self._making(facts.rotation)
+            states.append(next_state(facts, self.loaded.places, accepted, self.loaded.sha256, making))
+        return states
+
+    async def rotation_facts(self, wish: RotationWish, progress: Progress) -> list[RotationFacts]:
+        """Read the rotations that the file asks for. Raises BadInput for one that it doesn't, PkiError."""
+        asked = rotations_of(self.loaded.file)
+        chosen = [one for one in asked if wish.ca in (None, one.new)]
+        if wish.ca is not None and not chosen:
+            there = ", ".join(one.new for one in asked) or "none"
+            raise BadInput(f"no authority {wish.ca} with replaces is in the file; those with it: {there}")
+        authorities = {name: one for _, name, one in self.loaded.file.all_authorities()}
+        now = self.now()
+        return [await gather(self.calls, one, authorities, wish, now, progress) for one in chosen]
+
+    async def _making(self, rotation: Rotation) -> PkiPlan:
+        """Return the plan that makes the new CA of a rotation, and nothing else."""
+        given = rotation_input(self.loaded, rotation)
+        there = self._bundles()
+        plan, _ = await self._planned(replace(given, chains=there, brought=self._brought()))
+        steps = tuple(one for one in plan.applied if one.authority == rotation.new)
+        made = replace(plan, steps=steps)
+        return replace(made, problems=(*plan.problems, *self._missing_bundles(made, there)))
 
     async def verify(self, progress: Progress, token_role: str | None = None) -> Verification:
         """Read Vault and hold it against the file, each policy by a token of its own."""

@@ -16,6 +16,7 @@ from tests.pki.conftest import numbers
 from tests.pki.cutting import CutMode
 from tests.pki.interrupted import Case
 from tests.pki.new_vaults import new_vault
+from tests.pki.rotations import UNSEEN, RotationCase, cut_next, holds_both, rotation_case
 from tests.pki.support import Vault
 
 pytestmark = pytest.mark.usefixtures("forks")
@@ -56,6 +57,48 @@ def interrupt_everywhere(fresh: Callable[[Path], Case], folder: Path, mode: CutM
         case.finish()
         case.holds()
     assert at > 10
+
+
+@pytest.mark.parametrize("mode", list(CutMode))
+@pytest.mark.parametrize("steps", [0, 1, 2, 3], ids=["prepare", "switch", "retire", "delete"])
+def test_a_rotation_is_interrupted_at_every_call(
+    bao: OpenBao, tmp_path: Path, steps: int, mode: CutMode
+) -> None:
+    at, was_cut = 0, True
+    while was_cut:
+        at += 1
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        case = rotation_case(Vault(bao, f"t{next(numbers)}"), folder)
+        for _ in range(steps):
+            _step(case)
+        _show_at_gates(case)
+        was_cut = cut_next(case, at, mode)
+        _rotate_to_its_end(case)
+    assert at > 10
+
+
+def _step(case: RotationCase) -> None:
+    _show_at_gates(case)
+    case.next(*UNSEEN)
+
+
+def _show_at_gates(case: RotationCase) -> None:
+    """Have the new CA sign, if it does by default."""
+    if case.default() == case.new:
+        case.issue()
+
+
+def _rotate_to_its_end(case: RotationCase) -> None:
+    """Go on to the end, with one key and one certificate for each CA as long as there are both."""
+    for _ in range(4):
+        phase = case.status(*UNSEEN)["phase"]
+        if phase in ("switch", "observe", "retire"):
+            holds_both(case)
+        if phase == "done":
+            break
+        _step(case)
+    assert (case.own(), case.keys()) == ([case.new], [case.new])
 
 
 @pytest.mark.parametrize("mode", list(CutMode))

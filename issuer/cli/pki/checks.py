@@ -32,6 +32,7 @@ class Command(StrEnum):
     HEALTH = "health"
     INVENTORY = "inventory"
     REVOKE = "revoke"
+    ROTATE = "rotate"
 
 
 class Grade(StrEnum):
@@ -176,7 +177,7 @@ def health(
 def rights(
     command: Annotated[
         Command,
-        typer.Argument(help="plan, apply, verify, health, inventory or revoke.", metavar="COMMAND"),
+        typer.Argument(help="plan, apply, verify, health, inventory, revoke or rotate.", metavar="COMMAND"),
     ],
     file: Files,
     part: PartOption = PartChoice.ALL,
@@ -185,7 +186,7 @@ def rights(
         str | None, typer.Option(metavar="NAME", help="As for pki verify --token-role.")
     ] = None,
 ) -> None:
-    """Print the least policy with which a command reads all that the file names, and apply makes it.
+    """Print the least policy with which a command reads all that the file names; apply and rotate change it.
 
     Nothing is asked of Vault. Without --token-role, the token of verify must hold the file's policies, too:
     Vault makes no token with more than its maker has.
@@ -197,6 +198,8 @@ def rights(
       vault-issuer pki rights apply -f pki.yaml --part automation
 
       vault-issuer pki rights verify -f pki.yaml --token-role vault-issuer-verify
+
+      vault-issuer pki rights rotate -f pki.yaml
     """
     with reported():
         from issuer.pki.file.reading import load

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Collection
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +15,8 @@ import typer
 from issuer.cli.help import Commands
 from issuer.cli.options import Format, OutputFormat
 from issuer.cli.output import agreed, print_data
-from issuer.cli.pki import checks, export, init, unseal
+from issuer.cli.pki import checks, export, init, rotate, unseal
+from issuer.cli.pki.carrying import carry_out
 from issuer.cli.pki.options import (
     CHANGES,
     FAILED,
@@ -33,8 +33,7 @@ from issuer.cli.signals import cancelled_by_signals, each_interrupt_cancels
 if TYPE_CHECKING:
     from issuer.pki.file.model import Part
     from issuer.pki.plan.planning import PkiPlan
-    from issuer.pki.plan.step import PkiStep
-    from issuer.pki.session import JobWish, PkiSession
+    from issuer.pki.session import JobWish
 
 app = Commands(
     name="pki",
@@ -57,6 +56,7 @@ app.command("unseal")(unseal.unseal)
 app.command("rights")(checks.rights)
 app.command("export")(export.export)
 app.command("health")(checks.health)
+app.add_typer(rotate.app)
 
 
 Prune = Annotated[
@@ -264,34 +264,8 @@ async def _apply(files: list[str], wish: _Wish) -> int:
             if asks and not agreed("Apply?", "--yes or a saved plan"):
                 return FAILED
             with each_interrupt_cancels() if wish.asks else nullcontext():
-                await _carry_out(session, found)
+                await carry_out(session, found)
     return LEFT if found.left else 0
-
-
-async def _carry_out(session: PkiSession, found: PkiPlan) -> None:
-    from issuer.pki.apply.applying import Applier
-
-    steps = found.applied
-    numbers = count(1)
-
-    def told(step: PkiStep) -> None:
-        typer.echo(f"[{next(numbers)}/{len(steps)}] {step.kind} {step.path}")
-
-    def noted() -> None:
-        with suppress(OSError):  # a closed pipe breaks no step in two
-            typer.echo("Interrupted: it ends as soon as this step is done", err=True)
-
-    applier = Applier(session.calls, session.loaded.file, session.files, told, noted=noted)
-    try:
-        await applier.apply(found)
-    finally:
-        left = steps[len(applier.done) :]
-        if left:
-            typer.echo(f"{len(applier.done)} of {len(steps)} steps done. Left:", err=True)
-            for step in left:
-                typer.echo(f"  {step.kind} {step.path}", err=True)
-    if steps:
-        typer.echo(f"{len(steps)} of {len(steps)} steps done, {session.calls.count} calls.")
 
 
 def _code(plan: PkiPlan) -> int:

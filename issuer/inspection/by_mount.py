@@ -1,0 +1,20 @@
+"""The issuers of a cluster as a rotation of their CA looks at them."""
+
+from __future__ import annotations
+
+from issuer.inspection.progress import text_of, time_of
+from issuer.inspection.reading import Reader
+from issuer.pki.rotation.seen import SeenCluster, SeenIssuer
+
+
+async def seen_issuers(reader: Reader) -> SeenCluster:
+    """Return all issuers with the paths by which they sign, and what may not be read. Raises KubeError."""
+    found: list[SeenIssuer] = []
+    for kind in reader.backends.kinds:
+        backend = reader.backends.of(kind.kind)
+        for one in await reader.all(kind.resource, what=f"{kind.kind}s are") or ():
+            metadata, status = one["metadata"], one.get("status") or {}
+            name = "/".join(part for part in (kind.kind, metadata.get("namespace"), metadata["name"]) if part)
+            path = backend.summary(one.get("spec") or {}).path
+            found.append(SeenIssuer(name, path, time_of(text_of(status, "caNotAfter"))))
+    return SeenCluster(tuple(found), tuple(reader.gaps))

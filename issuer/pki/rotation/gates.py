@@ -1,0 +1,242 @@
+"""Gates of a rotation: what must be seen before it goes on. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from cryptography import x509
+
+from issuer.pki.authorities.chains import chain_problems, is_signed_by
+from issuer.pki.file.engine import acme_names, is_off, names_of
+from issuer.pki.file.rotations import NEW_ROOT
+from issuer.pki.rotation.endings import last_end
+from issuer.pki.rotation.facts import RotatedCA, RotationFacts
+from issuer.pki.rotation.seen import SeenIssuer
+from issuer.text import rfc3339
+from issuer.vault.paths import PathError, SignPath
+
+_SHOWN: Final = 5
+"""Names that a message lists; the rest is counted."""
+
+
+class GateName(StrEnum):
+    """What is looked at."""
+
+    CHAIN = "chain"
+    """The new CA is valid, and its chain leads to the root of the old one."""
+    SIGNS = "signs"
+    """Vault has signed a certificate with the new CA."""
+    ROLES = "roles"
+    """No role of the mount names the old CA."""
+    ISSUERS = "issuers"
+    """The cluster's issuers show the new CA."""
+    ENDED = "ended"
+    """No certificate of the old CA is valid."""
+    FREE = "free"
+    """Nothing in the mount refers to the old CA."""
+    BUFFER = "buffer"
+    """The time is over for which ended certificates are kept, and so the CRL that may name them."""
+
+
+class GateVerdict(StrEnum):
+    """What was found at a gate."""
+
+    SEEN = "seen"
+    NOT_YET = "not yet"
+    UNSEEN = "can't be seen"
+    """It can't be looked at from here. A person may accept that; it is never taken for good."""
+
+    @property
+    def is_acceptable(self) -> bool:
+        """Return True if a person's word stands for it."""
+        return self is GateVerdict.UNSEEN
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One gate, its verdict, and a sentence on what was found, and what to do."""
+
+    name: GateName
+    verdict: GateVerdict
+    message: str
+
+    def holds_up(self, accepted: Collection[GateName]) -> bool:
+        """Return True unless it was seen, or can't be seen and a person accepts that."""
+        if self.verdict.is_acceptable:
+            return self.name not in accepted
+        return self.verdict is GateVerdict.NOT_YET
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {"gate": self.name.value, "verdict": self.verdict.value, "message": self.message}
+
+
+def chain_gate(facts: RotationFacts, old: RotatedCA, new: RotatedCA) -> Gate:
+    """Look whether clients that trust the old CA's root trust the new CA."""
+    wrong = list(chain_problems(facts.authorities[facts.rotation.new], new.entry, facts.now))
+    if not new.may_sign:
+        wrong.append("it may not sign: its usage lacks issuing-certificates")
+    if wrong:
+        return Gate(GateName.CHAIN, GateVerdict.NOT_YET, "; ".join(wrong))
+    known = (*new.chain[1:], *old.chain[1:])
+    shared = [one for one in known if _vouches(one, old) and _vouches(one, new)]
+    if shared:
+        name = shared[-1].subject.rfc4514_string()
+        message = f"valid until {rfc3339(new.end)}; it and the old CA both lead to {name}"
+        return Gate(GateName.CHAIN, GateVerdict.SEEN, message)
+    if not known:
+        message = "Vault has no chain above either CA (includeChain), so a common root can't be told"
+        return Gate(GateName.CHAIN, GateVerdict.UNSEEN, message)
+    return Gate(
+        GateName.CHAIN,
+        GateVerdict.NOT_YET,
+        f"it ends at {new.chain[-1].subject.rfc4514_string()}, the old CA at "
+        f"{old.chain[-1].subject.rfc4514_string()}: clients that trust that one would refuse what it signs. "
+        f"Have the same root sign it, or replace the root by hand: {NEW_ROOT}",
+    )
+
+
+def _vouches(upper: x509.Certificate, ca: RotatedCA) -> bool:
+    """Return True if a CA's chain, link by link, leads up to this certificate."""
+    below = ca.certificate
+    for one in ca.chain[1:]:
+        if not is_signed_by(below, one):
+            break
+        if one == upper:
+            return True
+        below = one
+    return is_signed_by(ca.certificate, upper)
+
+
+def signs_gate(facts: RotationFacts, new: RotatedCA) -> Gate:
+    """Look for a certificate that Vault signed with the new CA."""
+    if facts.issued is None:
+        message = "the token may not read the mount's list of certificates"
+        return Gate(GateName.SIGNS, GateVerdict.UNSEEN, message)
+    starts = facts.issued.new.starts
+    if starts:
+        message = f"the list has {len(starts)} of {new.name}, the last from {rfc3339(max(starts))}"
+        return Gate(GateName.SIGNS, GateVerdict.SEEN, message)
+    roles = facts.roles or {}
+    if roles and not any(is_off(one.get("no_store")) for one in roles.values()):
+        message = "every role has no_store, so no list shows it; look at a certificate that was delivered"
+        return Gate(GateName.SIGNS, GateVerdict.UNSEEN, message)
+    message = (
+        f"no certificate in the list is signed by {new.name}; renew one (vault-issuer renew), and look again"
+    )
+    return Gate(GateName.SIGNS, GateVerdict.NOT_YET, message)
+
+
+def roles_gate(facts: RotationFacts, old: RotatedCA) -> Gate:
+    """Look for roles that name the old CA, and so don't follow."""
+    if facts.roles is None:
+        return Gate(GateName.ROLES, GateVerdict.UNSEEN, "the token may not read the mount's roles")
+    named = roles_of(facts, old)
+    if named:
+        message = f"issuer_ref names {old.name} in {_listed(named)}: change it in the file, and apply"
+        return Gate(GateName.ROLES, GateVerdict.NOT_YET, message)
+    return Gate(GateName.ROLES, GateVerdict.SEEN, f"none of {len(facts.roles)} names {old.name}")
+
+
+def roles_of(facts: RotationFacts, ca: RotatedCA) -> list[str]:
+    """Return the roles that name a CA, as far as they may be read."""
+    return [name for name, role in (facts.roles or {}).items() if ca.is_named(role.get("issuer_ref"))]
+
+
+def issuers_gate(facts: RotationFacts, old: RotatedCA, new: RotatedCA) -> Gate:
+    """Look whether the cluster's issuers that sign by this mount show the new CA."""
+    mount = facts.rotation.mount
+    if facts.cluster is None:
+        message = (
+            "no cluster was looked at (--kubeconfig, --context): an issuer there may name the old CA in its "
+            f"path, {mount}/issuer/{old.name}/sign/..."
+        )
+        return Gate(GateName.ISSUERS, GateVerdict.UNSEEN, message)
+    ours = list(_followers(facts))
+    wrong = [one for one in (_behind(facts, issuer, old, new) for issuer in ours) if one]
+    if wrong:
+        return Gate(GateName.ISSUERS, GateVerdict.NOT_YET, "; ".join(wrong[:_SHOWN]))
+    if facts.cluster.gaps:
+        return Gate(GateName.ISSUERS, GateVerdict.UNSEEN, "; ".join(facts.cluster.gaps))
+    if not ours:
+        message = f"no issuer of this cluster signs by {mount}, so none shows it"
+        return Gate(GateName.ISSUERS, GateVerdict.UNSEEN, message)
+    names = _listed([one.name for one in ours])
+    return Gate(GateName.ISSUERS, GateVerdict.SEEN, f"{names} show its end, {rfc3339(new.end)}")
+
+
+def _followers(facts: RotationFacts) -> Iterator[SeenIssuer]:
+    """Yield the cluster's issuers that sign by this mount, but for those of a third CA."""
+    pair = [one for one in (facts.old, facts.new) if one is not None]
+    for issuer in facts.cluster.issuers if facts.cluster is not None else ():
+        path = _path(issuer)
+        if path is None or path.mount != facts.rotation.mount:
+            continue
+        role = (facts.roles or {}).get(path.role or "") or {}
+        reference = path.issuer_ref or str(role.get("issuer_ref") or "default")
+        if reference == "default" or any(one.is_named(reference) for one in pair):
+            yield issuer
+
+
+def _path(issuer: SeenIssuer) -> SignPath | None:
+    try:
+        return SignPath.parse(issuer.path)
+    except PathError:
+        return None
+
+
+def _behind(facts: RotationFacts, issuer: SeenIssuer, old: RotatedCA, new: RotatedCA) -> str:
+    """Return what keeps an issuer from the new CA, "" if it has it."""
+    path = _path(issuer)
+    if path is not None and path.issuer_ref and old.is_named(path.issuer_ref):
+        return f"{issuer.name} names {old.name} in its path {issuer.path}: change the path"
+    if issuer.end is None:
+        return f"{issuer.name} shows no CA; see vault-issuer status"
+    if rfc3339(issuer.end) == rfc3339(new.end):
+        return ""
+    return f"{issuer.name} shows a CA that ends at {rfc3339(issuer.end)}, not {rfc3339(new.end)}"
+
+
+def ended_gate(facts: RotationFacts, old: RotatedCA) -> Gate:
+    """Look whether a certificate of the old CA is still valid."""
+    end = last_end(facts, old)
+    verdict = GateVerdict.SEEN if end.moment <= facts.now else GateVerdict.NOT_YET
+    return Gate(GateName.ENDED, verdict, end.how)
+
+
+def buffer_gate(facts: RotationFacts, old: RotatedCA) -> Gate:
+    """Look whether the time is over for which ended certificates are kept."""
+    end = last_end(facts, old)
+    over = end.moment + facts.buffer
+    if over <= facts.now:
+        return Gate(GateName.BUFFER, GateVerdict.SEEN, f"{end.how}; the safety buffer is over, too")
+    message = f"{end.how}; with the safety buffer of {facts.buffer} it may be deleted from {rfc3339(over)} on"
+    return Gate(GateName.BUFFER, GateVerdict.NOT_YET, message)
+
+
+def free_gate(facts: RotationFacts, old: RotatedCA) -> Gate:
+    """Look whether anything in the mount refers to the old CA."""
+    if facts.roles is None:
+        return Gate(GateName.FREE, GateVerdict.UNSEEN, "the token may not read the mount's roles")
+    users = [f"the role {one}" for one in roles_of(facts, old)]
+    for one in facts.issuers:
+        if one.identifier == old.identifier:
+            continue
+        if any(old.is_named(link) for link in names_of(one.entry.get("manual_chain"))):
+            users.append(f"manual_chain of {one.name}")
+        elif is_signed_by(one.certificate, old.certificate):
+            users.append(f"the chain of {one.name}, which it signed")
+    if any(old.is_named(one) for one in acme_names(facts.at("config/acme")).issuers):
+        users.append("allowed_issuers of ACME")
+    if users:
+        message = f"{old.name} is used by {_listed(users)}: take it out there first"
+        return Gate(GateName.FREE, GateVerdict.NOT_YET, message)
+    return Gate(GateName.FREE, GateVerdict.SEEN, f"nothing else in the mount names {old.name}")
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

@@ -1,0 +1,46 @@
+"""A mount's list of certificates, counted by the CA that signed them. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cryptography import x509
+
+from issuer.pki.authorities.certificates import UNDECODABLE
+from issuer.pki.authorities.chains import is_signed_by
+from issuer.x509.certificates import unread_part
+
+
+@dataclass(slots=True)
+class IssuedByCA:
+    """Certificates of one CA in the list: the beginning of each, how many are valid, and their last end."""
+
+    ca: x509.Certificate | None
+    starts: list[datetime] = field(default_factory=list)
+    valid: int = 0
+    last_end: datetime | None = None
+
+    def add(self, certificate: x509.Certificate, now: datetime) -> None:
+        """Count a certificate, if this CA signed it and it isn't the CA's own."""
+        if self.ca is None or certificate == self.ca or not is_signed_by(certificate, self.ca):
+            return
+        end = certificate.not_valid_after_utc
+        self.starts.append(certificate.not_valid_before_utc)
+        self.valid += end > now
+        self.last_end = max(end, self.last_end or end)
+
+    def first_after(self, other: IssuedByCA) -> datetime | None:
+        """Return when the first certificate began that is younger than all of another CA's; None if there is
+        none."""
+        last = max(other.starts, default=None)
+        return min((one for one in self.starts if last is None or one > last), default=None)
+
+
+def readable(pem: str) -> x509.Certificate | None:
+    """Return a certificate, None for one that can't be read: Vault keeps what others made, too."""
+    try:
+        certificate = x509.load_pem_x509_certificate(pem.encode())
+    except UNDECODABLE:
+        return None
+    return None if unread_part(certificate) else certificate

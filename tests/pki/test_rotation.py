@@ -1,0 +1,176 @@
+"""`pki rotate` on a real OpenBao: phases, gates, the way back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.pki.cas import root
+from tests.pki.cutting import CutMode
+from tests.pki.rotations import UNSEEN, cut_next, holds_both, rotation_case, wait_for_the_end
+from tests.pki.support import Vault, actions
+
+
+def test_a_ca_is_replaced_in_phases(vault: Vault, tmp_path: Path) -> None:
+    case = rotation_case(vault, tmp_path)
+    case.issue()
+    planned = vault.plan(case.file)
+    assert actions(planned) == [("needs rotation", f"{case.mount}/issuer/{case.new}")]
+    assert case.status(code=2)["phase"] == "prepare"
+    case.next()
+    assert case.default() == case.old
+    assert actions(vault.plan(case.file)) == []
+    assert case.status(code=2)["phase"] == "switch"
+    case.next()
+    assert case.default() == case.new
+    assert actions(vault.plan(case.file)) == []
+    state = case.status(code=3)
+    assert state["phase"] == "observe"
+    assert "--accept issuers" in state["advice"]
+    assert case.gates()["signs"] == "not yet"
+    case.issue()
+    assert case.gates()["signs"] == "seen"
+    case.next(code=3)
+    wait_for_the_end(case, *UNSEEN)
+    assert case.status(*UNSEEN, code=2)["phase"] == "retire"
+    case.next(*UNSEEN)
+    usage = vault.bao.read(f"{case.mount}/issuer/{case.old}")["usage"]
+    assert sorted(usage.split(",")) == ["crl-signing", "ocsp-signing", "read-only"]
+    assert actions(vault.plan(case.file)) == []
+    wait_for_the_end(case)
+    assert case.status(code=2)["phase"] == "delete"
+    case.next()
+    assert case.own() == [case.new]
+    assert case.keys() == [case.new]
+    assert case.issue()
+    state = case.status(code=0)
+    assert state["phase"] == "done"
+    planned = vault.plan(case.file)
+    assert actions(planned) == []
+    assert any(f"defaultIssuer: {case.new}" in one for one in planned["notes"])
+    before = len(vault.requests())
+    vault.apply(case.file)
+    assert vault.writes_since(before) == []
+
+
+def test_a_lost_answer_makes_no_second_ca(vault: Vault, tmp_path: Path) -> None:
+    """Each call of a rotation that changes something is done, and nobody hears the answer; then it is run
+    again."""
+    case = rotation_case(vault, tmp_path)
+    for call in (
+        f"{case.mount}/intermediate/generate/internal",
+        f"{vault.name}-root/issuer/{vault.name}-root-2026/sign-intermediate",
+        f"{case.mount}/intermediate/set-signed",
+    ):
+        assert cut_next(case, f"POST {call}", CutMode.AFTER)
+        assert case.status(code=2)["phase"] == "prepare"
+    case.next()
+    holds_both(case)
+    config = f"POST {case.mount}/config/issuers"
+    assert cut_next(case, config, CutMode.BEFORE)
+    assert case.default() == case.old
+    assert cut_next(case, config, CutMode.AFTER)
+    assert case.status(*UNSEEN)["phase"] == "observe"
+    case.issue()
+    old = next(one for one, info in vault.issuers(case.mount).items() if info["issuer_name"] == case.old)
+    assert cut_next(case, f"PATCH {case.mount}/issuer/{old}", CutMode.AFTER)
+    assert case.status()["phase"] == "delete"
+    assert cut_next(case, f"DELETE {case.mount}/issuer/{old}", CutMode.AFTER)
+    assert case.status(code=2)["phase"] == "delete"
+    assert case.keys() == [case.old, case.new]
+    case.next()
+    assert case.keys() == [case.new]
+    assert case.status(code=0)["phase"] == "done"
+
+
+def test_the_way_back_is_open_until_it_is_retired(vault: Vault, tmp_path: Path) -> None:
+    case = rotation_case(vault, tmp_path)
+    case.next()
+    assert case.run("back", "--yes").exit_code == 0
+    case.next()
+    case.issue()
+    assert case.default() == case.new
+    ran = case.run("back", "--yes")
+    assert ran.exit_code == 0, ran.output
+    assert case.default() == case.old
+    assert case.status(code=2)["phase"] == "switch"
+    case.next()
+    case.next(*UNSEEN)
+    ran = case.run("back", "--yes")
+    assert ran.exit_code == 1
+    assert "no way back" in ran.output
+    assert case.default() == case.new
+
+
+def test_an_import_doesnt_switch_where_the_default_follows_the_latest(vault: Vault, tmp_path: Path) -> None:
+    case = rotation_case(vault, tmp_path)
+    config = f"{case.mount}/config/issuers"
+    held = vault.bao.read(config)["default"]
+    vault.bao.call("POST", config, {"default": held, "default_follows_latest_issuer": True})
+    case.next()
+    assert case.default() == case.old
+    assert vault.bao.read(config)["default_follows_latest_issuer"] is False
+
+
+def test_an_offline_root_signs_what_is_carried_to_it(vault: Vault, tmp_path: Path) -> None:
+    case = rotation_case(vault, tmp_path, offline=True)
+    ran = case.next(code=3)
+    assert "vault-issuer root sign new.csr --lifetime" in ran.output
+    above = root("Another Root CA")
+    request = (tmp_path / "new.csr").read_text()
+    (tmp_path / "new.pem").write_text(above.sign(request, path_length=0))
+    case.next()
+    assert case.default() == case.old
+    state = case.status(code=3)
+    assert state["phase"] == "switch"
+    assert "Another Root CA" in state["gates"][0]["message"]
+    assert "would refuse" in state["gates"][0]["message"]
+    case.next("--accept", "chain", code=3)
+    assert case.default() == case.old
+
+
+def test_what_names_the_old_ca_holds_a_rotation_up(vault: Vault, tmp_path: Path) -> None:
+    case = rotation_case(vault, tmp_path)
+    role = {"allowed_domains": "example.test", "allow_subdomains": True, "issuer_ref": case.old, "ttl": "2s"}
+    vault.bao.call("POST", f"{case.mount}/roles/named", role)
+    case.next()
+    ran = case.next()
+    assert f"role named names {case.old} and doesn't follow" in ran.output
+    case.issue()
+    assert case.gates()["roles"] == "not yet"
+    case.next("--accept", "roles", *UNSEEN, code=3)
+    vault.bao.call("POST", f"{case.mount}/roles/named", {**role, "issuer_ref": "default"})
+    assert case.gates()["roles"] == "seen"
+
+
+def test_certificates_that_no_list_has_are_bounded_by_their_role(vault: Vault, tmp_path: Path) -> None:
+    case = rotation_case(vault, tmp_path)
+    role = {"allowed_domains": "example.test", "allow_subdomains": True, "no_store": True, "max_ttl": "1h"}
+    vault.bao.call("POST", f"{case.mount}/roles/unstored", role)
+    case.next()
+    case.next()
+    case.issue("unstored")
+    (ended,) = (one for one in case.status()["gates"] if one["gate"] == "ended")
+    assert ended["verdict"] == "not yet"
+    assert "--last-signed" in ended["message"]
+    case.issue()
+    (ended,) = (one for one in case.status()["gates"] if one["gate"] == "ended")
+    assert "longest life" in ended["message"]
+    long_ago = ("--last-signed", "2026-01-01T00:00:00Z")
+    assert case.gates(*long_ago)["ended"] == "seen"
+
+
+def test_a_key_that_another_issuer_has_is_kept(vault: Vault, tmp_path: Path) -> None:
+    case = rotation_case(vault, tmp_path)
+    case.next()
+    case.next()
+    case.issue()
+    key = vault.listed(f"{case.mount}/keys")["key_info"]
+    identifier = next(one for one, info in key.items() if info["key_name"] == case.old)
+    body = {"key_ref": identifier, "common_name": "Second"}
+    csr = vault.bao.call("POST", f"{case.mount}/intermediate/generate/existing", body)["data"]["csr"]
+    pem = root("Another Root CA").sign(csr, path_length=0)
+    vault.bao.call("POST", f"{case.mount}/intermediate/set-signed", {"certificate": pem})
+    case.next(*UNSEEN)
+    case.next()
+    assert case.keys() == [case.old, case.new]
+    assert case.status(code=0)["phase"] == "done"

@@ -1,0 +1,261 @@
+"""Gates and phases of a rotation: what isn't seen is never taken for good."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from issuer.pki.errors import PkiError
+from issuer.pki.file.authority import Authority
+from issuer.pki.file.model import Part
+from issuer.pki.file.rotations import Rotation
+from issuer.pki.rotation.facts import IssuedFacts, RotationFacts
+from issuer.pki.rotation.gates import Gate, GateName, GateVerdict
+from issuer.pki.rotation.issued import IssuedByCA
+from issuer.pki.rotation.phases import RotationPhase, gates_of, phase_of
+from issuer.pki.rotation.seen import SeenCluster, SeenIssuer
+from issuer.pki.server.reading import PathRead, VaultReading
+from tests.pki.cas import FileCA, root
+
+NOW = datetime.now(UTC)
+TOP = root("Lab Root")
+CAS = {"old": TOP.below("Lab 1", days=300), "new": TOP.below("Lab 2", days=900)}
+LEAVES = {name: ca.below("leaf", days=20).certificate for name, ca in CAS.items()}
+SIGNS = "read-only,issuing-certificates,crl-signing"
+ROTATION = Rotation(Part.AUTOMATION, "int", "lab-1", "lab-2")
+ISSUERS = GateName.ISSUERS
+SEEN, NOT_YET, UNSEEN = GateVerdict
+
+
+def entry(ca: FileCA, name: str, key: str, usage: str = SIGNS, above: FileCA = TOP) -> dict[str, Any]:
+    return {
+        "issuer_name": name,
+        "certificate": ca.pem,
+        "ca_chain": [ca.pem, above.pem],
+        "key_id": key,
+        "usage": usage,
+    }
+
+
+def facts(
+    changed: Mapping[str, Any] | None = None,
+    issued: tuple[str, ...] = ("old", "new"),
+    *,
+    switched: bool = True,
+    **more: Any,
+) -> RotationFacts:
+    """A rotation whose new CA stands and signs; `changed` are paths of the mount that hold something else, or
+    are refused if that is text."""
+    held: dict[str, Any] = {
+        "issuers/": {"key_info": {
+            "i1": {"issuer_name": "lab-1", "key_id": "k1"}, "i2": {"issuer_name": "lab-2", "key_id": "k2"}
+        }},
+        "keys/": {"key_info": {"k1": {"key_name": "lab-1"}, "k2": {"key_name": "lab-2"}}},
+        "issuer/i1": entry(CAS["old"], "lab-1", "k1"),
+        "issuer/i2": entry(CAS["new"], "lab-2", "k2"),
+        "config/issuers": {"default": "i2" if switched else "i1"},
+        "roles/": {"keys": ["web"]},
+        "roles/web": {"issuer_ref": "default", "no_store": False, "max_ttl": 3600},
+        **(changed or {}),
+    }  # fmt: skip
+    answers = {
+        f"int/{path}": PathRead(refused=one) if isinstance(one, str) else PathRead(one)
+        for path, one in held.items()
+    }
+    authority = Authority.model_validate({"mount": "int", "existing": True})
+    counted = IssuedFacts(IssuedByCA(CAS["old"].certificate), IssuedByCA(CAS["new"].certificate))
+    for name in issued:
+        counted.old.add(LEAVES[name], NOW)
+        counted.new.add(LEAVES[name], NOW)
+    given = {"issued": counted, **more}
+    return RotationFacts(
+        ROTATION, {"lab-1": authority, "lab-2": authority}, VaultReading(answers), NOW, **given
+    )
+
+
+def gate(given: RotationFacts, name: GateName) -> Gate:
+    return next(one for one in gates_of(given) if one.name is name)
+
+
+def phase(given: RotationFacts, *accepted: GateName) -> RotationPhase:
+    return phase_of(given, gates_of(given), accepted)
+
+
+def test_a_common_root_lets_a_ca_take_over() -> None:
+    given = facts(switched=False)
+    assert [(one.name, one.verdict) for one in gates_of(given)] == [(GateName.CHAIN, SEEN)]
+    assert phase(given) is RotationPhase.SWITCH
+
+
+def test_another_root_is_refused_and_cant_be_accepted() -> None:
+    far = root("Far")
+    strange = entry(far.below("Lab 2"), "lab-2", "k2", above=far)
+    found = gate(facts({"issuer/i2": strange}, switched=False), GateName.CHAIN)
+    assert found.verdict is NOT_YET
+    assert found.holds_up({GateName.CHAIN})
+
+
+def test_a_chain_that_isnt_there_is_not_taken_for_good() -> None:
+    bare = {one: {**entry(ca, name, key), "ca_chain": [ca.pem]} for one, ca, name, key in (
+        ("issuer/i1", CAS["old"], "lab-1", "k1"), ("issuer/i2", CAS["new"], "lab-2", "k2")
+    )}  # fmt: skip
+    given = facts(bare, switched=False)
+    authority = Authority.model_validate({"mount": "int", "existing": True, "includeChain": False})
+    found = gate(replace(given, authorities={"lab-1": authority, "lab-2": authority}), GateName.CHAIN)
+    assert (found.verdict, found.holds_up(()), found.holds_up({GateName.CHAIN})) == (UNSEEN, True, False)
+
+
+@pytest.mark.parametrize(
+    ("changed", "issued", "verdict"),
+    [
+        ({}, ("new",), SEEN),
+        ({}, ("old",), NOT_YET),
+        ({"roles/web": {"no_store": True}}, (), UNSEEN),
+        ({"roles/": "refused"}, (), NOT_YET),
+    ],
+    ids=["signed", "not-yet", "nothing-stored", "roles-refused"],
+)
+def test_the_list_shows_that_the_new_ca_signs(
+    changed: dict[str, Any], issued: tuple[str, ...], verdict: GateVerdict
+) -> None:
+    assert gate(facts(changed, issued), GateName.SIGNS).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("path", "end", "verdict"),
+    [
+        ("int/sign/web", "new", SEEN),
+        ("int/sign/web", "old", NOT_YET),
+        ("int/sign/web", "", NOT_YET),
+        ("int/issuer/lab-1/sign/web", "old", NOT_YET),
+        ("int/issuer/lab-2/sign/web", "new", SEEN),
+        ("int/issuer/third/sign/web", "old", UNSEEN),
+        ("elsewhere/sign/web", "old", UNSEEN),
+        ("no path", "old", UNSEEN),
+    ],
+)
+def test_the_clusters_issuers_show_the_new_ca(path: str, end: str, verdict: GateVerdict) -> None:
+    shown = CAS[end].certificate.not_valid_after_utc if end else None
+    found = gate(facts(cluster=SeenCluster((SeenIssuer("VaultIssuer/a/b", path, shown),))), ISSUERS)
+    assert found.verdict is verdict, found.message
+
+
+def test_a_cluster_that_isnt_looked_at_or_not_wholly_is_not_taken_for_good() -> None:
+    assert gate(facts(), ISSUERS).verdict is UNSEEN
+    good = SeenIssuer("VaultIssuer/a/b", "int/sign/web", CAS["new"].certificate.not_valid_after_utc)
+    found = gate(facts(cluster=SeenCluster((good,), ("VaultClusterIssuers are not shown",))), ISSUERS)
+    assert found.verdict is UNSEEN
+    assert "not shown" in found.message
+
+
+def test_it_drains_after_all_is_seen_and_retires_after_the_last_end() -> None:
+    assert phase(facts()) is RotationPhase.OBSERVE
+    assert phase(facts(), ISSUERS) is RotationPhase.DRAIN
+    assert phase(facts(issued=("new",)), ISSUERS) is RotationPhase.RETIRE
+    assert phase(replace(facts(), now=NOW + timedelta(days=21)), ISSUERS) is RotationPhase.RETIRE
+
+
+@pytest.mark.parametrize("path", ["roles/", "roles/web"])
+def test_what_may_not_be_read_holds_it_up(path: str) -> None:
+    given = facts({path: "permission denied"}, issued=("new",))
+    assert gate(given, GateName.ROLES).verdict is UNSEEN
+    assert phase(given, ISSUERS) is RotationPhase.OBSERVE
+    assert gate(given, GateName.ENDED).verdict is NOT_YET
+    assert gate(replace(facts(), issued=None), GateName.SIGNS).verdict is UNSEEN
+
+
+def test_a_list_that_may_not_be_read_is_bounded_by_the_old_cas_end() -> None:
+    given = facts(issued=())
+    ended = replace(given, issued=None, now=NOW + timedelta(days=301))
+    assert gate(replace(given, issued=None), GateName.ENDED).verdict is NOT_YET
+    assert gate(ended, GateName.ENDED).verdict is SEEN
+
+
+@pytest.mark.parametrize(
+    ("role", "said", "days", "verdict"),
+    [
+        ({"max_ttl": 86400}, None, 0.9, NOT_YET),
+        ({"max_ttl": 86400}, None, 1.1, SEEN),
+        ({"ttl": 3600}, None, 0.1, SEEN),
+        ({}, None, 31, NOT_YET),
+        ({}, None, 33, SEEN),
+        ({"max_ttl": 86400, "not_after": "2199-01-01T00:00:00Z"}, None, 33, NOT_YET),
+        ({"max_ttl": 86400}, NOW - timedelta(days=2), 0, SEEN),
+        ({"max_ttl": 86400, "issuer_ref": "third"}, None, 0, SEEN),
+    ],
+)
+def test_what_no_list_has_is_bounded_by_its_roles_longest_life(
+    role: dict[str, Any], said: datetime | None, days: float, verdict: GateVerdict
+) -> None:
+    given = facts({"roles/web": {"no_store": True, **role}}, issued=("new",), last_signed=said)
+    later = replace(given, now=NOW + timedelta(days=days))
+    assert gate(later, GateName.ENDED).verdict is verdict, gate(later, GateName.ENDED).message
+
+
+def test_without_any_sign_of_the_takeover_the_old_cas_end_bounds_it() -> None:
+    given = facts({"roles/web": {"no_store": True, "max_ttl": 3600}}, issued=())
+    assert "--last-signed" in gate(given, GateName.ENDED).message
+    assert gate(replace(given, now=NOW + timedelta(days=299)), GateName.ENDED).verdict is NOT_YET
+    assert gate(replace(given, now=NOW + timedelta(days=301)), GateName.ENDED).verdict is SEEN
+
+
+RETIRED = {"issuer/i1": entry(CAS["old"], "lab-1", "k1", "read-only,crl-signing")}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"roles/web": {"issuer_ref": "lab-1"}}, "the role web"),
+        (
+            {"issuer/i2": {**entry(CAS["new"], "lab-2", "k2"), "manual_chain": ["i2", "i1"]}},
+            "manual_chain of lab-2",
+        ),
+        ({"config/acme": {"enabled": True, "allowed_issuers": ["lab-1"]}}, "allowed_issuers of ACME"),
+        (
+            {
+                "issuers/": {"key_info": {
+                    "i1": {"issuer_name": "lab-1", "key_id": "k1"},
+                    "i2": {"issuer_name": "lab-2", "key_id": "k2"},
+                    "i3": {"issuer_name": "sub"},
+                }},
+                "issuer/i3": entry(CAS["old"].below("Sub"), "sub", ""),
+            },
+            "the chain of sub",
+        ),
+    ],
+    ids=["role", "chain", "acme", "signed"],
+)  # fmt: skip
+def test_an_old_ca_that_is_used_is_not_deleted(changed: dict[str, Any], said: str) -> None:
+    given = facts({**RETIRED, **changed}, issued=("new",))
+    found = gate(given, GateName.FREE)
+    assert found.verdict is NOT_YET
+    assert said in found.message
+    assert phase(given) is RotationPhase.DELETE
+
+
+def test_it_is_deleted_after_the_safety_buffer() -> None:
+    end = LEAVES["old"].not_valid_after_utc
+    given = facts({**RETIRED, "config/auto-tidy": {"safety_buffer": 3600}})
+    for minutes, verdict in ((-1, NOT_YET), (59, NOT_YET), (61, SEEN)):
+        now = end + timedelta(minutes=minutes)
+        assert gate(replace(given, now=now), GateName.BUFFER).verdict is verdict
+    unread = replace(facts(RETIRED), now=end + timedelta(hours=71))
+    assert gate(unread, GateName.BUFFER).verdict is NOT_YET
+
+
+def test_it_is_done_once_issuer_and_key_are_gone() -> None:
+    gone = {"issuers/": {"key_info": {"i2": {"issuer_name": "lab-2", "key_id": "k2"}}}}
+    assert phase(facts(gone)) is RotationPhase.DELETE
+    keys = {"keys/": {"key_info": {"k2": {"key_name": "lab-2"}}}}
+    assert phase(facts({**gone, **keys})) is RotationPhase.DONE
+
+
+def test_a_ca_without_a_predecessor_is_for_apply() -> None:
+    given = facts({"issuers/": {"key_info": {}}, "keys/": {"key_info": {}}})
+    authority = Authority.model_validate({"mount": "int", "import": {"bundle": "b.pem"}})
+    with pytest.raises(PkiError, match="pki apply makes it"):
+        phase(replace(given, authorities={"lab-1": authority, "lab-2": authority}))
