@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from issuer.agent.errors import AgentError
+from issuer.telemetry.address import ListenError, listening_at
 
 _SECONDS: Final = 10.0
 _MOST: Final = 16 << 10
@@ -19,7 +20,7 @@ _TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 @asynccontextmanager
 async def metrics_listener(host: str, port: int, page: Callable[[], str]) -> AsyncIterator[int]:
-    """Answer `GET /metrics` with `page()` until the end; gives the port. Raises AgentError if it's taken."""
+    """Answer `GET /metrics` with `page()` until the end; gives the port. Raises AgentError where it can't."""
     places = asyncio.Semaphore(_AT_ONCE)
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -34,10 +35,12 @@ async def metrics_listener(host: str, port: int, page: Callable[[], str]) -> Asy
             with suppress(OSError):
                 await writer.wait_closed()
 
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
-        server = await asyncio.start_server(handle, host, port, limit=_MOST)
-    except OSError as error:
-        raise AgentError(f"{host}:{port} can't be listened at for metrics: {error.strerror}") from error
+        with listening_at(address, "--metrics"):
+            server = await asyncio.start_server(handle, host, port, limit=_MOST)
+    except ListenError as error:
+        raise AgentError(str(error)) from error
     async with server:
         yield server.sockets[0].getsockname()[1]
 

@@ -308,6 +308,7 @@ def controller(
     from issuer.signing.backend import BackendError
     from issuer.signing.backends import load_backends
     from issuer.signing.settings import BackendSettings
+    from issuer.telemetry.address import ListenError
     from issuer.telemetry.logs import configure
 
     configure(log_format.value, log_level.value)
@@ -361,7 +362,7 @@ def controller(
             adopt_anyway=adopt_anyway,
         )
         code = run_controller(options)
-    except (OptionsError, BackendError, BadTarget, ConfigError, OSError) as error:
+    except (OptionsError, BackendError, BadTarget, ConfigError, ListenError, OSError) as error:
         typer.echo(f"vault-issuer controller can't start: {error}", err=True)
         code = 2
     raise typer.Exit(code)

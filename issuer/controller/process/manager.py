@@ -30,6 +30,7 @@ from issuer.requests.certificate_request import CertificateRequest
 from issuer.serving.auth import ApiReviewer, Authenticator
 from issuer.serving.health import PATH, HealthServer, Protection
 from issuer.serving.tls import ServingCertificate
+from issuer.telemetry.address import listening_at
 
 if TYPE_CHECKING:
     from issuer.controller.process.statuspage_answers import PageAnswerLog
@@ -81,7 +82,8 @@ class Manager:
 
     async def run(self, stop: asyncio.Event) -> int:
         """Work until `stop` is set or the leadership is lost; the process's exit code."""
-        await self.health.start(self.options.metrics.address)
+        with listening_at(self.options.metrics.address, "--metrics-address"):
+            await self.health.start(self.options.metrics.address)
         try:
             if self.page is not None:
                 await self._start_page(self.page)
@@ -99,7 +101,8 @@ class Manager:
     async def _start_page(self, page: StatusServer) -> None:
         certificate, key = self.options.page.tls_cert, self.options.page.tls_key
         tls = None if certificate is None or key is None else ServingCertificate(certificate, key)
-        await page.start(self.options.page.address, tls)
+        with listening_at(self.options.page.address, "--status-address"):
+            await page.start(self.options.page.address, tls)
 
     async def _run_elected(self, elector: LeaderElector, stop: asyncio.Event) -> int:
         """Wait for the Lease, lead, and hand it over; losing it ends the process with 1.

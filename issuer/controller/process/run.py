@@ -33,8 +33,8 @@ _GC_THRESHOLDS = (10_000, 20, 20)
 def run_controller(options: ControllerOptions) -> int:
     """Run until SIGTERM or SIGINT; the exit code (1 when the leadership was lost).
 
-    Raises ConfigError, OptionsError or OSError when it can't start: no usable
-    access to the cluster, no packages for traces, or its port is taken.
+    Raises ConfigError, OptionsError, ListenError or OSError when it can't start: no usable
+    access to the cluster, no packages for traces, its port is taken, or a file can't be read.
     """
     _tune()
     # The standard event loop on purpose: see docs/decisions/0005-standard-event-loop.md.
