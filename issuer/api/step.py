@@ -66,8 +66,9 @@ class StepProvisioner(ApiModel):
     key_ref: SecretKeySelector | None = Field(
         default=None,
         description=(
-            "Secret entry that holds the provisioner's private key, as a JWK or encrypted as step-ca keeps "
-            'it (JWE); the default key is "key.json". Without it the key is fetched from the CA.'
+            "Secret entry that holds the provisioner's private key: a JWK, or encrypted (JWE), compact as "
+            'step-ca keeps it, or as JSON; the default key is "key.json". Without it the key is fetched from '
+            "the CA."
         ),
     )
 
