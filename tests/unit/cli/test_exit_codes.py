@@ -42,7 +42,10 @@ def test_a_wrong_option_has_the_code_of_bad_input(words: tuple[str, ...]) -> Non
 
 
 @pytest.mark.parametrize("words", UNREADABLE.values(), ids=UNREADABLE)
-def test_a_file_that_is_not_there_has_the_code_of_bad_input(words: list[str], tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_has_the_code_of_bad_input(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("issuer.cli.agent.options.set_logs", lambda _: None)  # else other tests' logs, too
     done = CliRunner().invoke(app, [*words, str(tmp_path / "none.yaml")])
     assert done.exit_code == code_of(words), done.output
 
