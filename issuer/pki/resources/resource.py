@@ -101,7 +101,11 @@ class VaultResource:
         return self
 
     def changes(self, current: Mapping[str, Any] | None) -> tuple[FieldChange, ...]:
-        """Return the fields that differ, in the order of the file; defaults that were changed come last."""
+        """Return the fields that differ, in the order of the file; defaults that were changed come last.
+
+        Of what isn't there yet that is every field which the file sets, `false` and 0 among them: Vault's own
+        default may be the opposite.
+        """
         read = current or {}
         found = []
         for name, value in {**self._left_out(), **self.wanted}.items():
@@ -115,7 +119,8 @@ class VaultResource:
                 continue
             if not known and name not in self.wanted:
                 continue  # a field of other versions
-            if not same(name, _readable(value, held), held):
+            made = current is None and value not in (None, "", [], {})
+            if made or not same(name, _readable(value, held), held):
                 found.append(FieldChange(name, masked(held), masked(value)))
         return tuple(found)
 

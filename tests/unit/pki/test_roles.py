@@ -17,7 +17,7 @@ from issuer.pki.server.reading import PathRead, VaultReading
 from issuer.pki.session import plan_input
 
 
-def changed(fields: str, read: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+def changed(fields: str, read: dict[str, Any] | None) -> dict[str, tuple[Any, Any]]:
     """The fields of a role that a plan would change."""
     text = f"mounts: {{pki: {{tune: {{}}, roles: {{web: {{{fields}}}}}}}}}"
     loaded = load_texts([("pki.yaml", text.encode())], {}, Path())
@@ -49,6 +49,15 @@ def test_a_size_in_place_of_0_makes_no_difference(fields: str, read: dict[str, A
 )
 def test_another_size_differs(fields: str, read: dict[str, Any], name: str, differs: tuple[int, int]) -> None:
     assert changed(fields, {"key_type": "rsa", "key_bits": 2048, **read}) == {name: differs}
+
+
+def test_a_new_role_shows_what_the_file_switches_off() -> None:
+    fields = "allow_localhost: false, require_cn: false, max_ttl: 0, allowed_domains: [], ou: null"
+    assert {name: after for name, (_, after) in changed(fields, None).items()} == {
+        "allow_localhost": False,
+        "require_cn": False,
+        "max_ttl": 0,
+    }
 
 
 DATED = """\
