@@ -6,6 +6,7 @@ two would silently not count. Files are bounded in size and number.
 
 from __future__ import annotations
 
+import codecs
 import re
 import sys
 from collections.abc import Hashable, Iterable, Iterator
@@ -22,6 +23,20 @@ MAX_FILE: Final = 16 << 20
 
 MAX_FILES: Final = 5_000
 """Files of one folder, with those of the folders in it."""
+
+NESTED: Final = "its lists and mappings are nested too deeply"
+"""What is said where the parser runs out of stack."""
+
+_PLAIN: Final = (
+    ("found character '\\t'", "a tab stands here; YAML is indented by spaces alone"),
+    (
+        "could not determine a constructor",
+        "a value of this type is not taken; write text, a number or true, without a tag (!)",
+    ),
+    ("found unhashable key", "a list or mapping stands where a name has to be"),
+    ("but found another document", "a second document (---) begins here; one is taken"),
+)
+"""How PyYAML's words begin, and what they mean to who wrote the file."""
 
 STDIN: Final = "-"
 _SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
@@ -95,13 +110,16 @@ def read_documents(source: str, content: bytes) -> list[Document]:
     """Parse all objects of a YAML or JSON text, the items of a List one by one. Raises BadInput."""
     if is_pem(content):
         raise BadInput(f"{source} is PEM; a YAML or JSON file is wanted here")
+    refuse_bytes(source, content)
     try:
         # The loader is a safe one: it makes plain values only.
         loaded = list(yaml.load_all(content, Loader=StrictLoader))
     except yaml.YAMLError as error:
         hint = ". Is it a Helm template? Render it first (helm template)" if b"{{" in content else ""
         raise BadInput(f"{source} is not valid YAML: {yaml_problem(error)}{hint}") from error
-    except (RecursionError, ValueError) as error:
+    except RecursionError as error:
+        raise BadInput(f"{source} is not valid YAML: {NESTED}") from error
+    except ValueError as error:
         raise BadInput(f"{source} is not valid YAML: {error}") from error
     several = len(loaded) > 1
     found: list[Document] = []
@@ -162,11 +180,28 @@ def _bounded(source: str, content: bytes) -> bytes:
     return content
 
 
+def refuse_bytes(source: str, content: bytes) -> None:
+    """Raise BadInput for what is no text. UTF-16 with its mark is left to the parser."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return
+    try:
+        content.decode()
+        at = content.find(b"\0")
+    except UnicodeDecodeError as error:
+        at = error.start
+    if at >= 0:
+        line = content.count(b"\n", 0, at) + 1
+        raise BadInput(f"{source}:{line} is no text in UTF-8; name a YAML file, or save it as UTF-8")
+
+
 def yaml_problem(error: yaml.YAMLError) -> str:
     """Return the line, column and problem of a YAML error."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
-        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem or error.context}"
+        said = str(error.problem or error.context)
+        plain = next((words for start, words in _PLAIN if said.startswith(start)), said)
+        end = plain.replace("'<stream end>'", "the end of the file")
+        return f"line {mark.line + 1}, column {mark.column + 1}: {end}"
     return " ".join(str(error).split())[:200]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from issuer.manifests.documents import StrictLoader, yaml_problem
+from issuer.manifests.documents import NESTED, StrictLoader, refuse_bytes, yaml_problem
 from issuer.manifests.errors import BadInput
 
 ValuePath = tuple[str | int, ...]
@@ -77,7 +76,7 @@ AsWritten.add_implicit_resolver(
 
 def read_mapping(source: str, content: bytes) -> PositionedMapping:
     """Parse one YAML mapping; an empty text is an empty one. Raises BadInput with file and line."""
-    _refuse_bytes(source, content)
+    refuse_bytes(source, content)
     loader = None
     try:
         loader = AsWritten(content)
@@ -93,7 +92,9 @@ def read_mapping(source: str, content: bytes) -> PositionedMapping:
         raise BadInput(
             f"{source}:{error.line} an alias stands inside of what it names; write it out"
         ) from error
-    except (RecursionError, ValueError) as error:
+    except RecursionError as error:
+        raise BadInput(f"{source} is not valid YAML: {NESTED}") from error
+    except ValueError as error:
         raise BadInput(f"{source} is not valid YAML: {error}") from error
     finally:
         if loader is not None:
@@ -101,20 +102,6 @@ def read_mapping(source: str, content: bytes) -> PositionedMapping:
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
         raise BadInput(f"{source}:1 must be a mapping of names to values")
     return PositionedMapping(data, lines)
-
-
-def _refuse_bytes(source: str, content: bytes) -> None:
-    """Raise BadInput for what is no text. UTF-16 with its mark is left to the parser."""
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return
-    try:
-        content.decode()
-        at = content.find(b"\0")
-    except UnicodeDecodeError as error:
-        at = error.start
-    if at >= 0:
-        line = content.count(b"\n", 0, at) + 1
-        raise BadInput(f"{source}:{line} is no text in UTF-8; name a YAML file, or save it as UTF-8")
 
 
 class _InItself(Exception):

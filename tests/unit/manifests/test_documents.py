@@ -33,9 +33,16 @@ def test_dates_stay_text_as_in_kubernetes() -> None:
         (b"kind: {{ .Values.kind }}\n", "not valid YAML: line 1"),
         (b"- kind: A\n", "no Kubernetes object|not a Kubernetes object"),
         (b"\xff\xfe\xff", "not valid YAML"),
-        (b"[" * 600, "not valid YAML"),
+        (b"[" * 600, "not valid YAML: .* nested too deeply$"),
         (b"-----BEGIN CERTIFICATE REQUEST-----\n", "is PEM"),
-        (b"!!python/object/apply:os.system ['true']", "not valid YAML"),
+        (
+            b"!!python/object/apply:os.system ['true']",
+            "not valid YAML: .*: a value of this type",
+        ),
+        (b"kind: A\nname: caf\xe9\n", "^f.yaml:2 is no text in UTF-8"),
+        (b"kind: A\n\tname: b\n", "line 2, column 1: a tab stands here"),
+        (b"kind: [A\n", "line 2, column 1: .*the end of the file$"),
+        (b"? [A]\n: b\n", "line 1, column 3: a list or mapping stands where a name"),
     ],
 )
 def test_what_is_not_plain_yaml_is_refused_with_its_place(content: bytes, told: str) -> None:
