@@ -11,13 +11,14 @@ message, so that it can neither flood a log nor forge a line of it:
 
 `rfc3339`, `rfc3339_micro` and `parse_rfc3339` are the API's times
 (https://kubernetes.io/docs/reference/using-api/api-concepts/; metav1.Time and metav1.MicroTime).
-`TRUTHS` are Go's texts of true and false.
+`parse_json` reads JSON that others wrote. `TRUTHS` are Go's texts of true and false.
 """
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 ELLIPSIS: Final = "…"
 TRUTHS: Final = {
@@ -79,3 +80,11 @@ def rfc3339_micro(moment: datetime) -> str:
 def parse_rfc3339(text: str) -> datetime:
     """Return the aware datetime of a Kubernetes time. Raises ValueError."""
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return the value of a JSON text. Raises ValueError, also for one that is nested too deeply."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("its lists and objects are nested too deeply") from error

@@ -12,6 +12,7 @@ from typing import Any, Final
 from issuer.agent.login.ticket import HOST_PREFIX, MAX_COMMON_NAME, common_name
 from issuer.hostnames import is_ip_address
 from issuer.pki.errors import PkiError
+from issuer.text import parse_json
 from issuer.x509.syntax.hosts import label_problem
 
 _MARK: Final = "# vault-issuer enrolment: "
@@ -86,7 +87,7 @@ class HostRecord:
         if not first.startswith(_MARK):
             return None
         try:
-            data: Any = json.loads(first.removeprefix(_MARK))
+            data: Any = parse_json(first.removeprefix(_MARK))
             return cls(
                 str(data["host"]),
                 str(data["mount"]),

@@ -6,7 +6,17 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from issuer.text import ascii_text, clip, escaped, masked, one_line, parse_rfc3339, rfc3339, rfc3339_micro
+from issuer.text import (
+    ascii_text,
+    clip,
+    escaped,
+    masked,
+    one_line,
+    parse_json,
+    parse_rfc3339,
+    rfc3339,
+    rfc3339_micro,
+)
 
 MOMENT = datetime(2026, 11, 26, 23, 58, 57, 1500, tzinfo=timezone(timedelta(hours=2)))
 
@@ -62,3 +72,9 @@ def test_written_times_are_read_again(text: str) -> None:
 def test_what_is_no_time_is_refused() -> None:
     with pytest.raises(ValueError, match="isoformat"):
         parse_rfc3339("yesterday")
+
+
+@pytest.mark.parametrize("text", [b"[" * 100_000, '{"a":' * 100_000, "", b"\xff"])
+def test_what_is_no_json_is_refused_at_any_depth(text: str | bytes) -> None:
+    with pytest.raises(ValueError, match=r"nested|Expecting|decode"):
+        parse_json(text)

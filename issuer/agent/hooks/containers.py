@@ -17,7 +17,7 @@ from issuer.agent.config.consumers import ContainerHook
 from issuer.agent.hooks.errors import ConsumerRefused, HookFailed, HookUnsafe, NotRunning
 from issuer.agent.hooks.users import HookUser, need_trusted
 from issuer.late_roots import aiohttp
-from issuer.text import one_line
+from issuer.text import one_line, parse_json
 
 LABEL: Final = "tls=true"
 OWNER_LABEL: Final = "owner"
@@ -153,7 +153,7 @@ class _Engine:
 
     async def _json(self, method: str, path: str, **fields: Any) -> Any:
         try:
-            return json.loads(await self._bytes(method, path, **fields))
+            return parse_json(await self._bytes(method, path, **fields))
         except ValueError as error:
             raise HookFailed(f"What answers {path} is no container engine: it sends no JSON") from error
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 from issuer.agent.errors import AgentError
 from issuer.agent.login.secretids import OwnSecretId
 from issuer.agent.login.statefile import StateFile
-from issuer.text import parse_rfc3339, rfc3339
+from issuer.text import parse_json, parse_rfc3339, rfc3339
 from issuer.vault.errors import (
     GatewayError,
     LoginRefused,
@@ -56,7 +56,7 @@ class WrappedSecretId:
         if not text.startswith("{") and text.isascii() and text.isprintable():
             return cls(text)
         try:
-            found: Any = json.loads(text)
+            found: Any = parse_json(text)
             made = cls(str(found["token"]), str(found["deadline"]), str(found["creationPath"]))
             parse_rfc3339(made.deadline)
         except (ValueError, KeyError, TypeError) as error:
@@ -151,7 +151,7 @@ class Unwrapping:
 
     def _noted(self, wrapped: WrappedSecretId) -> Mapping[str, Any] | None:
         try:
-            found: Any = json.loads(self._state.read() or b"null")
+            found: Any = parse_json(self._state.read() or b"null")
         except ValueError:
             return None
         return found if isinstance(found, dict) and found.get("digest") == wrapped.digest else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -19,7 +18,7 @@ from issuer.agent.renewal.keys import key_of_pem, public_of, request_pem
 from issuer.agent.renewal.looks import KeepReport, KeptCertificate, RenewalReason, SetLook
 from issuer.agent.renewal.signing import set_of
 from issuer.agent.renewal.source import check_files, files_of, owners_of
-from issuer.text import rfc3339
+from issuer.text import parse_json, rfc3339
 from issuer.x509.certificates import Certificate, alternative_names, basic_constraints, public_key
 from issuer.x509.chains.bundle import read_bundle, read_leaf
 from issuer.x509.chains.chain import build_chain
@@ -51,8 +50,8 @@ def read_answer(text: str) -> DeliveredAnswer:
     if len(text) > _MAX_CHARS:
         raise NotDelivered("More than a mebibyte came; it can't be an answer of Vault's")
     try:
-        found: Any = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        found: Any = parse_json(text)
+    except ValueError as error:
         raise NotDelivered("What came is not JSON: hand over the data of Vault's answer") from error
     if isinstance(found, Mapping) and isinstance(found.get("data"), Mapping):
         found = found["data"]

@@ -40,6 +40,9 @@ EXEC_TIMEOUT: Final = 60.0
 LOGIN_TIMEOUT: Final = 300.0
 """Seconds that it may take where a person reads what it says, who may have to log in by a browser."""
 
+_MAX_FILE: Final = 4 << 20
+"""Bytes of a kubeconfig: about a thousand clusters. The parser takes seconds for each mebibyte."""
+
 _EXTENSION: Final = "client.authentication.k8s.io/exec"
 """The extension of a cluster that is meant for exec plugins."""
 
@@ -72,7 +75,13 @@ class KubeConfigFile:
             return str(self._loader().current_context["context"].get("namespace") or "")
 
     def _loader(self) -> _Loader:
-        files = [part for part in self._path.split(os.pathsep) if part and Path(part).expanduser().is_file()]
+        named = [part for part in self._path.split(os.pathsep) if part]
+        files = [part for part in named if Path(part).expanduser().is_file()]
+        for file in files:
+            if Path(file).expanduser().stat().st_size > _MAX_FILE:
+                raise ConfigError(f"{file} is larger than {_MAX_FILE >> 20} MiB")
+        if not files and len(named) == 1 and Path(named[0]).expanduser().exists():
+            raise ConfigError("it is no file: give --kubeconfig")
         if not files:
             raise ConfigError("it is not there: give --kubeconfig, or run inside a cluster")
         context = self._context
@@ -92,7 +101,9 @@ class KubeConfigFile:
         except yaml.YAMLError as error:
             # The parser's message quotes the file, which holds credentials.
             raise ConfigError(f"kubeconfig {self._path} is not YAML") from error
-        except (TypeError, KeyError, AttributeError) as error:
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"kubeconfig {self._path} is no text in UTF-8") from error
+        except (TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ConfigError(f"kubeconfig {self._path} has not the form of a kubeconfig") from error
         except (ConfigException, OSError, ValueError) as error:
             raise ConfigError(f"kubeconfig {self._path}: {error}") from error

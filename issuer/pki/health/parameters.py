@@ -17,6 +17,7 @@ from issuer.duration import parse_duration
 from issuer.manifests.documents import read_source
 from issuer.manifests.errors import BadInput
 from issuer.pki.file.durations import seconds
+from issuer.text import parse_json
 
 BAO: Final[Mapping[str, Mapping[str, Any]]] = {
     "ca_validity_period": {
@@ -101,7 +102,7 @@ def read_parameters(path: Path | None) -> HealthParameters:
         return HealthParameters()
     source, content = read_source(str(path))
     try:
-        given = json.loads(content)
+        given = parse_json(content)
     except ValueError as error:
         raise BadInput(f"{source} is not JSON: {error}") from error
     problems = list(_problems(given))

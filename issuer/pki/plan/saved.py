@@ -12,6 +12,7 @@ from issuer.manifests.documents import read_source
 from issuer.manifests.errors import BadInput
 from issuer.pki.errors import StalePlan
 from issuer.pki.plan.planning import PkiPlan
+from issuer.text import parse_json
 
 
 def save(plan: PkiPlan, path: Path) -> None:
@@ -34,7 +35,7 @@ def read_saved(path: Path) -> SavedPlan:
     """Return a saved plan. Raises BadInput if it can't be read, or is none."""
     source, content = read_source(str(path))
     try:
-        saved: Any = json.loads(content)
+        saved: Any = parse_json(content)
     except ValueError as error:
         raise BadInput(f"{source} is not a saved plan: it is not JSON") from error
     if not isinstance(saved, dict) or saved.get("version") != 1:

@@ -5,11 +5,12 @@ Source: https://developer.hashicorp.com/vault/docs/concepts/policies (syntax, an
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+
+from issuer.text import parse_json
 
 _TOKEN: Final = re.compile(
     r"""(?P<space>\s+|\#[^\n]*|//[^\n]*|/\*.*?\*/)"""
@@ -117,7 +118,7 @@ def _rule(path: str, fields: Mapping[str, Any]) -> PolicyRule:
 
 def _json_rules(text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     try:
-        paths = json.loads(text).get("path") or {}
+        paths = parse_json(text).get("path") or {}
         for path, fields in paths.items():
             yield path, dict(fields)
     except (ValueError, AttributeError, TypeError) as error:
@@ -176,7 +177,7 @@ class _HCL:
         if not word.startswith('"'):
             raise UnreadableRules(f"{word} stands where a text must be")
         try:
-            return str(json.loads(word))
+            return str(parse_json(word))
         except ValueError as error:
             raise UnreadableRules(f"{word} can't be read") from error
 

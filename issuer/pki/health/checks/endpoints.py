@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -26,7 +25,7 @@ from issuer.pki.health.fixes import authority_fix, mount_fix
 from issuer.pki.health.parameters import HealthParameters
 from issuer.pki.health.pointers import FIELDS, FetchedAnswer, Pointer, PointerKind, urls_of
 from issuer.site import docs_page
-from issuer.text import rfc3339
+from issuer.text import parse_json, rfc3339
 
 _PEM: Final = b"-----BEGIN"
 _LAST: Final = {"issuing_certificates": "ca", "crl_distribution_points": "crl", "ocsp_servers": "ocsp"}
@@ -281,7 +280,7 @@ def _verifies(response: ocsp.OCSPResponse, key: Any) -> bool:
 
 def _acme(pointer: Pointer, body: bytes) -> HealthFinding:
     try:
-        directory = json.loads(body)
+        directory = parse_json(body)
         is_directory = isinstance(directory, dict) and "newOrder" in directory
     except ValueError:
         is_directory = False

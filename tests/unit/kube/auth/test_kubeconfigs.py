@@ -142,3 +142,22 @@ async def test_what_a_plugin_says_is_for_a_terminal_alone(
     with pytest.raises(errors.ConfigError, match="ended with 3"):
         await KubeConfigFile(written(tmp_path, "one", "one", user)).load()
     assert ("enter ABCD" in capfd.readouterr().err) is terminal
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "has not the form of a kubeconfig$"),
+        (b"\xa0\xfe", "is no text in UTF-8$"),
+        (b"[" * 1000, "has not the form of a kubeconfig$"),
+        (b"a: " + b"x" * (4 << 20), "is larger than 4 MiB$"),
+        (None, "it is no file: give --kubeconfig$"),
+    ],
+)
+async def test_what_is_no_kubeconfig_is_told_by_its_name(
+    content: bytes | None, told: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "config"
+    path.mkdir() if content is None else path.write_bytes(content)
+    with pytest.raises(errors.ConfigError, match=f"kubeconfig {path}.*{told}"):
+        await KubeConfigFile(str(path)).load()
