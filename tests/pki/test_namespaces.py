@@ -45,12 +45,12 @@ def test_a_namespace_without_a_pki_mount_passes_for_healthy_nowhere(vault: Vault
 
 
 @pytest.mark.parametrize(("text", "part"), [("version: 1", "all"), (FILE, "foundation")])
-def test_a_file_that_names_nothing_is_not_verified(
-    vault: Vault, tmp_path: Path, text: str, part: str
-) -> None:
-    ran = vault.run("verify", "-f", written(tmp_path, text), "--part", part)
-    assert ran.exit_code == 1
-    assert "nothing to verify" in ran.output
+def test_a_file_that_names_nothing_is_told(vault: Vault, tmp_path: Path, text: str, part: str) -> None:
+    file = written(tmp_path, text)
+    for word in ("verify", "plan", "apply"):
+        ran = vault.run(word, "-f", file, "--part", part, *(["--yes"] if word == "apply" else []))
+        assert ran.exit_code == 1, ran.output
+        assert f"nothing to {word} is named there" in ran.output
 
 
 def test_a_mount_without_a_ca_is_not_healthy(vault: Vault, tmp_path: Path) -> None:

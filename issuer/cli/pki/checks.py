@@ -12,7 +12,16 @@ import typer
 
 from issuer.cli.options import Format, OutputFormat
 from issuer.cli.output import print_data
-from issuer.cli.pki.options import CHANGES, LEFT, Files, PartChoice, PartOption, parts_of, reported
+from issuer.cli.pki.options import (
+    CHANGES,
+    LEFT,
+    Files,
+    PartChoice,
+    PartOption,
+    nothing_named,
+    parts_of,
+    reported,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -70,15 +79,10 @@ def verify(
 
       vault-issuer pki verify -f pki.yaml --token-role vault-issuer-verify -o json
     """
-    from issuer.manifests.errors import BadInput
-
     with reported():
         found = asyncio.run(_verify(file, parts_of(part), token_role))
         if not found.items:
-            raise BadInput(
-                f"{', '.join(file)}: nothing to verify is named there: give the file that has it"
-                + ("" if part is PartChoice.ALL else f", or another part than {part.value}")
-            )
+            raise nothing_named(file, parts_of(part), "verify")
     if output is not OutputFormat.TABLE:
         print_data(found.to_json(), output)
     else:

@@ -25,6 +25,7 @@ from issuer.cli.pki.options import (
     PartChoice,
     PartOption,
     PkiGroup,
+    nothing_named,
     parts_of,
     reported,
 )
@@ -210,7 +211,10 @@ async def _plan(files: list[str], parts: Collection[Part], *, prune: bool, resen
     from issuer.pki.session import opened
 
     async with opened(files, os.environ, parts) as session:
-        return await session.plan(prune=prune, resend=resend)
+        found = await session.plan(prune=prune, resend=resend)
+    if found.is_empty and not prune:
+        raise nothing_named(files, parts, "plan")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +261,8 @@ async def _apply(files: list[str], wish: _Wish) -> int:
     with nullcontext() if wish.asks else each_interrupt_cancels():
         async with opened(files, os.environ, wish.parts, wish.job) as session:
             found = await session.plan(prune=wish.prune, resend=wish.resend)
+            if found.is_empty and not wish.prune:
+                raise nothing_named(files, wish.parts, "apply")
             if saved is not None:
                 check_saved(saved, found)
             show_plan(found, console())

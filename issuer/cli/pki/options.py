@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final
@@ -14,6 +14,7 @@ from issuer.cli.help import HelpfulGroup
 from issuer.cli.output import report_bad_input
 
 if TYPE_CHECKING:
+    from issuer.manifests.errors import BadInput
     from issuer.pki.file.model import Part
 
 FAILED: Final = 1
@@ -51,6 +52,14 @@ PartOption = Annotated[
         help="foundation: auth methods, policies, audit, roots, for a person. automation: the rest.",
     ),
 ]
+
+
+def nothing_named(files: Sequence[str], parts: Collection[Part], to: str) -> BadInput:
+    """Return the error for files of which these parts name nothing `to` plan, apply or verify."""
+    from issuer.manifests.errors import BadInput
+
+    other = f", or another part than {next(iter(parts))}" if len(parts) == 1 else ""
+    return BadInput(f"{', '.join(files)}: nothing to {to} is named there: give the file that has it{other}")
 
 
 def parts_of(choice: PartChoice) -> Collection[Part]:

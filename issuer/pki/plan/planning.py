@@ -60,6 +60,11 @@ class PkiPlan:
     contradictions: tuple[str, ...] = ()
 
     @property
+    def is_empty(self) -> bool:
+        """Return True if the file names nothing, and nothing was found wrong."""
+        return not (self.steps or self.problems or self.contradictions)
+
+    @property
     def applied(self) -> tuple[PkiStep, ...]:
         """The steps that an apply does."""
         return tuple(one for one in self.steps if one.action.applies)
