@@ -1,0 +1,161 @@
+"""`pki rotate` replaces the CA behind an issuer while Certificates are asked for: none is lost."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from cryptography import x509
+from typer.testing import CliRunner, Result
+
+from issuer.cli.main import app
+from testbed.cluster import Testbed
+from testbed.controller import ControllerProcess
+from testbed.samples import certificate
+from testbed.vaultpki import DOMAIN, PkiLayout, setup_policy, setup_token
+from tests.integration.support.common import CERT_MANAGER, REQUEST, ready
+from tests.integration.support.scope import Scope, sweep
+from tests.integration.support.waiting import wait_until
+
+ROOT, MOUNT, OLD, NEW = "turn-root", "turn-int", "turn-1", "turn-2"
+PAUSE: Final = 0.15
+"""Seconds between two Certificates: each costs cert-manager a key, a request and two writes."""
+BEFORE: Final = f"""\
+foundation:
+  mounts:
+    {ROOT}:
+      tune: {{max_lease_ttl: 9000h}}
+      urls: {{issuing_certificates: "http://vault.example.test/v1/{ROOT}/ca"}}
+      defaultIssuer: turn-root-1
+  authorities:
+    turn-root-1: {{mount: {ROOT}, subject: {{commonName: Turn Root}}, lifetime: 8000h, maxPathLength: 1}}
+mounts:
+  {MOUNT}:
+    tune: {{max_lease_ttl: 9000h}}
+    urls: {{issuing_certificates: "http://vault.example.test/v1/{MOUNT}/ca"}}
+    defaultIssuer: {OLD}
+    roles:
+      lab: {{allowed_domains: {DOMAIN}, allow_subdomains: true, key_type: any, require_cn: false}}
+authorities:
+  {OLD}: {{mount: {MOUNT}, signedBy: turn-root-1, subject: {{commonName: Turn 1}}, lifetime: 4000h,
+    maxPathLength: 0}}
+"""
+AFTER: Final = f"""\
+{BEFORE}
+  {NEW}:
+    mount: {MOUNT}
+    replaces: {OLD}
+    signedBy: turn-root-1
+    subject: {{commonName: Turn 2}}
+    lifetime: 5000h
+    maxPathLength: 0
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def controller(bed: Testbed, layout: PkiLayout) -> Iterator[ControllerProcess]:
+    """A controller that looks at issuers often."""
+    with ControllerProcess(bed, ["--issuer-check-period=1"]) as one:
+        yield one
+        sweep(bed)
+
+
+class Trickle:
+    """Certificates that are asked for one after another; `names` are those so far."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._stop = threading.Event()
+        self.names: list[str] = []
+
+    @contextmanager
+    def running(self) -> Iterator[Trickle]:
+        """Ask in a thread meanwhile."""
+        thread = threading.Thread(target=self._ask)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._stop.set()
+            thread.join()
+
+    def more(self, number: int) -> None:
+        """Wait until so many more were asked for."""
+        wanted = len(self.names) + number
+        wait_until(lambda: len(self.names) >= wanted, "more Certificates are asked for")
+
+    def _ask(self) -> None:
+        scope = self._scope
+        while not self._stop.wait(PAUSE):
+            name = f"c{len(self.names)}"
+            one = certificate(name, scope.namespace, scope.name, [f"{name}.{DOMAIN}"], kind=scope.kind)
+            scope.bed.kube.apply(one)
+            self.names.append(name)
+
+
+def pki(bed: Testbed, *words: str | Path) -> Result:
+    """Run `vault-issuer pki ...`."""
+    environment = {
+        "VAULT_ADDR": bed.vault.addr,
+        "VAULT_CACERT": str(bed.vault.ca_file),
+        "VAULT_TOKEN": bed.vault.token,
+        "BAO_TOKEN": "",
+    }
+    ran = CliRunner().invoke(app, ["pki", *map(str, words)], env=environment)
+    assert ran.exit_code in (0, 2, 3), (ran.output, ran.exception)
+    return ran
+
+
+def gates(bed: Testbed, file: Path) -> dict[str, str]:
+    """The verdicts of the gates, with a look at the cluster."""
+    ran = pki(bed, "rotate", "status", "-f", file, "--kubeconfig", bed.kubeconfig, "-o", "json")
+    (state,) = json.loads(ran.stdout)["rotations"]
+    return {one["gate"]: one["verdict"] for one in state["gates"]}
+
+
+def issued_by(request: dict[str, Any]) -> str:
+    """Name of the CA that signed a request."""
+    (leaf, *_) = x509.load_pem_x509_certificates(base64.b64decode(request["status"]["certificate"]))
+    return leaf.issuer.rfc4514_string()
+
+
+def test_no_certificate_is_lost_while_the_ca_is_replaced(
+    bed: Testbed, namespace: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "pki.yaml"
+    file.write_text(BEFORE)
+    pki(bed, "apply", "--yes", "-f", file)
+    file.write_text(AFTER)
+    scope = Scope(bed, namespace, namespace, cluster=False)
+    token = setup_token(bed.vault, setup_policy(bed.vault, MOUNT, "lab"))
+    scope.apply_with_token(token, path=f"{MOUNT}/sign/lab")
+    scope.wait_checked()
+    with Trickle(scope).running() as trickle:
+        trickle.more(3)
+        pki(bed, "rotate", "next", "--yes", "-f", file)
+        trickle.more(3)
+        assert gates(bed, file) == {"chain": "seen"}
+        pki(bed, "rotate", "next", "--yes", "-f", file)
+        wait_until(lambda: gates(bed, file)["issuers"] == "seen", "the issuer shows the new CA")
+        trickle.more(3)
+        wait_until(lambda: gates(bed, file)["signs"] == "seen", "Vault signs with the new CA")
+        pki(bed, "rotate", "back", "--yes", "-f", file)
+        trickle.more(3)
+        pki(bed, "rotate", "next", "--yes", "-f", file)
+        trickle.more(3)
+    for name in trickle.names:
+        bed.kube.wait(CERT_MANAGER, "Certificate", name, namespace, until="Ready=True")
+    requests = bed.kube.list(CERT_MANAGER, REQUEST, namespace)
+    assert len(requests) == len(trickle.names), "none was asked for twice"
+    assert {ready(one).get("status") for one in requests} == {"True"}
+    assert {issued_by(one) for one in requests} == {"CN=Turn 1", "CN=Turn 2"}
+    found = gates(bed, file)
+    assert found == {
+        "chain": "seen", "signs": "seen", "roles": "seen", "issuers": "seen", "ended": "not yet"
+    }  # fmt: skip
