@@ -84,7 +84,7 @@ class RotationCase:
         identifier = self.vault.bao.read(f"{self.mount}/config/issuers")["default"]
         return str(self.vault.issuers(self.mount)[identifier]["issuer_name"])
 
-    def issue(self, role: str = "web", ttl: str = "2s") -> dict[str, Any]:
+    def issue(self, role: str = "web", ttl: str = "1s") -> dict[str, Any]:
         """Have Vault sign a certificate."""
         body = {"common_name": "a.example.test", "ttl": ttl}
         answer: dict[str, Any] = self.vault.bao.call("POST", f"{self.mount}/issue/{role}", body)["data"]

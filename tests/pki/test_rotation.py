@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.pki.cas import root
 from tests.pki.cutting import CutMode
 from tests.pki.rotations import UNSEEN, cut_next, holds_both, rotation_case, wait_for_the_end
@@ -99,6 +101,24 @@ def test_the_way_back_is_open_until_it_is_retired(vault: Vault, tmp_path: Path) 
     assert ran.exit_code == 1
     assert "no way back" in ran.output
     assert case.default() == case.new
+
+
+def test_what_another_person_did_meanwhile_is_not_written_over(
+    vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = rotation_case(vault, tmp_path)
+    case.next()
+
+    def switched_meanwhile(_: str) -> bool:
+        vault.bao.call("POST", f"{case.mount}/config/issuers", {"default": case.new})
+        return True
+
+    monkeypatch.setattr("issuer.cli.pki.rotate.agreed", switched_meanwhile)
+    before = len(vault.requests())
+    ran = case.run("next")
+    assert ran.exit_code == 1
+    assert "has come to observe" in ran.output
+    assert vault.writes_since(before) == [f"{case.mount}/config/issuers"]
 
 
 def test_an_import_doesnt_switch_where_the_default_follows_the_latest(vault: Vault, tmp_path: Path) -> None:

@@ -203,12 +203,25 @@ async def _next(wish: _Wish, *, yes: bool) -> int:
         plan = state.plan
         if not plan.applied and not plan.problems:
             return LEFT if state.waits_for else 0
-        if not yes and not plan.problems and not agreed("Apply?"):
-            return FAILED
+        if not yes and not plan.problems:
+            if not agreed("Apply?"):
+                return FAILED
+            _unchanged(state, _only(await _states(session, wish, seen)))
         with each_interrupt_cancels():
             await carry_out(session, plan)
         _show(await _states(session, wish, await _rotation_wish(wish)))
     return 0
+
+
+def _unchanged(shown: RotationState, now: RotationState) -> None:
+    """Raise StalePlan if a rotation went on, or back, while a person was asked."""
+    from issuer.pki.errors import StalePlan
+
+    if shown.plan.to_json()["steps"] != now.plan.to_json()["steps"]:
+        raise StalePlan(
+            f"Nothing was written: since this was shown, the rotation has come to {now.phase.value}. Run the "
+            "same again"
+        )
 
 
 async def _back(wish: _Wish, *, yes: bool) -> int:
