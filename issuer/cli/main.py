@@ -29,6 +29,7 @@ from issuer.cli.help import Commands
 from issuer.cli.pki import commands as pki
 from issuer.cli.pki.options import FAILED
 from issuer.cli.root import commands as root
+from issuer.cli.trust import commands as trust
 
 HELP: Final = """cert-manager external issuer for HashiCorp Vault and OpenBao PKI, and for step-ca.
 
@@ -61,6 +62,7 @@ app.add_typer(pki.app)
 app.add_typer(policy.app)
 app.add_typer(revocation.app)
 app.add_typer(root.app)
+app.add_typer(trust.app)
 
 
 def _print_version(wanted: bool) -> None:

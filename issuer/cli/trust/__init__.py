@@ -1,0 +1,1 @@
+"""Commands of `vault-issuer trust`: `options`, `opening` (sources and stores), `out` and `commands`."""
