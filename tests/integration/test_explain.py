@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 
-from testbed.cluster import Testbed
+from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ControllerProcess
 from testbed.forking import run_command
 from testbed.samples import CERT_MANAGER_ACCOUNT, certificate, policy, use_binding
@@ -116,3 +118,13 @@ def test_the_policies_of_a_cluster_are_linted_beside_what_it_has(bed: Testbed, n
     assert ("typo", "selects no issuer that exists") in found
     assert any(name == "typo" and "nobody but administrators" in message for name, message in found)
     assert {name for name, _ in found} == {"typo"}
+
+
+def test_trust_shows_the_root_of_an_issuer_and_of_its_mount(bed: Testbed, layout: PkiLayout) -> None:
+    root = x509.load_pem_x509_certificate(layout.root_pem.encode()).fingerprint(SHA256()).hex()
+    home = f"--cluster-resource-namespace={SYSTEM_NAMESPACE}"
+    by_issuer = ("--issuer", f"VaultClusterIssuer/{ISSUER}", f"--kubeconfig={bed.kubeconfig}", home)
+    url = f"{bed.vault.addr}/v1/{layout.mount}/ca_chain"
+    for source in (by_issuer, (url,)):
+        done = run_command("trust", "show", *source, "--sha256", root, "-o", "pem")
+        assert (done.stdout.strip(), done.returncode) == (layout.root_pem.strip(), 0), done.stderr

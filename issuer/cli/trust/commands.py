@@ -9,12 +9,14 @@ from typing import Annotated
 import typer
 
 from issuer.cli.help import Commands
-from issuer.cli.options import Format, OutputFormat
+from issuer.cli.options import Context, Format, Kubeconfig, OutputFormat
 from issuer.cli.trust.options import (
     BAD_INPUT,
     FAILED,
     CAFile,
     Fingerprints,
+    Home,
+    Issuer,
     Mount,
     NSSFolders,
     PasswordFile,
@@ -42,13 +44,17 @@ app = Commands(
 def show(
     source: Source = None,
     mount: Mount = None,
+    issuer: Issuer = None,
     sha256: Fingerprints = None,
     ca_file: CAFile = None,
     output: Annotated[
         ShowFormat, typer.Option("--output", "-o", help="pem: the good roots alone, to be kept as a file.")
     ] = ShowFormat.TABLE,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    cluster_resource_namespace: Home = None,
 ) -> None:
-    """Show roots and CAs of a file, a URL or a PKI mount of Vault: subject, fingerprint, end.
+    """Show roots and CAs of a file, a URL, a PKI mount or an issuer: subject, fingerprint, end.
 
     With --sha256 only these, and the server that is asked needs no trust.
 
@@ -58,18 +64,22 @@ def show(
 
       vault-issuer trust show --mount pki
 
+      vault-issuer trust show --issuer VaultClusterIssuer/vault
+
       vault-issuer trust show https://ca.example.com:9000/roots.pem --sha256 HEX -o pem
     """
     # Imported here so that --help and completion stay quick.
-    from issuer.cli.trust.opening import GivenSource, read_certificates, reported
+    from issuer.cli.trust.opening import given_source, read_certificates, reported
     from issuer.cli.trust.out import print_certificates
     from issuer.trust.roots import choose_roots, parse_fingerprint
     from issuer.x509.describe import fingerprint
 
     now = datetime.now(UTC)
+    cluster = (kubeconfig, context, cluster_resource_namespace)
+    asked = given_source(source, mount, ca_file, issuer, *cluster)
     with reported():
         wanted = [parse_fingerprint(one) for one in sha256 or ()]
-        bundle, name = read_certificates(GivenSource(source, mount, ca_file), is_pinned=bool(wanted))
+        bundle, name = read_certificates(asked, is_pinned=bool(wanted))
         if wanted or output is ShowFormat.PEM:
             roots = choose_roots(bundle.certificates, wanted, now, name)
             if output is ShowFormat.PEM:
@@ -83,6 +93,7 @@ def show(
 def install(
     source: Source = None,
     mount: Mount = None,
+    issuer: Issuer = None,
     sha256: Fingerprints = None,
     ca_file: CAFile = None,
     store: Stores = None,
@@ -91,6 +102,9 @@ def install(
     java_password_file: PasswordFile = None,
     plan: Plan = False,
     output: Format = OutputFormat.TABLE,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    cluster_resource_namespace: Home = None,
 ) -> None:
     """Put roots into trust stores, and say "installed" once their consumers trust them.
 
@@ -109,9 +123,9 @@ def install(
       vault-issuer trust install root.crt --sha256 HEX --store nss
     """
     from issuer.cli.trust.opening import (
-        GivenSource,
         GivenStores,
         confirm,
+        given_source,
         open_stores,
         read_certificates,
         reported,
@@ -120,11 +134,13 @@ def install(
     from issuer.trust.installing import apply, plan_install
     from issuer.trust.roots import choose_roots, parse_fingerprint
 
+    cluster = (kubeconfig, context, cluster_resource_namespace)
+    asked = given_source(source, mount, ca_file, issuer, *cluster)
     with reported():
         wanted = [parse_fingerprint(one) for one in sha256 or ()]
         given = GivenStores(store or (), nss_dir or (), java_truststore, java_password_file)
         stores = open_stores(given)
-        bundle, name = read_certificates(GivenSource(source, mount, ca_file), is_pinned=bool(wanted))
+        bundle, name = read_certificates(asked, is_pinned=bool(wanted))
         roots = choose_roots(bundle.certificates, wanted, datetime.now(UTC), name)
         steps = plan_install(stores, roots)
         if not plan and not wanted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from typing import Final
 
 import typer
 
+from issuer.cli.output import without_logs
 from issuer.cli.trust.options import BAD_INPUT, StoreKind
 from issuer.manifests.errors import BadInput
 from issuer.manifests.text import shown
@@ -30,12 +32,23 @@ _TYPED: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
+class GivenIssuer:
+    """An issuer, and the cluster it is in, as the options name them."""
+
+    name: str
+    kubeconfig: str | None = None
+    context: str | None = None
+    home: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class GivenSource:
     """Where certificates come from, as the options say it."""
 
     source: str | None
     mount: str | None
-    ca_file: Path | None
+    ca_file: Path | None = None
+    issuer: GivenIssuer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +76,13 @@ def read_certificates(given: GivenSource, *, is_pinned: bool) -> tuple[Bundle, s
 
     Raises RootRefused, BadInput, BadVariable.
     """
-    if (given.source is None) == (given.mount is None):
-        raise BadInput("Give a SOURCE or --mount, and not both.")
+    if sum(one is not None for one in (given.source, given.mount, given.issuer)) != 1:
+        raise BadInput("Give one of SOURCE, --mount and --issuer.")
+    if given.issuer is not None:
+        from issuer.cli.trust.cluster import issuer_cas  # a machine without a cluster loads nothing of it
+
+        with without_logs():
+            return read_source(asyncio.run(issuer_cas(given.issuer)), given.issuer.name), given.issuer.name
     namespace, source = "", given.source or ""
     if given.mount is not None:
         mount = given.mount.strip("/")
@@ -74,6 +92,13 @@ def read_certificates(given: GivenSource, *, is_pinned: bool) -> tuple[Bundle, s
         return read_source(read_file(source), source), source
     data = fetch(source, is_pinned=is_pinned, ca_pem=_server_ca(given), namespace=namespace)
     return read_source(data, source), source
+
+
+def given_source(
+    source: str | None, mount: str | None, ca_file: Path | None, issuer: str | None, *cluster: str | None
+) -> GivenSource:
+    """Return the source of the options; `cluster` are kubeconfig, context, and namespace of Secrets."""
+    return GivenSource(source, mount, ca_file, None if issuer is None else GivenIssuer(issuer, *cluster))
 
 
 def _server_ca(given: GivenSource) -> bytes | None:

@@ -39,6 +39,22 @@ Mount = Annotated[
     str | None,
     typer.Option(metavar="PATH", help="The CAs of this PKI mount of VAULT_ADDR, instead of SOURCE."),
 ]
+Issuer = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KIND/[NAMESPACE/]NAME",
+        help="The CAs of this issuer of the cluster, instead of SOURCE; it is tried with your rights, as "
+        "explain does.",
+    ),
+]
+Home = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster-resource-namespace",
+        metavar="NAME",
+        help="Namespace of the Secrets of cluster issuers. Default: the only controller's.",
+    ),
+]
 Fingerprints = Annotated[
     list[str] | None,
     typer.Option(

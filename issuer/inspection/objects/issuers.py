@@ -82,6 +82,16 @@ async def issuer_account(
     )
 
 
+async def trial_of(
+    reader: Reader, key: IssuerKey, obj: Object, options: TrialOptions, now: datetime
+) -> IssuerTrial:
+    """Return the trial of an issuer alone, as its account has it. Raises KubeError."""
+    spec, problem = _spec(reader.backends.of(key.kind), obj)
+    if spec is None:
+        return IssuerTrial(f"its spec can't be used: {problem}")
+    return await _trial(reader, key, obj, spec, options, await controllers(reader, None, now))
+
+
 def _spec(backend: Backend, obj: Object) -> tuple[IssuerSpec | None, str]:
     try:
         return backend.parse(obj.get("spec") or {}), ""

@@ -138,7 +138,8 @@ def test_file_alone_proves_no_root(layout: SystemLayout, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (("show",), "Give a SOURCE or --mount"),
+        (("show",), "Give one of SOURCE, --mount and --issuer"),
+        (("show", "--issuer", "Other/name"), "Other/name"),
         (("show", "no-such-file"), "no-such-file can't be read"),
         (("install", "-", "--sha256", "12"), "no SHA-256 fingerprint"),
         (("remove",), "--sha256, --ended or --all"),
