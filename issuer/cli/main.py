@@ -12,6 +12,7 @@ from issuer import __version__
 from issuer.cli import (
     canary,
     crds,
+    crl,
     inspect,
     inventory,
     migrate,
@@ -58,6 +59,7 @@ app.command("renew")(renew.renew)
 app.command("revoke")(revoke.revoke)
 app.command("status")(status.status)
 app.add_typer(agent.app)
+app.add_typer(crl.app)
 app.add_typer(pki.app)
 app.add_typer(policy.app)
 app.add_typer(revocation.app)

@@ -16,6 +16,8 @@ Folders, bottom-up; each one's docstring maps its modules:
 - `unsealing`: key shares, sent to sealed servers.
 - `initialising/`: a new Vault's first hour, up to one admin login and no root token.
 
+- `lists/`: CRLs in mounts, behind URLs and in files, described and verified.
+
 Beside these go `verify/` (reads back, tries policies with short tokens), `export/` (Vault to file, the
 reverse of `resources/`), and `health/` (checks and findings), each on `server/`, `file/` and `resources/`.
 

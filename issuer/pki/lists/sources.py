@@ -1,0 +1,96 @@
+"""Reads CRLs, and CAs that may have signed them, from mounts, URLs and files; bounded in size and time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from issuer.manifests.errors import BadInput
+from issuer.pki.authorities.certificates import UNDECODABLE
+from issuer.pki.health.fetching import MAX_BYTES, url_reader
+from issuer.pki.lists.described import NamedAuthority, read_list
+from issuer.pki.server.calls import VaultCalls
+
+_SCHEMES = ("http://", "https://")
+
+
+@dataclass(frozen=True, slots=True)
+class FoundList:
+    """A CRL, where it is from, and its length in bytes."""
+
+    source: str
+    crl: x509.CertificateRevocationList
+    size: int
+
+
+async def named_lists(sources: Sequence[str], ca_pem: bytes | None) -> list[FoundList]:
+    """Return the lists behind URLs and in files. Raises BadInput."""
+    found = []
+    async with url_reader(ca_pem) as reader:
+        for source in sources:
+            if not source.startswith(_SCHEMES):
+                found.append(_list(source, _content(source)))
+                continue
+            answer = await reader.get(source)
+            if answer.problem or answer.status != 200:
+                raise BadInput(f"{source}: {answer.problem or f'it answers with {answer.status}'}")
+            found.append(_list(source, answer.body))
+    return found
+
+
+def authorities_in(path: Path) -> tuple[NamedAuthority, ...]:
+    """Return the CAs of a file in PEM. Raises BadInput."""
+    try:
+        found = x509.load_pem_x509_certificates(_content(str(path)))
+        return tuple(NamedAuthority(one.subject.rfc4514_string(), one) for one in found)
+    except UNDECODABLE as error:
+        raise BadInput(f"{path} holds no CA certificates in PEM: {error}") from error
+
+
+def _content(name: str) -> bytes:
+    try:
+        with Path(name).open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        hint = "a URL begins with http:// or https://"
+        raise BadInput(f"{name} can't be read: {error.strerror}; {hint}") from error
+    if len(content) > MAX_BYTES:
+        raise BadInput(f"{name} is larger than {MAX_BYTES >> 20} MiB")
+    return content
+
+
+def _list(source: str, content: bytes) -> FoundList:
+    try:
+        return FoundList(source, read_list(content), len(content))
+    except ValueError as error:
+        raise BadInput(f"{source} is no CRL in PEM or DER: {error}") from error
+
+
+async def mount_lists(calls: VaultCalls, mount: str) -> AsyncIterator[tuple[NamedAuthority, list[FoundList]]]:
+    """Yield the CAs of a mount with their lists, whole and delta. Raises BadInput, PkiError.
+
+    Everybody may read these: no right is needed.
+    """
+    listed = await calls.read(f"{mount}/issuers/")
+    if listed.data is None:
+        why = listed.refused or "nothing is there"
+        raise BadInput(f"the CAs of {mount} can't be listed ({why}): correct --mount")
+    for identifier, known in (listed.data.get("key_info") or {}).items():
+        path = f"{mount}/issuer/{identifier}"
+        label = f"{mount}/{known.get('issuer_name') or identifier}"
+        pem = str(((await calls.read(f"{path}/json")).data or {}).get("certificate", ""))
+        try:
+            authority = NamedAuthority(label, x509.load_pem_x509_certificate(pem.encode()))
+        except UNDECODABLE as error:
+            raise BadInput(f"the certificate of {label} can't be read: {error}") from error
+        lists = []
+        for end in ("crl", "crl/delta"):
+            text = str(((await calls.read(f"{path}/{end}")).data or {}).get("crl") or "")
+            if text:
+                crl = _list(f"{label}/{end}", text.encode())
+                lists.append(FoundList(crl.source, crl.crl, len(crl.crl.public_bytes(Encoding.DER))))
+        yield authority, lists
