@@ -13,7 +13,7 @@ from typing import Final
 
 import typer
 
-from issuer.cli.output import without_logs
+from issuer.cli.output import report_bad_input, without_logs
 from issuer.cli.trust.options import BAD_INPUT, StoreKind
 from issuer.manifests.errors import BadInput
 from issuer.manifests.text import shown
@@ -65,8 +65,9 @@ class GivenStores:
 def reported() -> Iterator[None]:
     """End the command with code 2 on refusals and bad input, with their message on standard error."""
     try:
-        yield
-    except (TrustError, BadInput, BadVariable) as error:
+        with report_bad_input(BAD_INPUT):  # which keeps warnings about others' certificates off the terminal
+            yield
+    except (TrustError, BadVariable) as error:
         typer.echo(f"Error: {shown(str(error), 4000)}", err=True)
         raise typer.Exit(BAD_INPUT) from error
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import ssl
 import threading
+import warnings
 from collections.abc import Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from typer.testing import CliRunner, Result
 
 from issuer.cli.main import app
+from issuer.cli.trust.opening import reported
 from issuer.trust.stores.system import SystemLayout, SystemStore
 from tests.builders import NOW
 from tests.ca import DAY, name
@@ -150,3 +153,26 @@ def test_bad_input_is_told(words: tuple[str, ...], why: str) -> None:
     result = trust(*words, typed=ROOT.pem)
     assert result.exit_code == 2
     assert any(one in result.stderr for one in why.split("|"))
+
+
+@needs_update
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [(ROOT.sha256[:16].upper(), 0), ("0" * 16, 2), (ROOT.sha256[:8], 2)],
+    ids=("it", "other", "short"),
+)
+def test_person_types_the_fingerprint_where_none_is_given(
+    layout: SystemLayout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str, code: int
+) -> None:
+    monkeypatch.setattr(
+        "issuer.cli.trust.opening.sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
+    )
+    (tmp_path / "root.crt").write_text(ROOT.pem)
+    assert trust("install", tmp_path / "root.crt", typed=f"{typed}\n").exit_code == code
+    assert (len(list(layout.anchors.iterdir())) == 2) == (code == 0)
+
+
+def test_careless_certificates_of_others_cause_no_warning_on_the_terminal() -> None:
+    """Java's own truststore has one whose serial number is 0."""
+    with reported():
+        warnings.warn("Parsed a serial number which wasn't positive (i.e., it was 0)", stacklevel=1)
