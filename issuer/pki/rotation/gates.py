@@ -120,9 +120,12 @@ def signs_gate(facts: RotationFacts, new: RotatedCA) -> Gate:
     if starts:
         message = f"the list has {len(starts)} of {new.name}, the last from {rfc3339(max(starts))}"
         return Gate(GateName.SIGNS, GateVerdict.SEEN, message)
-    roles = facts.roles or {}
-    if roles and not any(is_off(one.get("no_store")) for one in roles.values()):
-        message = "every role has no_store, so no list shows it; look at a certificate that was delivered"
+    hidden = [name for name, role in (facts.roles or {}).items() if not is_off(role.get("no_store"))]
+    if hidden:
+        message = (
+            f"the list has none of {new.name}, and would show none of {_listed(hidden)} (no_store); look at "
+            "a certificate that was delivered"
+        )
         return Gate(GateName.SIGNS, GateVerdict.UNSEEN, message)
     message = (
         f"no certificate in the list is signed by {new.name}; renew one (vault-issuer renew), and look again"

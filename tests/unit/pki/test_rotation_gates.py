@@ -115,9 +115,14 @@ def test_a_chain_that_isnt_there_is_not_taken_for_good() -> None:
         ({}, ("new",), SEEN),
         ({}, ("old",), NOT_YET),
         ({"roles/web": {"no_store": True}}, (), UNSEEN),
+        (
+            {"roles/": {"keys": ["web", "more"]}, "roles/more": {"no_store": True}},
+            (),
+            UNSEEN,
+        ),
         ({"roles/": "refused"}, (), NOT_YET),
     ],
-    ids=["signed", "not-yet", "nothing-stored", "roles-refused"],
+    ids=["signed", "not-yet", "nothing-stored", "not-all-stored", "roles-refused"],
 )
 def test_the_list_shows_that_the_new_ca_signs(
     changed: dict[str, Any], issued: tuple[str, ...], verdict: GateVerdict
