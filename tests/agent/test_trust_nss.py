@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,10 +12,19 @@ import pytest
 from issuer.trust.errors import StoreNotUsable
 from issuer.trust.installing import TrustAct, apply, plan_install, plan_removal
 from issuer.trust.stores.nss import NSSStore, databases
+from testbed.nss import folder_of_certutil
 from tests.builders import NOW
-from tests.unit.trust.roots import make_root, needs_certutil
+from tests.unit.trust.roots import make_root
 
-pytestmark = needs_certutil
+
+@pytest.fixture(scope="module", autouse=True)
+def _certutil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """NSS's program, on PATH."""
+    folder = folder_of_certutil(tmp_path_factory.mktemp("bin"))
+    with pytest.MonkeyPatch.context() as patch:
+        if folder is not None:
+            patch.setenv("PATH", str(folder), prepend=os.pathsep)
+        yield
 
 
 @pytest.fixture

@@ -23,7 +23,6 @@ needs_update = pytest.mark.skipif(
     not shutil.which("update-ca-certificates"), reason="there is no update-ca-certificates"
 )
 needs_keytool = pytest.mark.skipif(not shutil.which("keytool"), reason="there is no keytool")
-needs_certutil = pytest.mark.skipif(not shutil.which("certutil"), reason="there is no certutil of NSS")
 
 
 @cache
