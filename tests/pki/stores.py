@@ -24,9 +24,9 @@ class Store:
         self.vault.bao.write(f"{self.mount}/revoke", {"serial_number": issued["serial_number"]})
 
 
-def new_store(vault: Vault) -> Store:
+def new_store(vault: Vault, suffix: str = "") -> Store:
     """Return a mount that has issued nothing but its CA, "lab"."""
-    mount = f"{vault.name}-pki"
+    mount = f"{vault.name}-pki{suffix}"
     vault.bao.call("POST", f"sys/mounts/{mount}", {"type": "pki", "config": {"max_lease_ttl": "8760h"}})
     root = {"common_name": "lab root", "ttl": "8760h", "key_type": "ec", "issuer_name": "lab"}
     vault.bao.write(f"{mount}/root/generate/internal", root)

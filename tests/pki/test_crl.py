@@ -56,6 +56,15 @@ def test_a_mounts_list_is_described_and_has_what_was_revoked(store: Store) -> No
     assert "% of what raft stores" in run(store, "show", "--mount", store.mount).stdout
 
 
+def test_a_root_above_the_mounts_ca_has_no_list_there(store: Store) -> None:
+    """Its certificate alone is in the mount, as an intermediate's chain usually is."""
+    other = new_store(store.vault, "-root")
+    root = other.vault.bao.read(f"{other.mount}/issuer/lab")["certificate"]
+    store.vault.bao.write(f"{store.mount}/issuers/import/cert", {"pem_bundle": root})
+    signers = {one["signedBy"] for one in lists(store, 0, "verify", "--mount", store.mount)}
+    assert signers == {f"{store.mount}/lab"}
+
+
 def test_a_delta_list_names_the_list_that_it_adds_to(store: Store) -> None:
     settings = {"auto_rebuild": True, "enable_delta": True, "delta_rebuild_interval": "1h"}
     store.vault.bao.call("POST", f"{store.mount}/config/crl", settings)
