@@ -25,8 +25,7 @@ def folder_of_certutil(folder: Path) -> Path | None:
     libraries = sorted({str(path.parent) for path in where.rglob("*.so*")})
     script = folder / PROGRAM
     script.write_text(
-        "#!/bin/sh\n"
-        f"LD_LIBRARY_PATH='{':'.join(libraries)}' exec '{where / 'usr/bin' / PROGRAM}' \"$@\"\n"
+        f"#!/bin/sh\nLD_LIBRARY_PATH='{':'.join(libraries)}' exec '{where / 'usr/bin' / PROGRAM}' \"$@\"\n"
     )
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     return folder

@@ -41,9 +41,7 @@ def show_table(found: Inventory, to: Console, *, wide: bool, limit: int | None) 
     if len(found.rows) > most:
         paragraph(to, f"and {len(found.rows) - most} more (-o json and -o csv have all)")
     counts = found.counts()
-    paragraph(
-        to, f"{counts.pop('all')} certificates: " + ", ".join(f"{n} {one}" for one, n in counts.items())
-    )
+    paragraph(to, f"{counts.pop('all')} in all: " + ", ".join(f"{n} {one}" for one, n in counts.items()))
     if found.gaps:
         section(to, "What this can't know")
         bullets(to, (f"{one.where}: {one.text}" if one.where else one.text for one in found.gaps))
