@@ -18,7 +18,7 @@ from issuer.cli.pki.options import reported
 
 if TYPE_CHECKING:
     from issuer.inventory.selection import InventoryChoice
-    from issuer.inventory.taking import Inventory, InventoryWish
+    from issuer.inventory.taking import CertificateInventory, InventoryWish
 
 BAD_INPUT: Final = 2
 ENDS_SOON: Final = 1
@@ -163,7 +163,7 @@ def _choice(
     return InventoryChoice(within, tuple(name or ()), beginning, issuer or "", revoked, used, stored)
 
 
-async def _take(wish: InventoryWish) -> Inventory:
+async def _take(wish: InventoryWish) -> CertificateInventory:
     from issuer.inventory.taking import take_inventory
     from issuer.pki.session import reached
 
@@ -202,7 +202,7 @@ class ProgressLine:
             sys.stderr.flush()
 
 
-def _print(found: Inventory, output: InventoryFormat, limit: int | None) -> None:
+def _print(found: CertificateInventory, output: InventoryFormat, limit: int | None) -> None:
     from issuer.inventory.show import names, show_table, write_csv, write_json
     from issuer.terminal.console import console
 

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, Final, TextIO
 
 from issuer.inventory.certificate import KnownCertificate
-from issuer.inventory.taking import Inventory
+from issuer.inventory.taking import CertificateInventory
 from issuer.inventory.uses import Use
 from issuer.manifests.text import shown
 from issuer.terminal.ages import span_text
@@ -33,7 +33,7 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 Row = tuple[KnownCertificate, tuple[Use, ...]]
 
 
-def show_table(found: Inventory, to: Console, *, wide: bool, limit: int | None) -> None:
+def show_table(found: CertificateInventory, to: Console, *, wide: bool, limit: int | None) -> None:
     """Print a table, its counts, and what can't be known."""
     most = MOST_ROWS if limit is None else limit
     cells = _wide if wide else _narrow
@@ -47,7 +47,7 @@ def show_table(found: Inventory, to: Console, *, wide: bool, limit: int | None) 
         bullets(to, (f"{one.where}: {one.text}" if one.where else one.text for one in found.gaps))
 
 
-def _narrow(found: Inventory, row: Row) -> list[str]:
+def _narrow(found: CertificateInventory, row: Row) -> list[str]:
     certificate, uses = row
     more = f" +{len(certificate.names) - 1}" if len(certificate.names) > 1 else ""
     octets = certificate.serial.split(":")
@@ -62,7 +62,7 @@ def _narrow(found: Inventory, row: Row) -> list[str]:
     ]
 
 
-def _wide(found: Inventory, row: Row) -> list[str]:
+def _wide(found: CertificateInventory, row: Row) -> list[str]:
     certificate, uses = row
     revoked = certificate.revoked_at
     return [
@@ -78,7 +78,7 @@ def _wide(found: Inventory, row: Row) -> list[str]:
     ]
 
 
-def _state(found: Inventory, certificate: KnownCertificate) -> str:
+def _state(found: CertificateInventory, certificate: KnownCertificate) -> str:
     """Return the state, and whether Vault lacks the certificate."""
     text = found.state(certificate).value
     return text if certificate.is_stored is not False else f"{text}, not stored"
@@ -88,11 +88,11 @@ def _stored(certificate: KnownCertificate) -> str:
     return {True: "yes", False: "no", None: "?"}[certificate.is_stored]
 
 
-def _used_by(found: Inventory, uses: tuple[Use, ...]) -> str:
+def _used_by(found: CertificateInventory, uses: tuple[Use, ...]) -> str:
     return listed([str(one) for one in uses]) if found.asked_for_uses or uses else "?"
 
 
-def write_csv(found: Inventory, to: TextIO, limit: int | None) -> None:
+def write_csv(found: CertificateInventory, to: TextIO, limit: int | None) -> None:
     """Write a line for each certificate below a line of names, in ASCII (RFC 4180)."""
     writer = csv.writer(to, lineterminator="\n")
     writer.writerow(_CSV)
@@ -113,7 +113,7 @@ def _cell(text: str) -> str:
     return f"'{safe}" if safe.startswith(_FORMULA) else safe
 
 
-def write_json(found: Inventory, to: TextIO, limit: int | None) -> None:
+def write_json(found: CertificateInventory, to: TextIO, limit: int | None) -> None:
     """Write all as one JSON object, certificate by certificate, in ASCII."""
     head: dict[str, Any] = {"at": rfc3339(found.now), "mounts": list(found.mounts), "counts": found.counts()}
     head["unknown"] = [one.to_json() for one in found.gaps]
@@ -124,7 +124,7 @@ def write_json(found: Inventory, to: TextIO, limit: int | None) -> None:
     to.write("\n  ]\n}\n")
 
 
-def names(found: Inventory, limit: int | None) -> Iterator[str]:
+def names(found: CertificateInventory, limit: int | None) -> Iterator[str]:
     """Yield mount and serial number of each certificate, such as `revoke` takes them."""
     for certificate, _ in islice(found.rows, limit):
         yield f"{certificate.mount}/{certificate.serial}"

@@ -49,7 +49,7 @@ class InventoryWish:
 
 
 @dataclass(frozen=True, slots=True)
-class Inventory:
+class CertificateInventory:
     """Certificates that were asked for, by their end, with what uses each; and what can't be known.
 
     `asked_for_uses` tells if anything that uses certificates was read.
@@ -100,7 +100,9 @@ class Inventory:
         }
 
 
-async def take_inventory(calls: VaultCalls, wish: InventoryWish, now: datetime, told: Progress) -> Inventory:
+async def take_inventory(
+    calls: VaultCalls, wish: InventoryWish, now: datetime, told: Progress
+) -> CertificateInventory:
     """Read all that is asked for. Raises BadInput, PkiError."""
     taker = InventoryTaker(calls, wish, now, told)
     await taker.read_authorities()
@@ -111,7 +113,9 @@ async def take_inventory(calls: VaultCalls, wish: InventoryWish, now: datetime, 
     rows = [(row, taker.uses.of(row)) async for row in taker.rows()]
     taken = [one for one in rows if wish.choice.takes(*one, now)]
     taken.sort(key=lambda one: (one[0].ends, one[0].serial))
-    return Inventory(now, tuple(taker.mounts), tuple(taken), tuple(taker.gaps), asked, wish.choice.within)
+    return CertificateInventory(
+        now, tuple(taker.mounts), tuple(taken), tuple(taker.gaps), asked, wish.choice.within
+    )
 
 
 class InventoryTaker:

@@ -15,7 +15,7 @@ from issuer.terminal.ages import span_text
 from issuer.text import rfc3339
 
 
-class Decision(StrEnum):
+class RevocationDecision(StrEnum):
     """What is done with a certificate."""
 
     REVOKE = "revoke"
@@ -26,7 +26,7 @@ class Decision(StrEnum):
     @property
     def is_refused(self) -> bool:
         """Return True if the user asked for what isn't done."""
-        return self is Decision.IS_CA
+        return self is RevocationDecision.IS_CA
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,12 @@ class PlannedRevocation:
     row: KnownCertificate
     pem: str
     uses: tuple[Use, ...]
-    decision: Decision
+    decision: RevocationDecision
     lists: ListSettings
 
     def next_steps(self, *, on_list: bool = True) -> Iterator[str]:
         """Yield what to do, or what happens by itself, once it is revoked; `on_list` is for the CRL."""
-        if self.decision is not Decision.REVOKE:
+        if self.decision is not RevocationDecision.REVOKE:
             return
         for use in self.uses:
             if use.kind is UseKind.CERTIFICATE and use.is_current:
@@ -95,11 +95,11 @@ class PlannedRevocation:
         }
 
 
-def decide(row: KnownCertificate, now: datetime, *, cas: bool) -> Decision:
+def decide(row: KnownCertificate, now: datetime, *, cas: bool) -> RevocationDecision:
     """Return what is done with a certificate; CAs are revoked only if `cas`."""
     state = row.state(now)
     if state is CertificateState.REVOKED:
-        return Decision.ALREADY_REVOKED
+        return RevocationDecision.ALREADY_REVOKED
     if state is CertificateState.EXPIRED:
-        return Decision.EXPIRED
-    return Decision.IS_CA if row.is_ca and not cas else Decision.REVOKE
+        return RevocationDecision.EXPIRED
+    return RevocationDecision.IS_CA if row.is_ca and not cas else RevocationDecision.REVOKE

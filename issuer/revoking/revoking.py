@@ -25,7 +25,7 @@ from issuer.revoking.finding import (
 )
 from issuer.revoking.lists import is_listed, settings_of
 from issuer.revoking.named import Named, NamedSerial
-from issuer.revoking.plan import Decision, ListSettings, PlannedRevocation, decide
+from issuer.revoking.plan import ListSettings, PlannedRevocation, RevocationDecision, decide
 from issuer.vault.errors import VaultBadRequest
 
 _OF_USES: Final = frozenset({GapKind.CLUSTER, GapKind.SECRETS, GapKind.MACHINES, GapKind.NOT_READABLE})
@@ -52,7 +52,7 @@ class RevocationPlan:
     @property
     def chosen(self) -> tuple[PlannedRevocation, ...]:
         """Those that are to be revoked."""
-        return tuple(one for one in self.items if one.decision is Decision.REVOKE)
+        return tuple(one for one in self.items if one.decision is RevocationDecision.REVOKE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from issuer.manifests.text import shown
-from issuer.revoking.plan import Decision, PlannedRevocation
+from issuer.revoking.plan import PlannedRevocation, RevocationDecision
 from issuer.revoking.revoking import RevocationPlan, RevocationResult
 from issuer.terminal.ages import until
 from issuer.terminal.console import Console
@@ -14,17 +14,19 @@ from issuer.terminal.tables import bullets, fields, heading, listed, paragraph, 
 from issuer.text import rfc3339
 
 _WHY: Final = {
-    Decision.REVOKE: "it is revoked",
-    Decision.ALREADY_REVOKED: "nothing to do: it is revoked already",
-    Decision.EXPIRED: "nothing to do: it has ended, and CRLs have no certificates that ended",
-    Decision.IS_CA: "refused: it is a CA's, and all that it signed would fail with it; --ca says it is meant",
+    RevocationDecision.REVOKE: "it is revoked",
+    RevocationDecision.ALREADY_REVOKED: "nothing to do: it is revoked already",
+    RevocationDecision.EXPIRED: "nothing to do: it has ended, and CRLs have no certificates that ended",
+    RevocationDecision.IS_CA: (
+        "refused: it is a CA's, and all that it signed would fail with it; --ca says it is meant"
+    ),
 }
 
 
 def show_plan(plan: RevocationPlan, to: Console, now: datetime, *, done: bool = False) -> None:
     """Print what would be done with each, and what comes next; once it is done, what of the rest isn't."""
     for item in plan.items:
-        if not done or item.decision is not Decision.REVOKE:
+        if not done or item.decision is not RevocationDecision.REVOKE:
             _show_item(item, to, now)
     if done:
         return
