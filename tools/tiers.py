@@ -52,18 +52,17 @@ PARALLEL = {
 }
 # Each of these lines of tiers begins with the tier it is listed for, and is shown when all has ended. The
 # integration tests wait most and take longest: all others run beside them, nice to them. The two lines with
-# servers take half a processor each, and what is left is for unit and pythons, which is nicest and waits for
-# nothing. With more lines two processors were short: what waited for servers failed.
+# servers take half a processor each. What is left is for pythons, which is nicest, and unit, which fills all
+# processors when the other lines have ended; they wait for nothing. With more lines two processors were
+# short: what waited for servers failed.
 BESIDE = {
     "integration": (
         ("pki", "agent", "rights", "docs"),
         ("e2e", "zipapp", "demo", "browser", "chart", "replay"),
-        ("unit", "pythons"),
+        ("pythons", "unit"),
     ),
 }
 NICE = ("nice", "-n", "5")
-# Beside others, a second process of these would only collect and import anew what the first has, for 5 s.
-ALONE_BESIDE = ("unit",)
 ONE_PROCESS = ("-n", "0")
 # Taking each right away leaves requests behind that nobody could answer: that has a cluster of its own.
 RIGHTS = "tests/integration/test_rights.py"
@@ -236,9 +235,8 @@ def run(tier: str, extra: Sequence[str] = (), *, aside: bool = False) -> Ran:
     if not aside:
         print(f"== {tier} tests", flush=True)
         return finished(tier, [*command(tier), *extra])
-    alone = ONE_PROCESS if tier in ALONE_BESIDE else ()
     with tempfile.TemporaryFile("w+") as kept:
-        ran = finished(tier, [*NICE, *command(tier), *alone, *extra], kept)
+        ran = finished(tier, [*NICE, *command(tier), *extra], kept)
         kept.seek(0)
         return Ran(ran.tier, ran.code, ran.seconds, ran.cpu_seconds, kept.read())
 
