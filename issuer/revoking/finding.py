@@ -77,6 +77,12 @@ async def by_serial(
     asked = [named.mount] if named.mount else list(mounts)
     reads = {mount: await calls.read(f"{mount}/cert/{named.serial}") for mount in asked}
     found = [_stored(read, mount, issuers) for mount, read in reads.items() if read.data is not None]
+    for row, _ in found:
+        if row.serial != named.serial:
+            raise BadInput(f"for {named.serial} {row.mount} answers with another certificate, {row.serial}")
+    if len({row.sha256 for row, _ in found}) > 1:
+        each = "; ".join(f"{row.mount}/{row.serial} is {shown(row.label)}" for row, _ in found)
+        raise BadInput(f"{named.serial} is another certificate in each mount: name one. {each}")
     if not found:
         refused = [mount for mount, read in reads.items() if read.refused is not None]
         hint = f" ({', '.join(refused)} may not be read)" if refused else ""
@@ -93,7 +99,8 @@ async def by_certificate(
 ) -> KnownCertificateWithPem:
     """Return a certificate with the mount that signed it, and what that says of it.
 
-    Raises BadInput, PkiError.
+    A CA that came from elsewhere may have given a serial number that another certificate of the mount has;
+    Vault tells them apart by nothing else. Raises BadInput, PkiError.
     """
     row = known(certificate, issuers)
     if not row.mount:
@@ -105,7 +112,14 @@ async def by_certificate(
     pem = pem_of(certificate)
     if read.data is None:
         return row, pem
-    return _stored(read, row.mount, issuers)[0], pem
+    stored = _stored(read, row.mount, issuers)[0]
+    if stored.sha256 != row.sha256:
+        raise BadInput(
+            f"{row.mount} stores another certificate with the serial number {row.serial}, "
+            f"{shown(stored.label)} of {shown(stored.issuer)}, so Vault can't revoke {shown(row.label)} of "
+            f"{shown(row.issuer)}: it knows one by each number"
+        )
+    return stored, pem
 
 
 def _stored(read: PathRead, mount: str, issuers: KnownIssuers) -> KnownCertificateWithPem:

@@ -50,11 +50,15 @@ class FileCA:
             kept = BestAvailableEncryption(passphrase.encode())
         return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, kept).decode()
 
-    def below(self, name: str, path_length: int | None = None, days: int = 3650) -> FileCA:
+    def below(
+        self, name: str, path_length: int | None = None, days: int = 3650, serial: int | None = None
+    ) -> FileCA:
         """A CA that this one signed."""
         key = ec.generate_private_key(ec.SECP256R1())
         issuer = self.certificate.subject
-        signed = _signed(name, key.public_key(), issuer, self.key, path_length=path_length, days=days)
+        signed = _signed(
+            name, key.public_key(), issuer, self.key, path_length=path_length, days=days, serial=serial
+        )
         return FileCA(signed, key)
 
     @property
@@ -105,6 +109,7 @@ def _signed(
     crl: str = "",
     path_length: int | None = None,
     days: int = 3650,
+    serial: int | None = None,
 ) -> x509.Certificate:
     now = datetime.now(UTC)
     builder = (
@@ -112,7 +117,7 @@ def _signed(
         .subject_name(subject or x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
         .issuer_name(issuer)
         .public_key(public)  # type: ignore[arg-type]
-        .serial_number(x509.random_serial_number())
+        .serial_number(serial or x509.random_serial_number())
         .not_valid_before(now - timedelta(minutes=1))
         .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from issuer.cli.main import app
 from issuer.pki.resources.policy_rules import rules_of
+from tests.pki.cas import root
 from tests.pki.files import TWO_TIER
 from tests.pki.stores import Store, new_store
 from tests.pki.support import Vault, written
@@ -73,6 +74,20 @@ def test_one_that_is_not_stored_is_revoked_by_its_file(store: Store, tmp_path: P
     (done,) = told(store, 0, file, "--yes")
     assert (done["revoked"], done["onCRL"], done["stored"]) == (True, True, False)
     assert is_revoked(store, issued)
+
+
+def test_a_number_that_another_certificate_has_revokes_neither(store: Store, tmp_path: Path) -> None:
+    """A CA from elsewhere gave a serial number that the mount stores for a certificate of its own."""
+    ca, victim = root("easy-rsa"), store.issue("victim.test")
+    bundle = {"pem_bundle": ca.key_pem() + ca.pem}
+    store.vault.bao.write(f"{store.mount}/issuers/import/bundle", bundle)
+    serial = int(str(victim["serial_number"]).replace(":", ""), 16)
+    leaked = ca.below("leaked.test", serial=serial)
+    file = tmp_path / "leaked.pem"
+    file.write_text(leaked.pem)
+    ran = run(store, file, "--ca", "--yes")
+    assert (ran.exit_code, "stores another certificate" in ran.stderr) == (2, True), ran.output
+    assert not is_revoked(store, victim)
 
 
 def test_a_crl_that_is_rebuilt_later_or_never_says_when(store: Store) -> None:
