@@ -153,7 +153,7 @@ async def _revoke(calls: VaultCalls, plan: RevocationPlan, *, told: bool) -> lis
         results.append(result)
         if told:
             typer.echo(shown(result_line(result), 1000))
-            for step in result.item.next_steps(on_list=False):
+            for step in () if result.error else result.item.next_steps(on_list=False):
                 typer.echo(f"  then: {shown(step, 1000)}")
     return results
 

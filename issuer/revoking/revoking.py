@@ -14,7 +14,7 @@ from issuer.inspection.target import InspectionTarget
 from issuer.inventory.gaps import Gap, GapKind
 from issuer.inventory.taking import AskedCluster, InventoryTaker, InventoryWish
 from issuer.manifests.cluster import asking_cluster, open_client
-from issuer.pki.errors import NotPermitted, PkiError, UnexpectedWarning
+from issuer.pki.errors import NotPermitted, PathNotFound, PkiError, UnexpectedWarning, VaultNotUsable
 from issuer.pki.server.calls import VaultCalls
 from issuer.revoking.finding import (
     KnownCertificateWithPem,
@@ -57,15 +57,17 @@ class RevocationPlan:
 
 @dataclass(frozen=True, slots=True)
 class RevocationResult:
-    """What became of one. `listed` tells if the CRL has it now, None if that can't be read."""
+    """What became of one. `listed` tells if the CRL has it now, None if that can't be read; with `is_unknown`
+    the answer was lost, and it may be revoked."""
 
     item: PlannedRevocation
     error: str = ""
     listed: bool | None = None
+    is_unknown: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON holds it."""
-        done = not self.error
+        done = None if self.is_unknown else not self.error
         return {**self.item.to_json(), "revoked": done, "onCRL": self.listed, "error": self.error or None}
 
 
@@ -118,22 +120,41 @@ async def _of_cluster(target: InspectionTarget, asked: AskedCluster | None) -> A
 async def revoke(calls: VaultCalls, items: Sequence[PlannedRevocation]) -> AsyncIterator[RevocationResult]:
     """Revoke one after the other, and yield what became of each as it is known.
 
-    One that is refused doesn't stop the others. Raises VaultNotUsable.
+    One that is refused doesn't stop the others. Once Vault can't be used, nothing more is tried.
     """
+    ended = False
     for item in items:
-        row = item.row
-        body = {"serial_number": row.serial} if row.is_stored else {"certificate": item.pem}
-        try:
-            with suppress(UnexpectedWarning):  # it was done, and the CRL is looked at
-                await calls.write(f"{row.mount}/revoke", body)
-        except VaultBadRequest as error:
-            yield RevocationResult(item, f"Vault refuses: {'; '.join(error.messages)}")
-            continue
-        except NotPermitted:
-            yield RevocationResult(item, f"the token may not write {row.mount}/revoke: it needs update there")
+        if ended:
+            yield RevocationResult(item, "not tried; run the same again")
             continue
         try:
-            listed = await is_listed(calls, row)
-        except PkiError:
-            listed = None
-        yield RevocationResult(item, listed=listed)
+            error = await _revoked(calls, item)
+        except PkiError as lost:
+            ended = isinstance(lost, VaultNotUsable)
+            yield RevocationResult(item, str(lost), is_unknown=True)
+            continue
+        yield RevocationResult(item, error, None if error else await _listed(calls, item))
+
+
+async def _revoked(calls: VaultCalls, item: PlannedRevocation) -> str:
+    """Revoke a certificate, and return why Vault refuses to, "" if it is done. Raises PkiError if the
+    answer was lost."""
+    row = item.row
+    body = {"serial_number": row.serial} if row.is_stored else {"certificate": item.pem}
+    try:
+        with suppress(UnexpectedWarning):  # it was done, and the CRL is looked at
+            await calls.write(f"{row.mount}/revoke", body)
+    except VaultBadRequest as error:
+        return f"Vault refuses: {'; '.join(error.messages)}"
+    except NotPermitted:
+        return f"the token may not write {row.mount}/revoke: it needs update there"
+    except PathNotFound as error:
+        return str(error)
+    return ""
+
+
+async def _listed(calls: VaultCalls, item: PlannedRevocation) -> bool | None:
+    try:
+        return await is_listed(calls, item.row)
+    except PkiError:
+        return None

@@ -64,6 +64,8 @@ def result_line(result: RevocationResult) -> str:
     """Return one line for what became of a certificate."""
     row = result.item.row
     name = f"{row.mount}/{row.serial} ({row.label})"
+    if result.is_unknown:
+        return f"{name}: NOT KNOWN whether it is revoked: {result.error}"
     if result.error:
         return f"{name}: NOT REVOKED: {result.error}"
     if result.listed:
