@@ -8,6 +8,7 @@ from issuer.inventory.certificate import KnownCertificate
 from issuer.pki.authorities.certificates import UNDECODABLE
 from issuer.pki.errors import PkiError
 from issuer.pki.file.durations import seconds
+from issuer.pki.lists.described import revoked_entry
 from issuer.pki.server.calls import VaultCalls
 from issuer.revoking.plan import ListSettings
 
@@ -31,7 +32,9 @@ async def settings_of(calls: VaultCalls, mount: str) -> ListSettings:
 
 async def is_listed(calls: VaultCalls, row: KnownCertificate) -> bool | None:
     """Return True if a CRL of a certificate's CA, whole or delta, has its serial number; None if none can be
-    read. Everybody may read CRLs. Raises VaultNotUsable, PkiError."""
+    read, or its CA isn't one of its mount's. Everybody may read CRLs. Raises VaultNotUsable, PkiError."""
+    if not row.issuer.startswith(f"{row.mount}/"):
+        return None
     issuer = row.issuer.removeprefix(f"{row.mount}/")
     number, answers = int(row.serial.replace(":", ""), 16), []
     for path in ("crl", "crl/delta"):
@@ -40,7 +43,7 @@ async def is_listed(calls: VaultCalls, row: KnownCertificate) -> bool | None:
             continue
         try:
             found = x509.load_pem_x509_crl(text.encode())
-            answers.append(found.get_revoked_certificate_by_serial_number(number) is not None)
+            answers.append(revoked_entry(found, number) is not None)
         except UNDECODABLE:
             continue
     return any(answers) if answers else None

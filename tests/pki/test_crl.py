@@ -63,6 +63,11 @@ def test_a_root_above_the_mounts_ca_has_no_list_there(store: Store) -> None:
     store.vault.bao.write(f"{store.mount}/issuers/import/cert", {"pem_bundle": root})
     signers = {one["signedBy"] for one in lists(store, 0, "verify", "--mount", store.mount)}
     assert signers == {f"{store.mount}/lab"}
+    upper = f"{store.mount}-upper"
+    store.vault.bao.call("POST", f"sys/mounts/{upper}", {"type": "pki"})
+    store.vault.bao.write(f"{upper}/issuers/import/cert", {"pem_bundle": root})
+    ran = run(store, "verify", "--mount", upper, "--serial", "01")
+    assert (ran.exit_code, "has no CRL" in ran.stderr) == (2, True), "no list is not a good one"
 
 
 def test_a_delta_list_names_the_list_that_it_adds_to(store: Store) -> None:

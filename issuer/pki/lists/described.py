@@ -6,13 +6,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
 from issuer.pki.authorities.certificates import UNDECODABLE
 from issuer.text import rfc3339
+
+Kind = TypeVar("Kind", bound=x509.ExtensionType)
 
 RAFT_ENTRY: Final = 1 << 20
 """Bytes that raft stores in one entry (max_entry_size of OpenBao and Vault), and so of the longest CRL: about
@@ -40,6 +42,13 @@ def read_list(content: bytes) -> x509.CertificateRevocationList:
     return found
 
 
+def revoked_entry(crl: x509.CertificateRevocationList, serial: int) -> x509.RevokedCertificate | None:
+    """Return the entry that revokes a serial number, None without. An entry of a delta list with the reason
+    removeFromCRL takes a revocation back (RFC 5280, 5.3.1)."""
+    found = crl.get_revoked_certificate_by_serial_number(serial)
+    return None if found is None or reason_of(found) == x509.ReasonFlags.remove_from_crl.value else found
+
+
 @dataclass(frozen=True)
 class DescribedList:
     """A CRL at one moment. `authorities` are the CAs that are known, none if none were given."""
@@ -60,23 +69,19 @@ class DescribedList:
     @property
     def number(self) -> int | None:
         """The number of the list (RFC 5280, 5.2.3)."""
-        try:
-            return self.crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-        except x509.ExtensionNotFound:
-            return None
+        found = _extension(self.crl, x509.CRLNumber)
+        return None if found is None else found.crl_number
 
     @property
     def base(self) -> int | None:
         """The number of the whole list that a delta list adds to, None for a whole one (5.2.4)."""
-        try:
-            return self.crl.extensions.get_extension_for_class(x509.DeltaCRLIndicator).value.crl_number
-        except x509.ExtensionNotFound:
-            return None
+        found = _extension(self.crl, x509.DeltaCRLIndicator)
+        return None if found is None else found.crl_number
 
     def entries(self) -> Iterator[tuple[int, x509.RevokedCertificate | None]]:
         """Yield each serial number that was asked for, with its entry."""
         for serial in self.serials:
-            yield serial, self.crl.get_revoked_certificate_by_serial_number(serial)
+            yield serial, revoked_entry(self.crl, serial)
 
     def problems(self) -> Iterator[str]:
         """Yield in words what keeps clients from using it."""
@@ -89,8 +94,27 @@ class DescribedList:
             yield f"it begins at {rfc3339(self.crl.last_update_utc)} only: a clock is wrong"
         if self.authorities and self.signer is None:
             yield "none of the CAs that are known signed it"
+        if self.signer is not None and not _may_sign(self.signer.certificate):
+            yield f"{self.signer.label} may not sign CRLs by its key usage: clients refuse the list"
+        yield from self._scope()
         if self.size > RAFT_ENTRY * _NEARLY_FULL:
             yield f"it has {self.size} bytes, and raft stores {RAFT_ENTRY}: issue for shorter, and tidy"
+
+    def _scope(self) -> Iterator[str]:
+        """Yield what keeps it from telling of all certificates of its CA (RFC 5280, 5.2.5)."""
+        found = _extension(self.crl, x509.IssuingDistributionPoint)
+        if found is None:
+            return
+        if found.indirect_crl:
+            yield "it is indirect: its serial numbers may be those of other CAs, which isn't looked at here"
+        for part, words in (
+            (found.only_contains_ca_certs, "certificates of CAs"),
+            (found.only_contains_user_certs, "certificates that are no CA's"),
+            (found.only_contains_attribute_certs, "attribute certificates"),
+            (found.only_some_reasons, "some reasons"),
+        ):
+            if part and self.serials:
+                yield f"it is of {words} alone: others may be revoked without being on it"
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON holds it."""
@@ -112,6 +136,22 @@ class DescribedList:
             ],
             "problems": list(self.problems()),
         }
+
+
+def _extension(of: x509.CertificateRevocationList | x509.Certificate, kind: type[Kind]) -> Kind | None:
+    try:
+        return of.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _may_sign(certificate: x509.Certificate) -> bool:
+    """Return True unless a CA's key usage leaves out cRLSign (RFC 5280, 4.2.1.3)."""
+    try:
+        usage = _extension(certificate, x509.KeyUsage)
+    except UNDECODABLE:
+        return True
+    return usage is None or usage.crl_sign
 
 
 def _has_signed(certificate: x509.Certificate, crl: x509.CertificateRevocationList) -> bool:

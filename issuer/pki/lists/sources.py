@@ -79,7 +79,10 @@ async def mount_lists(calls: VaultCalls, mount: str) -> AsyncIterator[tuple[Name
     if listed.data is None:
         why = listed.refused or "nothing is there"
         raise BadInput(f"the CAs of {mount} can't be listed ({why}): correct --mount")
-    for identifier, known in (listed.data.get("key_info") or {}).items():
+    issuers = listed.data.get("key_info") or {}
+    if not any(one.get("key_id") for one in issuers.values()):
+        raise BadInput(f"no CA of {mount} has its key there, so it has no CRL: name the mount that signs")
+    for identifier, known in issuers.items():
         path = f"{mount}/issuer/{identifier}"
         label = f"{mount}/{known.get('issuer_name') or identifier}"
         pem = str(((await calls.read(f"{path}/json")).data or {}).get("certificate", ""))

@@ -3,28 +3,51 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from issuer.pki.lists.described import RAFT_ENTRY, DescribedList, NamedAuthority, read_list
-from tests.ca import TestCA
+from issuer.pki.lists.described import RAFT_ENTRY, DescribedList, NamedAuthority, read_list, revoked_ones
+from tests.ca import TestCA, key_usage
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 CA = TestCA.make()
+NO_SCOPE: dict[str, Any] = {
+    "full_name": None, "relative_name": None, "only_contains_user_certs": False,
+    "only_contains_ca_certs": False, "only_some_reasons": None, "indirect_crl": False,
+    "only_contains_attribute_certs": False,
+}  # fmt: skip
 
 
-def crl(ends: timedelta, begins: timedelta = timedelta(days=-1)) -> x509.CertificateRevocationList:
-    """A list of the CA around NOW."""
+def crl(
+    ends: timedelta,
+    begins: timedelta = timedelta(days=-1),
+    entries: dict[int, x509.ReasonFlags] | None = None,
+    scope: dict[str, bool] | None = None,
+) -> x509.CertificateRevocationList:
+    """A list of the CA around NOW, of a `scope` if that is given."""
     builder = x509.CertificateRevocationListBuilder().issuer_name(CA.intermediate.subject)
+    for serial, reason in (entries or {}).items():
+        entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(NOW)
+        builder = builder.add_revoked_certificate(entry.add_extension(x509.CRLReason(reason), False).build())
+    if scope is not None:
+        point = x509.IssuingDistributionPoint(**{**NO_SCOPE, **scope})
+        builder = builder.add_extension(point, critical=True)
     return builder.last_update(NOW + begins).next_update(NOW + ends).sign(CA.key, hashes.SHA256())
 
 
+def described(
+    found: x509.CertificateRevocationList, signer: x509.Certificate, size: int = 400, *serials: int
+) -> DescribedList:
+    """Return it for who knows one CA, and asks for serial numbers."""
+    return DescribedList("file", found, size, (NamedAuthority("pki/int", signer),), NOW, serials)
+
+
 def problems(found: x509.CertificateRevocationList, authority: TestCA = CA, size: int = 400) -> list[str]:
-    """Return what is wrong with it for who knows one CA."""
-    known = NamedAuthority("pki/int", authority.intermediate)
-    return list(DescribedList("file", found, size, (known,), NOW).problems())
+    """Return what is wrong with it for who knows one CA, and asks for the serial number 5."""
+    return list(described(found, authority.intermediate, size, 5).problems())
 
 
 def test_dates_signers_and_sizes_make_problems() -> None:
@@ -34,6 +57,26 @@ def test_dates_signers_and_sizes_make_problems() -> None:
     assert "a clock is wrong" in problems(crl(2 * day, day))[0]
     assert "none of the CAs" in problems(crl(day), TestCA.make())[0], "a CA of the same name"
     assert "raft stores" in problems(crl(day), size=RAFT_ENTRY)[0]
+
+
+def test_an_entry_that_takes_a_revocation_back_revokes_nothing() -> None:
+    held, back = x509.ReasonFlags.certificate_hold, x509.ReasonFlags.remove_from_crl
+    found = described(crl(timedelta(days=1), entries={5: back, 6: held}), CA.intermediate, 400, 5, 6)
+    assert revoked_ones([found]) == {6}
+    assert [one["revoked"] for one in found.to_json()["serials"]] == [False, True]
+
+
+def test_a_list_that_says_nothing_of_some_certificates_is_told() -> None:
+    day = timedelta(days=1)
+    assert "of certificates of CAs alone" in problems(crl(day, scope={"only_contains_ca_certs": True}))[0]
+    assert "it is indirect" in problems(crl(day, scope={"indirect_crl": True}))[0]
+
+
+def test_a_signer_that_may_not_sign_lists_is_told() -> None:
+    name, key = CA.intermediate.subject, CA.key
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, NOW - timedelta(1), NOW + timedelta(1))
+    signer = builder.add_extension(key_usage(ca=False), critical=True).sign(key, hashes.SHA256())
+    assert "may not sign CRLs" in next(described(crl(timedelta(days=1)), signer).problems())
 
 
 def test_what_is_no_list_is_a_value_error() -> None:
