@@ -17,6 +17,7 @@ from issuer.servers.allowed import Reach
 from issuer.servers.hosts import BadHost, ascii_host
 from issuer.text import clip, rfc3339
 from issuer.tls import Trusted, read_trusted
+from issuer.transport.answers import MAX_ANSWER_BYTES
 from issuer.transport.client_certificate import BadClientCertificate, ClientCertificate
 from issuer.transport.errors import InvalidConnection
 from issuer.transport.words import ANY_SERVER, ServerWords
@@ -52,7 +53,7 @@ class ServerConnection:
     the server's certificate must hold (and SNI) if it isn't the host of `server`; `client_certificate` is for
     a server that asks for one; `timeout` is for a whole call, in seconds; `reach` restricts the servers that
     may be dialled for it; `proxy` is the URL of a proxy that all of it goes through, instead of what
-    HTTP(S)_PROXY and NO_PROXY say. `words` are those of messages.
+    HTTP(S)_PROXY and NO_PROXY say; `most_bytes` bounds an answer's body. `words` are those of messages.
     """
 
     words: ClassVar[ServerWords] = ANY_SERVER
@@ -64,6 +65,7 @@ class ServerConnection:
     timeout: float = DEFAULT_TIMEOUT_SECONDS
     reach: Reach = field(default_factory=Reach)
     proxy: str = field(default="", repr=False)
+    most_bytes: int = MAX_ANSWER_BYTES
 
     def url(self) -> URL:
         """Return the server's base URL; raises InvalidConnection unless plain

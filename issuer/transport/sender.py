@@ -14,7 +14,6 @@ from issuer.answer_timeout import answer_timeout
 from issuer.late_roots import aiohttp
 from issuer.servers.hosts import shown
 from issuer.servers.lookup import refusal
-from issuer.transport.answers import MAX_ANSWER_BYTES
 from issuer.transport.connection import ServerConnection
 from issuer.transport.errors import (
     CallError,
@@ -136,9 +135,9 @@ class Sender:
             content = bytearray()
             async for chunk in response.content.iter_any():
                 content += chunk
-                if len(content) > MAX_ANSWER_BYTES:
+                if len(content) > self._connection.most_bytes:
                     raise UnexpectedAnswer(
-                        f"The answer to {where} is larger than {MAX_ANSWER_BYTES} bytes",
+                        f"The answer to {where} is larger than {self._connection.most_bytes} bytes",
                         status=response.status,
                     )
             server = self._peers.of(url, response.peer) if isinstance(response, Response) else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Final
 
 from issuer.manifests.errors import BadInput
 from issuer.pki.secret import SecretText
@@ -14,11 +15,15 @@ from issuer.vault.environment import BadVariable, server_from, variable
 from issuer.vault.errors import InvalidConnection
 from issuer.vault.transport import VaultClient
 
+MAX_ANSWER_BYTES: Final = 64 << 20
+"""Of one answer to a person's command. Vault lists all serial numbers of a mount at once, and so does OpenBao
+unless it is asked for pages: 65 bytes for each, so a million certificates. A CRL may have 1.4 MiB as PEM."""
+
 
 def connection_from(environment: Mapping[str, str]) -> Connection:
     """Return the server that the environment names. Raises BadInput."""
     try:
-        return server_from(environment)
+        return replace(server_from(environment), most_bytes=MAX_ANSWER_BYTES)
     except BadVariable as error:
         raise BadInput(str(error)) from error
 

@@ -12,8 +12,10 @@ import pytest
 from issuer.pki.errors import PkiError, VaultNotUsable
 from issuer.pki.secret import SecretText
 from issuer.pki.server.calls import AT_ONCE, RATE_PATIENCE, VaultCalls, at_once
+from issuer.pki.server.connecting import connected, connection_from
 from issuer.vault.errors import VaultNotFound, VaultRateLimited
 from issuer.vault.transport import VaultClient
+from tests.unit.vault.fake import fake_vault
 
 
 class LimitedServer:
@@ -117,3 +119,11 @@ async def test_each_key_is_listed_once_with_pages_and_without(number: int, pages
 async def test_an_empty_list_is_one_page_without_data() -> None:
     calls = VaultCalls(cast(VaultClient, Lister([], pages=True)), SecretText("t"))
     assert [page.data async for page in calls.list_pages("pki/certs/", 3)] == [None]
+
+
+async def test_long_lists_are_read() -> None:
+    """Vault gives all serial numbers of a mount in one answer; a CRL that raft just stores has 1.4 MiB."""
+    data = {"keys": [f"{number:059x}" for number in range(30_000)]}
+    async with fake_vault() as vault, connected(connection_from({"VAULT_ADDR": vault.url})) as client:
+        vault.tell("GET /v1/pki/long", (200, {"data": data}))  # aiohttp's server knows no LIST
+        assert (await VaultCalls(client, SecretText("t")).read("pki/long")).data == data
