@@ -7,8 +7,9 @@ of vanishing as markup.
 from __future__ import annotations
 
 import os
+import re
 import sys
-from typing import Any, Final, TextIO
+from typing import Any, Final, TextIO, cast
 
 from rich.console import Console
 from rich.text import Text
@@ -25,7 +26,27 @@ def console(stream: TextIO | None = None, *, width: int | None = None, **more: A
     It is as wide as `width`, else the terminal, else the variable COLUMNS, else `WIDTH`. `more` goes to rich.
     """
     to = sys.stdout if stream is None else stream
-    if width is None and not to.isatty():
-        columns = os.environ.get("COLUMNS", "")
-        width = int(columns) if columns.isdecimal() and int(columns) > 0 else WIDTH
+    if not to.isatty():
+        if width is None:
+            columns = os.environ.get("COLUMNS", "")
+            width = int(columns) if columns.isdecimal() and int(columns) > 0 else WIDTH
+        to = cast("TextIO", _TrimmedLines(to))
     return Console(file=to, width=width, markup=False, emoji=False, highlight=False, soft_wrap=False, **more)
+
+
+class _TrimmedLines:
+    """Stream without the blanks by which rich fills each line of a table: files and pipes keep them."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write whole lines, as rich does at each print."""
+        self._stream.write(_BLANKS_AT_END.sub("", text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+_BLANKS_AT_END: Final = re.compile(r" +(?=\n)")

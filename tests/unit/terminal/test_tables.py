@@ -33,7 +33,7 @@ EVERYWHERE: dict[str, Show] = {
 def printed(show: Show, width: int = 160) -> str:
     to = io.StringIO()
     show(console(to, width=width))
-    return "\n".join(line.rstrip() for line in to.getvalue().splitlines())
+    return to.getvalue().removesuffix("\n")
 
 
 @pytest.mark.parametrize("show", EVERYWHERE.values(), ids=EVERYWHERE)
@@ -75,6 +75,17 @@ def test_a_table_that_is_too_wide_becomes_blocks_with_the_headers() -> None:
 def test_an_item_is_indented_below_its_dash() -> None:
     text = printed(lambda to: tables.bullets(to, ["one two three four five six"]), 12)
     assert text.splitlines() == ["- one two", "  three four", "  five six"]
+
+
+@pytest.mark.parametrize("width", [200, 50])
+def test_a_file_gets_no_blanks_at_the_ends_of_lines(width: int) -> None:
+    def show(to: Console) -> None:
+        tables.rows(to, ["Issuer", "Ready", "Why"], LINES)
+        tables.fields(to, [("Issuer", "a"), ("Why it is so", "ready to sign")])
+        tables.bullets(to, ["a", "the role is missing: write it at pki_int/roles/web"])
+
+    lines = printed(show, width).splitlines()
+    assert lines == [line.rstrip() for line in lines]
 
 
 def test_lines_that_are_not_shown_are_counted() -> None:
