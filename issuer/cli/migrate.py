@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from issuer.cli.output import report_bad_input
+from issuer.cli.output import interrupted_at_once, report_bad_input
 from issuer.migrate.options import Starter
 
 if TYPE_CHECKING:
@@ -253,7 +253,8 @@ async def _apply(client: KubeClient, plan: Plan, target: _Target, folder: Folder
 
 def _agreed() -> bool:
     try:
-        agreed = typer.confirm("Apply?")
+        with interrupted_at_once():
+            agreed = typer.confirm("Apply?")
     except typer.Abort:  # the end of standard input, or Ctrl-C
         typer.echo("\nNo answer, so nothing was written. Without a terminal use --yes.")
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import sys
 import textwrap
 import warnings
@@ -47,7 +48,23 @@ def agreed(question: str, instead: str = "--yes") -> bool:
     if not sys.stdin.isatty():
         typer.echo(f"No terminal to ask on, so nothing was done. Use {instead}.", err=True)
         return False
-    return typer.confirm(question, err=True)
+    try:
+        with interrupted_at_once():
+            return typer.confirm(question, err=True)
+    except typer.Abort:  # Ctrl-C, or the end of what is typed
+        typer.echo("\nNo answer, so nothing was done.", err=True)
+        return False
+
+
+@contextmanager
+def interrupted_at_once() -> Iterator[None]:
+    """Let Ctrl-C end at once what waits for a person: asyncio's own handler only cancels the task, which
+    doesn't end before an answer is typed."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

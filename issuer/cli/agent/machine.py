@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from issuer.cli.agent.options import FAILED, found_file, reported, state_of, usual_file
+from issuer.cli.output import interrupted_at_once
 
 if TYPE_CHECKING:
     from issuer.agent.process.units import AgentService
@@ -191,7 +192,10 @@ async def _join(config: Path, folder: Path | None) -> list[str]:
     from issuer.agent.process.joining import JoinPlaces, take_secret_id, write_configuration
     from issuer.vault.errors import VaultError
 
-    ticket = read_ticket(sys.stdin.read())
+    if sys.stdin.isatty():
+        typer.echo("Waiting for the ticket: paste it, then press Enter and Ctrl-D", err=True)
+    with interrupted_at_once():
+        ticket = read_ticket(sys.stdin.read())
     places = JoinPlaces(config, (folder or _tls_folder() / ticket.host).absolute())
     written = await write_configuration(ticket, places)
     typer.echo(f"{config}: {'written' if written else 'was there and is kept'}")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 import warnings
+from typing import Any
 
 import pytest
+import typer
 
-from issuer.cli.output import report_bad_input
+from issuer.cli.output import agreed, report_bad_input
 
 
 @pytest.mark.parametrize(
@@ -18,3 +23,21 @@ def test_the_library_says_nothing_of_careless_certificates(said: str) -> None:
         warnings.warn(said, stacklevel=1)
     with pytest.raises(UserWarning, match="something else"), report_bad_input(1):
         warnings.warn("something else", stacklevel=1)
+
+
+def test_one_ctrl_c_ends_a_question_in_a_running_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any, **__: Any) -> bool:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt:
+            raise typer.Abort from None
+        return True
+
+    async def asked() -> bool:
+        return agreed("Apply?")
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("typer.confirm", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    assert asyncio.run(asked()) is False
+    assert signal.getsignal(signal.SIGINT) is before
