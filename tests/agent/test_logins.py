@@ -194,6 +194,22 @@ def test_refused_secret_id_is_not_tried_again_and_again(machine: Machine) -> Non
     machine.once()
 
 
+def test_role_id_alone_logs_in_where_the_role_binds_no_secret_id(machine: Machine) -> None:
+    del machine.data["vault"]["login"]["appRole"]["secretIdFile"]
+    before = len(machine.bao.audited("auth/approle/login", "request"))
+    for _ in range(4):
+        refused = machine.run("once")
+        assert refused.exit_code == 1
+        assert "bind_secret_id=false" in refused.stderr
+    assert len(machine.bao.audited("auth/approle/login", "request")) == before + 1
+    bound = {"bind_secret_id": False, "token_bound_cidrs": ["127.0.0.0/8"]}
+    machine.bao.write(f"auth/approle/role/{machine.name}", {"token_policies": [machine.name], **bound})
+    machine.run("once")
+    assert machine.status()["state"] == "Missing", "not tried again at once, lest Vault lock the role"
+    machine.data["stateFolder"] += "-2"
+    machine.once()
+
+
 def test_token_file_and_jwt(machine: Machine) -> None:
     made = machine.bao.call("POST", "auth/token/create", {"policies": [machine.name], "ttl": "1h"})
     (machine.folder / "token").write_text(made["auth"]["client_token"])

@@ -25,7 +25,10 @@ class TokenFile(StrictModel):
 
 
 class AppRoleLogin(StrictModel):
-    """AppRole: its role ID, and where secret IDs come from, tried in the order of the fields below."""
+    """AppRole: its role ID, and where secret IDs come from, tried in the order of the fields below.
+
+    Without any of them the role ID alone logs in, as for a role with `bind_secret_id=false`.
+    """
 
     role_id: str | None = None
     role_id_file: AbsolutePath | None = None
@@ -43,8 +46,6 @@ class AppRoleLogin(StrictModel):
     def _enough(self) -> AppRoleLogin:
         if (self.role_id is None) == (self.role_id_file is None):
             raise ValueError("needs roleId or roleIdFile, and not both")
-        if self.role_name is None and self.wrapped_secret_id_file is None and self.secret_id_file is None:
-            raise ValueError("needs secretIdFile, wrappedSecretIdFile or roleName")
         return self
 
 

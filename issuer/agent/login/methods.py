@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -175,30 +175,42 @@ def _ways(vault: VaultServer, choice: LoginChoice, state: Path, now: Now) -> tup
 
 
 def _app_role_ways(vault: VaultServer, given: AppRoleLogin, state: Path, now: Now) -> list[LoginWay]:
-    own = secret_id_file(vault, given, state)
+    name = f"AppRole login at auth/{given.mount}"
     ways: list[LoginWay] = []
     if given.role_name is not None or given.wrapped_secret_id_file is not None:
-
-        def kept() -> bytes | None:
-            found = own.read()
-            return None if found is None or found.is_spent else found.secret_id.encode()
-
-        def by_own() -> AuthMethod:
-            return AppRole(_role_id(given), (kept() or b"").decode(), given.mount)
-
-        ways.append(LoginFromFiles(OWN_SECRET_ID, by_own, kept, own.mark_used, own.mark_refused))
-    if given.wrapped_secret_id_file is not None:
-        unwrapping = unwrapping_of(vault, given, state)
-        ways.append(WrappedLogin(given, given.wrapped_secret_id_file, own, unwrapping, now))
+        ways += _kept_secret_id_ways(vault, given, state, now)
     file = given.secret_id_file
     if file is not None:
-        name = f"AppRole login at auth/{given.mount}"
 
         def by_file() -> AuthMethod:
             return AppRole(_role_id(given), _credential(file, "AppRole login"), given.mount)
 
         ways.append(LoginFromFiles(name, by_file, lambda: _readable(file)))
+    if not ways:
+
+        def by_role_id() -> AuthMethod:
+            return AppRole(_role_id(given), None, given.mount)
+
+        ways.append(LoginFromFiles(name, by_role_id, lambda: _readable_role_id(given)))
     return ways
+
+
+def _kept_secret_id_ways(
+    vault: VaultServer, given: AppRoleLogin, state: Path, now: Now
+) -> Iterator[LoginWay]:
+    own = secret_id_file(vault, given, state)
+
+    def kept() -> bytes | None:
+        found = own.read()
+        return None if found is None or found.is_spent else found.secret_id.encode()
+
+    def by_own() -> AuthMethod:
+        return AppRole(_role_id(given), (kept() or b"").decode(), given.mount)
+
+    yield LoginFromFiles(OWN_SECRET_ID, by_own, kept, own.mark_used, own.mark_refused)
+    if given.wrapped_secret_id_file is not None:
+        unwrapping = unwrapping_of(vault, given, state)
+        yield WrappedLogin(given, given.wrapped_secret_id_file, own, unwrapping, now)
 
 
 def _record(state: Path, way: str, refused: Sequence[RefusedWay], now: datetime) -> None:
@@ -215,6 +227,10 @@ def _role_id(given: AppRoleLogin) -> str:
     if given.role_id_file is None:
         return given.role_id or ""
     return _credential(given.role_id_file, "AppRole login")
+
+
+def _readable_role_id(given: AppRoleLogin) -> bytes:
+    return (given.role_id or "").encode() if given.role_id_file is None else _readable(given.role_id_file)
 
 
 def _certificate(files: CertificateFiles) -> CertificateLogin:

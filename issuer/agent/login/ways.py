@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 _PAUSES: Final = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15))
 _REMEMBERED: Final = 20
+_MAX_REASON: Final = 1000
 
 
 class LoginWay(Protocol):
@@ -53,6 +54,15 @@ class RefusedWay:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class StandingRefusal:
+    """How often a credential was refused in a row, until when it is not tried again, and Vault's reason."""
+
+    count: int
+    until: str
+    why: str
+
+
 class Refusals:
     """Refused credentials, by their SHA-256, kept over restarts: a timer would lock the role out, too."""
 
@@ -60,31 +70,38 @@ class Refusals:
         self._file = file
         self._now = now
 
-    def waits_until(self, credential: bytes) -> datetime | None:
-        """Return the time before which the credential is not tried again; None if it may be now."""
-        _, until = self._read().get(_digest(credential), (0, ""))
+    def standing(self, credential: bytes) -> StandingRefusal | None:
+        """Return the refusal for which the credential is not tried again now; None if it may be."""
+        found = self._read().get(_digest(credential))
         try:
-            ends = parse_rfc3339(until) if until else None
+            until = parse_rfc3339(found.until) if found else None
         except ValueError:
             return None
-        return None if ends is None or not self._now() < ends <= self._now() + _PAUSES[-1] else ends
+        if found is None or until is None or not self._now() < until <= self._now() + _PAUSES[-1]:
+            return None
+        return found
 
-    def add(self, credential: bytes) -> None:
-        """Note that the credential was refused now."""
+    def add(self, credential: bytes, why: str) -> None:
+        """Note that the credential was refused now, and why."""
         found = self._read()
-        count = found.get(_digest(credential), (0, ""))[0]
+        before = found.get(_digest(credential))
+        count = before.count if before else 0
         until = self._now() + _PAUSES[min(count, len(_PAUSES) - 1)]
-        found[_digest(credential)] = (count + 1, rfc3339(until))
+        found[_digest(credential)] = StandingRefusal(count + 1, rfc3339(until), why[:_MAX_REASON])
+        last = {name: astuple(one) for name, one in list(found.items())[-_REMEMBERED:]}
         try:
-            self._file.write(json.dumps(dict(list(found.items())[-_REMEMBERED:])).encode())
+            self._file.write(json.dumps(last).encode())
         except AgentError as error:
             log.warning("the state of the login can't be written", error=str(error))
 
-    def _read(self) -> dict[str, tuple[int, str]]:
+    def _read(self) -> dict[str, StandingRefusal]:
         try:
-            found: Any = json.loads(self._file.read() or b"{}")
-            return {str(name): (int(one[0]), str(one[1])) for name, one in found.items()}
-        except (ValueError, TypeError, AttributeError, IndexError):
+            kept: Any = json.loads(self._file.read() or b"{}")
+            return {
+                str(name): StandingRefusal(int(count), str(until), str(why))
+                for name, (count, until, why) in kept.items()
+            }
+        except (ValueError, TypeError, AttributeError):
             return {}
 
 
@@ -131,18 +148,17 @@ class LoginWays:
         raise LoginRefused(f"{text}. {self._help}" if self._help else text, method=self.name)
 
     async def _try(self, way: LoginWay, credential: bytes, client: VaultClient) -> Token:
-        until = self._refusals.waits_until(credential) if credential else None
-        if until is not None:
+        standing = self._refusals.standing(credential) if credential else None
+        if standing is not None:
             raise LoginRefused(
-                f"Vault refused it before, and is asked about the same one again after {rfc3339(until)} "
-                "(five refused logins lock an AppRole)",
+                f"{standing.why} (Vault said so before; the same one is tried again after {standing.until})",
                 method=way.name,
             )
         try:
             return await way.login(client)
         except LoginRefused as error:
             if credential and error.status is not None:
-                self._refusals.add(credential)
+                self._refusals.add(credential, str(error))
             raise
 
 

@@ -132,9 +132,9 @@ class AppRole:
         if self.secret_id is None:
             ids = "the role ID, that the role has bind_secret_id=false (there is no secret ID to log in with)"
         return (
-            f"Check {ids}, that this auth method is mounted there, and the role's bound networks. A changed "
-            "Secret is tried at once, the same IDs only after 1, 5, and then every 15 minutes: Vault locks a "
-            "role after 5 refused logins (see sys/locked-users)"
+            f"Check {ids}, that this auth method is mounted there, and the role's bound networks. Other IDs "
+            "are tried at once, the same ones only after 1, 5, and then every 15 minutes: Vault locks a role "
+            "after 5 refused logins (see sys/locked-users)"
         )
 
 

@@ -74,7 +74,7 @@ def test_good_file_has_usual_files(tmp_path: Path) -> None:
             "certificates.0.files.0.name: must be a file's name alone, without a folder",
         ),
         (("appRole: {roleId: r, secretIdFile: /etc/s}", ""), "needs exactly one of"),
-        ((", secretIdFile: /etc/s", ""), "needs secretIdFile, wrappedSecretIdFile or roleName"),
+        (("roleId: r, secretIdFile", "secretIdFile"), "needs roleId or roleIdFile, and not both"),
         (("/etc/s}", "/etc/s}, token: {file: /etc/t}"), "needs exactly one of"),
         (
             (

@@ -79,7 +79,7 @@ async def test_secret_id_of_one_use_is_tried_again_after_a_refusal(
     login = ways(own, vault, tmp_path, lambda: now)
     with pytest.raises(LoginRefused):
         await login.login(client)
-    with pytest.raises(LoginRefused, match="asked about the same one again after"):
+    with pytest.raises(LoginRefused, match="the same one is tried again after"):
         await login.login(client)
     assert vault.asked == 1
     now += timedelta(minutes=1, seconds=1)
