@@ -64,26 +64,28 @@ def render_text(
     namespace: str = SYSTEM_NAMESPACE,
     which: Build = HELM,
     chart: Path = CHART,
+    kubernetes: str = KUBERNETES,
 ) -> str:
-    """Return the chart as `helm template` prints it; ChartError where the values are refused.
+    """Return the chart as `helm template` prints it for a version of Kubernetes.
 
-    An image's registry, which the chart asks for, is added where the values have no `image.registry`.
+    Raises ChartError where the values are refused. An image's registry, which the chart asks for, is
+    added where the values have no `image.registry`.
     """
     given = dict(values or {})
     text = json.dumps(given | {"image": {"registry": REGISTRY, **given.get("image", {})}})
     # Another chart is one that a test may change.
     template = _template if chart == CHART else _template.__wrapped__
-    return template(text, release, namespace, which, chart)
+    return template(text, release, namespace, which, chart, kubernetes)
 
 
 @cache
-def _template(values: str, release: str, namespace: str, which: Build, chart: Path) -> str:
+def _template(values: str, release: str, namespace: str, which: Build, chart: Path, kubernetes: str) -> str:
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         file.write(values)
         file.flush()
         words = ["template", release, str(chart), f"--namespace={namespace}", f"--values={file.name}"]
         # Without a cluster Helm takes the version it was released with, which our builds don't know.
-        return run_helm([*words, f"--kube-version={KUBERNETES}"], which)
+        return run_helm([*words, f"--kube-version={kubernetes}"], which)
 
 
 def render(values: Mapping[str, Any] | None = None, **options: Any) -> list[Object]:

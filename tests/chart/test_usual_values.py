@@ -157,14 +157,16 @@ def test_a_label_of_one_object_goes_over_that_of_all() -> None:
 def test_names_of_digits_are_names() -> None:
     values = {**FULL, "fullnameOverride": "123", "nameOverride": "7", "priorityClassName": "1"}
     more = {"controller": {"clusterResourceNamespace": "2026"}, "serviceAccount": {"name": "1e3"}}
-    for one in render({**values, **more}, release="456", namespace="2026"):
+    # An older one would refuse such a name of a Service.
+    objects = render({**values, **more}, release="456", namespace="2026", kubernetes="1.36.0")
+    for one in objects:
         meta = one["metadata"]
         texts = [meta["name"], meta.get("namespace", ""), *meta["labels"].values()]
         texts += [subject["name"] for subject in one.get("subjects") or []]
         texts += [subject.get("namespace", "") for subject in one.get("subjects") or []]
         texts += list((one.get("roleRef") or {}).values())
         assert [text for text in texts if not isinstance(text, str)] == [], one["kind"]
-    for spec in pod_specs(render({**values, **more}, release="456", namespace="2026")).values():
+    for spec in pod_specs(objects).values():
         assert spec["priorityClassName"] == "1"
         assert isinstance(spec["serviceAccountName"], str)
 
