@@ -41,11 +41,14 @@ def complete_inspected(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def complete_revoked(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Complete the names of Certificates; serial numbers are nobody's to remember, and Secrets not listed."""
-    from issuer.inspection.kinds import CERTIFICATE_KIND
+    """Complete kinds and names; serial numbers are nobody's to remember, and Secrets aren't listed."""
+    from issuer.inspection.kinds import SECRET_KIND
+    from issuer.revoking.named import IN_CLUSTER
 
-    found = _completed(ctx, incomplete, [CERTIFICATE_KIND]) if "/" in incomplete else []
-    return found or [one for one in ("certificate/", "secret/") if one.startswith(incomplete)]
+    listed = [one for one in IN_CLUSTER if one is not SECRET_KIND]
+    found = _completed(ctx, incomplete, listed) if "/" in incomplete else []
+    kinds = (one.form.removesuffix("NAME") for one in IN_CLUSTER)
+    return found or [one for one in kinds if one.startswith(incomplete)]
 
 
 def _kinds() -> IssuerKinds:

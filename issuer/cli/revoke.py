@@ -36,7 +36,8 @@ def revoke(
         list[str],
         typer.Argument(
             metavar="CERTIFICATE...",
-            help="SERIAL, MOUNT/SERIAL, a file in PEM, certificate/NAME or secret/NAME.",
+            help="SERIAL, MOUNT/SERIAL, a file in PEM, or an object: certificate/NAME, secret/NAME, "
+            "certificaterequest/NAME, certificatesigningrequest/NAME.",
             autocompletion=complete_revoked,
         ),
     ],
@@ -104,7 +105,7 @@ def _wish(
     named = tuple(parse_named(word, "") for word in words)
     if any(isinstance(one, InspectionTarget) for one in named):
         if not cluster:
-            raise BadInput("certificate/NAME and secret/NAME take a cluster: leave out --no-cluster")
+            raise BadInput("objects such as certificate/NAME take a cluster: leave out --no-cluster")
         where = _namespace(namespace, kubeconfig, context)
         named = tuple(parse_named(word, where) for word in words)
     asked = AskedCluster(kubeconfig, context) if cluster else None

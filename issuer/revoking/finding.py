@@ -16,12 +16,13 @@ from issuer.inspection.target import InspectionTarget
 from issuer.inventory.certificate import KnownCertificate, KnownIssuers, known, pem_of, read_pem, serial_of
 from issuer.kube.errors import NotFound
 from issuer.kube.resources import SECRETS
+from issuer.kube.wire import Object
 from issuer.manifests.errors import BadInput
 from issuer.manifests.text import shown
 from issuer.pki.server.calls import VaultCalls
 from issuer.pki.server.reading import PathRead
 from issuer.requests.resources import CERTIFICATES
-from issuer.revoking.named import NamedSerial
+from issuer.revoking.named import REQUEST_KINDS, NamedSerial
 
 KnownCertificateWithPem = tuple[KnownCertificate, str]
 _MOST_BYTES: Final = 1 << 20
@@ -43,24 +44,33 @@ def file_certificate(path: Path) -> x509.Certificate:
 
 
 async def object_certificate(reader: Reader, target: InspectionTarget) -> x509.Certificate:
-    """Return the certificate of a Certificate or Secret. Raises BadInput, KubeError.
+    """Return the certificate of a request, Certificate or Secret. Raises BadInput, KubeError.
 
     That of a Certificate is what its newest request holds, and its Secret's where that has none: no right to
     Secrets is needed for it.
     """
+    request_kind = next((one for one in REQUEST_KINDS if one.kind == target.kind), None)
     secret = target.name
     try:
+        if request_kind is not None:
+            found = await reader.client.get(request_kind.resource, target.name, target.namespace or None)
+            return _decoded(_issued(found), target)
         if target.kind == CERTIFICATE_KIND.kind:
             found = await reader.client.get(CERTIFICATES, target.name, target.namespace)
-            request = await current_request(reader, found)
-            encoded = ((request or {}).get("status") or {}).get("certificate")
+            encoded = _issued(await current_request(reader, found) or {})
             if encoded:
-                return _decoded(str(encoded), target)
+                return _decoded(encoded, target)
             secret = str((found.get("spec") or {}).get("secretName") or "")
         held = await reader.client.get(SECRETS, secret, target.namespace)
     except NotFound as error:
-        raise BadInput(f"there is no {target.quoted}, or no Secret of it (see -n)") from error
+        also = "" if request_kind else ", or no Secret of it"
+        where = " (see -n)" if target.namespace else ""
+        raise BadInput(f"there is no {target.quoted}{also}{where}") from error
     return _decoded(str((held.get("data") or {}).get("tls.crt") or ""), target)
+
+
+def _issued(request: Object) -> str:
+    return str((request.get("status") or {}).get("certificate") or "")
 
 
 def _decoded(encoded: str, target: InspectionTarget) -> x509.Certificate:

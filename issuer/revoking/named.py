@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from issuer.inspection.kinds import CERTIFICATE_KIND, SECRET_KIND, TargetKind
+from issuer.inspection.kinds import CERTIFICATE_KIND, CSR_KIND, REQUEST_KIND, SECRET_KIND, TargetKind
 from issuer.inspection.target import InspectionTarget
 from issuer.inventory.certificate import parse_serial
 from issuer.manifests.errors import BadInput
 from issuer.manifests.text import shown
 
-_IN_CLUSTER: Final[tuple[TargetKind, ...]] = (CERTIFICATE_KIND, SECRET_KIND)
+REQUEST_KINDS: Final[tuple[TargetKind, ...]] = (REQUEST_KIND, CSR_KIND)
+IN_CLUSTER: Final[tuple[TargetKind, ...]] = (CERTIFICATE_KIND, SECRET_KIND, *REQUEST_KINDS)
+"""Kinds of the cluster's objects that hold a certificate to be revoked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ def parse_named(word: str, namespace: str) -> Named:
     Raises BadInput.
     """
     kind, slash, name = word.partition("/")
-    target = next((one for one in _IN_CLUSTER if slash and kind.lower() in one.words), None)
+    target = next((one for one in IN_CLUSTER if slash and kind.lower() in one.words), None)
     if target is not None and name:
         return _object(target, name, namespace)
     if Path(word).is_file():
@@ -42,8 +44,8 @@ def parse_named(word: str, namespace: str) -> Named:
         return NamedSerial(parse_serial(serial), mount.strip("/"))
     except ValueError:
         raise BadInput(
-            f'"{shown(word)}" is no serial number, no file that is there, and no certificate/NAME or '
-            "secret/NAME: correct it"
+            f'"{shown(word)}" is no serial number, no file that is there, and none of '
+            f"{', '.join(one.form for one in IN_CLUSTER)}: correct it"
         ) from None
 
 
@@ -51,4 +53,8 @@ def _object(kind: TargetKind, name: str, namespace: str) -> InspectionTarget:
     where, slash, last = name.rpartition("/")
     if "/" in where or not last or (slash and not where):
         raise BadInput(f'"{shown(name)}" is no name: write {kind.form}, and the namespace with -n')
+    if not kind.resource.namespaced:
+        if where:
+            raise BadInput(f'"{shown(name)}" is no name: a {kind.kind} has no namespace')
+        return InspectionTarget(kind.kind, "", last)
     return InspectionTarget(kind.kind, where or namespace, last)

@@ -34,13 +34,15 @@ CERTIFICATE = {"metadata": {"name": "web", "namespace": "team-a"}, "spec": {"sec
         ("cert/web", WEB),
         ("Certificate/web", WEB),
         ("secret/other/tls", InspectionTarget("Secret", "other", "tls")),
+        ("cr/web-1", InspectionTarget("CertificateRequest", "team-a", "web-1")),
+        ("csr/node", InspectionTarget("CertificateSigningRequest", "", "node")),
     ],
 )
 def test_words_name_serial_numbers_and_objects(word: str, named: object) -> None:
     assert parse_named(word, "team-a") == named
 
 
-@pytest.mark.parametrize("word", ["", "web", "pki/", "certificate/", "certificate/a/b/c", "1f:0g"])
+@pytest.mark.parametrize("word", ["", "web", "pki/", "certificate/", "certificate/a/b/c", "csr/a/b", "1f:0g"])
 def test_other_words_are_bad_input(word: str) -> None:
     with pytest.raises(BadInput):
         parse_named(word, "team-a")
@@ -85,3 +87,25 @@ async def test_without_an_answered_request_its_secret_is_read() -> None:
     assert "held.test" in await found(listing("1", request("web-2", 2, "")), json(held))
     with pytest.raises(BadInput, match="no Secret of it"):
         await found(listing("1"), refuse(404, "NotFound"))
+
+
+@pytest.mark.parametrize(
+    ("word", "path"),
+    [
+        ("cr/web-2", f"{REQUESTS}/web-2"),
+        ("csr/node", "/apis/certificates.k8s.io/v1/certificatesigningrequests/node"),
+    ],
+)
+async def test_a_request_has_what_it_was_answered_with(word: str, path: str) -> None:
+    target = parse_named(word, "team-a")
+    assert isinstance(target, InspectionTarget)
+    pem = TestCA.make().sign(csr_pem("web.test").decode()).leaf_pem
+    async with running() as api, client_of(api) as client:
+        api.on("GET", path, json(request("web-2", 2, pem)))
+        assert "web.test" in names_of(await object_certificate(Reader(client), target))
+        api.on("GET", path, json(request("web-2", 2, "")))
+        with pytest.raises(BadInput, match="holds no certificate"):
+            await object_certificate(Reader(client), target)
+        api.on("GET", path, refuse(404, "NotFound"))
+        with pytest.raises(BadInput, match=f"there is no {target.kind} "):
+            await object_certificate(Reader(client), target)
