@@ -29,6 +29,10 @@ class ClusterChoice:
 Format = Annotated[
     OutputFormat, typer.Option("--output", "-o", help="A table for people, or all of it as JSON or YAML.")
 ]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show the plan alone, also with --yes; nothing changes.")
+]
 YamlOnly = Annotated[
     bool,
     typer.Option(

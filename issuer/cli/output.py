@@ -56,6 +56,20 @@ def agreed(question: str, instead: str = "--yes") -> bool:
         return False
 
 
+def agreed_to_plan(question: str, *, yes: bool, asks: bool) -> bool:
+    """Return True if a plan that was shown is to be carried out: by --yes, or by an answer, where it `asks`.
+
+    Without either a script would take the exit code 0 for done.
+    """
+    if yes:
+        return True
+    instead = "--yes, or --dry-run for the plan alone"
+    if asks:
+        return agreed(question, instead)
+    typer.echo(f"Nothing was done. Use {instead}.", err=True)
+    return False
+
+
 @contextmanager
 def interrupted_at_once() -> Iterator[None]:
     """Let Ctrl-C end at once what waits for a person: asyncio's own handler only cancels the task, which

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 import typer
 
 from issuer.cli.options import Backends, ClusterChoice, Context, Format, Kubeconfig, OutputFormat
-from issuer.cli.output import print_data, report_bad_input
+from issuer.cli.output import agreed_to_plan, print_data, report_bad_input
 
 if TYPE_CHECKING:
     from issuer.kube.client import KubeClient
@@ -55,6 +55,19 @@ class ByIssuer:
 
 
 @dataclass(frozen=True, slots=True)
+class Ways:
+    """Ways of going about it: unasked (`yes`), not at all (`dry_run`), with text for people (`shows`)."""
+
+    yes: bool = False
+    dry_run: bool = False
+    shows: bool = True
+
+    def agreed(self, question: str) -> bool:
+        """Return True if it is to be done."""
+        return agreed_to_plan(question, yes=self.yes, asks=self.shows)
+
+
+@dataclass(frozen=True, slots=True)
 class Renewals:
     """Certificates that were chosen, of one `issuer` or by name; `done` if cert-manager was asked for them,
     but for those in `trouble`, with the reason."""
@@ -93,11 +106,10 @@ def renew(
             help="With --issuer: only those whose certificate began before, such as 2026-11-28T02:00:00Z.",
         ),
     ] = None,
-    yes: Annotated[
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="With --issuer: don't ask.")] = False,
+    dry_run: Annotated[
         bool,
-        typer.Option(
-            "--yes", "-y", help="With --issuer: do it. Without this they are shown and nothing changes."
-        ),
+        typer.Option("--dry-run", help="With --issuer: show them alone, also with --yes."),
     ] = False,
     namespace: Annotated[
         str | None,
@@ -114,9 +126,11 @@ def renew(
     certificates/status; with --issuer list on certificates, too.
 
     After a rotation of the CA, --issuer leaves Certificates of other issuers alone, which cmctl renew --all
-    does not. With --issued-before it goes on where it was interrupted.
+    does not, and asks first; without a terminal, and with -o, --yes is the answer. With --issued-before it
+    goes on where it was interrupted.
 
-    Exit codes: 0 all were asked for, or shown; 1 some were not, with the reason; 2 bad input, or no cluster.
+    Exit codes: 0 all were asked for, or with --dry-run shown; 1 some were not, with the reason; 2 bad input,
+    or no cluster.
 
     Examples:
 
@@ -124,26 +138,27 @@ def renew(
 
       vault-issuer renew web api -n team-a
 
-      vault-issuer renew --issuer vaultclusterissuer/vault
+      vault-issuer renew --issuer vaultclusterissuer/vault --dry-run
 
-      vault-issuer renew --issuer vaultclusterissuer/vault -o json
+      vault-issuer renew --issuer vaultclusterissuer/vault
 
       vault-issuer renew --issuer vaultclusterissuer/vault --issued-before 2026-11-28T02:00:00Z --yes
     """
     if bool(certificates) == (issuer is not None):
         raise typer.BadParameter("name Certificates, or all of one issuer with --issuer")
-    if issuer is None and (yes or issued_before):
-        raise typer.BadParameter("--yes and --issued-before are for --issuer")
+    if issuer is None and (yes or dry_run or issued_before):
+        raise typer.BadParameter("--yes, --dry-run and --issued-before are for --issuer")
     cluster = ClusterChoice(kubeconfig, context, tuple(backends or ()))
-    tell = _say if output is OutputFormat.TABLE else _keep_silent
+    shows = output is OutputFormat.TABLE
+    tell, ways = _say if shows else _keep_silent, Ways(yes, dry_run, shows)
     with report_bad_input(BAD_INPUT):
         if issuer is None:
             found = asyncio.run(_renew(certificates or [], namespace, cluster, tell))
         else:
-            found = asyncio.run(_renew_all(issuer, _time(issued_before), namespace, cluster, tell, done=yes))
+            found = asyncio.run(_renew_all(issuer, _time(issued_before), namespace, cluster, tell, ways))
     if output is not OutputFormat.TABLE:
         print_data(found.to_json(), output)
-    raise typer.Exit(NOT_ALL if found.trouble else 0)
+    raise typer.Exit(NOT_ALL if found.trouble or not (found.done or dry_run) else 0)
 
 
 def _time(text: str | None) -> datetime | None:
@@ -184,10 +199,9 @@ async def _renew_all(
     namespace: str | None,
     cluster: ClusterChoice,
     tell: Callable[[str], None],
-    *,
-    done: bool,
+    ways: Ways,
 ) -> Renewals:
-    """Ask for the Certificates of one issuer, or tell them unless `done`. Raises BadInput."""
+    """Tell the Certificates of one issuer, and ask for them if that is agreed to. Raises BadInput."""
     from issuer.inspection.kinds import explained_kinds
     from issuer.inspection.target import chosen_target
     from issuer.manifests.backends import kinds_in_reach, named_backends
@@ -203,16 +217,17 @@ async def _renew_all(
             await check_namespace(client, choice.namespace)
             await _check_is_there(client, key, kinds)
             names = [one async for one in certificates_of(client, choice, kinds)]
+        if not ways.yes or ways.dry_run:
+            for name in names:
+                tell(str(name))
+        done = not ways.dry_run and (not names or ways.agreed(f"Issue these {len(names)} again?"))
         renewals = Renewals(names, done, "/".join(filter(None, key)))
         if done:
             await _ask(client, renewals, tell)
             count = len(names) - len(renewals.trouble)
             tell(f"{count} of {len(names)} Certificates of {key.quoted} are issued again")
-            return renewals
-    for name in names:
-        tell(str(name))
-    ending = ": add --yes to have them issued again" if names else ""
-    tell(f"{len(names)} Certificates of {key.quoted}. Nothing was changed{ending}")
+        else:
+            tell(f"{len(names)} Certificates of {key.quoted}. Nothing was changed")
     return renewals
 
 

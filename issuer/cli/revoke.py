@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import sys
 from datetime import UTC, datetime
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from issuer.cli.completing import complete_revoked
 from issuer.cli.inventory import BAD_INPUT, Mounts
-from issuer.cli.options import Context, Kubeconfig
+from issuer.cli.options import Context, DryRun, Format, Kubeconfig, OutputFormat, Yes
+from issuer.cli.output import agreed_to_plan, print_data
 from issuer.cli.pki.options import reported
 
 if TYPE_CHECKING:
@@ -22,13 +20,6 @@ if TYPE_CHECKING:
     from issuer.revoking.revoking import RevocationPlan, RevocationResult, RevocationWish
 
 NOT_ALL: Final = 1
-
-
-class RevokeFormat(StrEnum):
-    """Form of the plan and the result on standard output."""
-
-    TABLE = "table"
-    JSON = "json"
 
 
 def revoke(
@@ -46,19 +37,13 @@ def revoke(
         str | None,
         typer.Option("--namespace", "-n", metavar="NAME", help="Namespace. Default: the kubeconfig's."),
     ] = None,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do it. Without this the plan is shown and nothing changes.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the plan, also with --yes; nothing changes.")
-    ] = False,
+    yes: Yes = False,
+    dry_run: DryRun = False,
     ca: Annotated[bool, typer.Option("--ca", help="Revoke CA certificates, too.")] = False,
     cluster: Annotated[
         bool, typer.Option("--cluster/--no-cluster", help="Ask the kubeconfig's cluster what uses them.")
     ] = True,
-    output: Annotated[
-        RevokeFormat, typer.Option("--output", "-o", help="Text for people, or all of it as JSON.")
-    ] = RevokeFormat.TABLE,
+    output: Format = OutputFormat.TABLE,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> None:
@@ -68,10 +53,14 @@ def revoke(
     certificate by itself. One that Vault doesn't store (no_store) is revoked by itself, as a file or by
     what the cluster holds. Vault's address and token come from VAULT_ADDR and VAULT_TOKEN, as for pki.
 
-    Exit codes: 0 the plan was shown, or all are revoked; 1 some are not, with the reason, or CAs without
-    --ca; 2 bad input, or Vault or the cluster can't be read.
+    Asks before it revokes; without a terminal, and with -o, --yes is the answer.
+
+    Exit codes: 0 all are revoked, or with --dry-run the plan was shown; 1 some are not, with the reason, as
+    CAs without --ca; 2 bad input, or Vault or the cluster can't be read.
 
     Examples:
+
+      vault-issuer revoke 2c:1f:0a:3b:41:52:77:01 --mount pki_int --dry-run
 
       vault-issuer revoke 2c:1f:0a:3b:41:52:77:01 --mount pki_int
 
@@ -81,8 +70,8 @@ def revoke(
     """
     with reported(BAD_INPUT):
         wish = _wish(certificates, mount, namespace, kubeconfig, context, ca=ca, cluster=cluster)
-        failed = asyncio.run(_run(wish, output, done=yes and not dry_run))
-    raise typer.Exit(NOT_ALL if failed else 0)
+        done = asyncio.run(_run(wish, output, yes=yes, dry_run=dry_run))
+    raise typer.Exit(0 if done else NOT_ALL)
 
 
 def _wish(
@@ -124,24 +113,29 @@ def _namespace(given: str | None, kubeconfig: str | None, context: str | None) -
         raise BadInput(f"no cluster: {error.message}") from error
 
 
-async def _run(wish: RevocationWish, output: RevokeFormat, *, done: bool) -> bool:
-    """Show the plan, or carry it out; return True if something isn't as it was asked. Raises BadInput."""
+async def _run(wish: RevocationWish, output: OutputFormat, *, yes: bool, dry_run: bool) -> bool:
+    """Show the plan, and carry it out if that is agreed to; return True if all is as it was asked.
+
+    Raises BadInput.
+    """
     from issuer.pki.session import reached
     from issuer.revoking.revoking import plan_revocations
 
-    now = datetime.now(UTC)
+    now, shows = datetime.now(UTC), output is OutputFormat.TABLE
     async with reached([], os.environ) as session:
         plan = await plan_revocations(session.calls, wish, now)
-        results = await _revoke(session.calls, plan, told=output is RevokeFormat.TABLE) if done else []
-    refused = any(one.decision.is_refused for one in plan.items)
-    if output is RevokeFormat.JSON:
-        _print_json(plan, results, done=done)
-    elif not done or not plan.chosen or refused:
-        from issuer.revoking.show import show_plan
-        from issuer.terminal.console import console
+        if shows:
+            from issuer.revoking.show import show_plan
+            from issuer.terminal.console import console
 
-        show_plan(plan, console(), now, done=bool(results))
-    return refused or any(one.error for one in results)
+            at_once = yes and not dry_run and bool(plan.chosen)
+            show_plan(plan, console(), now, dry_run=dry_run, rest=at_once)
+        question = "Revoke? It can't be undone."
+        done = not dry_run and (not plan.chosen or agreed_to_plan(question, yes=yes, asks=shows))
+        results = await _revoke(session.calls, plan, told=shows) if done else []
+    if not shows:
+        print_data(_data(plan, results, done=done), output)
+    return (done or dry_run) and not plan.refused and not any(one.error for one in results)
 
 
 async def _revoke(calls: VaultCalls, plan: RevocationPlan, *, told: bool) -> list[RevocationResult]:
@@ -159,12 +153,10 @@ async def _revoke(calls: VaultCalls, plan: RevocationPlan, *, told: bool) -> lis
     return results
 
 
-def _print_json(plan: RevocationPlan, results: list[RevocationResult], *, done: bool) -> None:
+def _data(plan: RevocationPlan, results: list[RevocationResult], *, done: bool) -> dict[str, Any]:
     became = {one.item.row.sha256: one for one in results}
     entries = []
     for item in plan.items:
         result = became.get(item.row.sha256)
         entries.append(item.to_json() if result is None else result.to_json())
-    unknown = [one.to_json() for one in plan.gaps]
-    json.dump({"done": done, "certificates": entries, "unknown": unknown}, sys.stdout, indent=2)
-    sys.stdout.write("\n")
+    return {"done": done, "certificates": entries, "unknown": [one.to_json() for one in plan.gaps]}

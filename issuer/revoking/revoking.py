@@ -54,6 +54,11 @@ class RevocationPlan:
         """Those that are to be revoked."""
         return tuple(one for one in self.items if one.decision is RevocationDecision.REVOKE)
 
+    @property
+    def refused(self) -> tuple[PlannedRevocation, ...]:
+        """Those that must not be revoked as it was asked."""
+        return tuple(one for one in self.items if one.decision.is_refused)
+
 
 @dataclass(frozen=True, slots=True)
 class RevocationResult:

@@ -23,19 +23,20 @@ _WHY: Final = {
 }
 
 
-def show_plan(plan: RevocationPlan, to: Console, now: datetime, *, done: bool = False) -> None:
-    """Print what would be done with each, and what comes next; once it is done, what of the rest isn't."""
+def show_plan(
+    plan: RevocationPlan, to: Console, now: datetime, *, dry_run: bool = False, rest: bool = False
+) -> None:
+    """Print what would be done with each, and what comes next; of `rest` only those that stay as they are."""
     for item in plan.items:
-        if not done or item.decision is not RevocationDecision.REVOKE:
+        if not rest or item.decision is not RevocationDecision.REVOKE:
             _show_item(item, to, now)
-    if done:
+    if rest:
         return
     if plan.gaps:
         section(to, "What uses them may be more, as this can't be known")
         bullets(to, (f"{one.where}: {one.text}" if one.where else one.text for one in plan.gaps))
     count = len(plan.chosen)
-    ending = ": add --yes to revoke them. A revocation can't be undone" if count else ""
-    paragraph(to, f"{count} to be revoked. Nothing was changed{ending}")
+    paragraph(to, f"{count} to be revoked{'' if count and not dry_run else '. Nothing was changed'}")
 
 
 def _show_item(item: PlannedRevocation, to: Console, now: datetime) -> None:

@@ -69,7 +69,7 @@ def test_a_certificate_is_joined_with_what_uses_it(bed: Testbed, namespace: str,
         ("secret", f"{namespace}/web-tls"),
     ]
     assert inventory(bed, name, "--unused") == [left]
-    (planned,) = run(bed, "revoke", "certificate/web", "-n", namespace)
+    (planned,) = run(bed, "revoke", "certificate/web", "-n", namespace, "--dry-run")
     assert (planned["serial"], planned["decision"]) == (used["serial"], "revoke")
     assert f"kubectl vault-issuer renew web -n {namespace}" in planned["next"][0]
     (done,) = run(bed, "revoke", "secret/web-tls", "-n", namespace, "--yes")

@@ -393,7 +393,7 @@ def test_the_finalizers_can_be_released_without_a_controller(
         issue(bed, one, namespace, name)
     running.stop()
     delete(bed, "one", namespace)
-    code, plan = release(bed, "-n", namespace)
+    code, plan = release(bed, "-n", namespace, "--dry-run")
     assert (code, plan["done"]) == (0, False)
     listed = {(one["name"], one["deleting"], one["released"]) for one in plan["requests"]}
     assert listed == {("one", True, False), ("two", False, False)}

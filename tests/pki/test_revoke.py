@@ -44,11 +44,12 @@ def is_revoked(store: Store, issued: dict[str, Any]) -> bool:
 
 def test_the_plan_is_shown_first_and_changes_nothing(store: Store) -> None:
     issued = store.issue("a.test")
-    for words in ([], ["--yes", "--dry-run"]):
+    for words, code in ([], 1), (["-o", "yaml"], 1), (["--yes", "--dry-run"], 0):
         ran = run(store, issued["serial_number"], *words)
-        assert ran.exit_code == 0, ran.output
+        assert ran.exit_code == code, ran.output
+        assert ("Use --yes" in ran.stderr) is bool(code)
         assert "a.test" in ran.stdout
-        assert "1 to be revoked. Nothing was changed" in ran.stdout
+        assert ("Nothing was changed" in ran.stdout) is (not code)
         assert "it is on the CRL at once" in ran.stdout
     assert not is_revoked(store, issued)
 
@@ -108,7 +109,7 @@ def test_a_ca_is_refused_without_a_flag_and_others_are_done(store: Store) -> Non
     found = {one["decision"]: one for one in told(store, 1, serial, issued["serial_number"], "--yes")}
     assert found["is-ca"]["names"] == ["lab root"]
     assert found["revoke"]["revoked"]
-    assert told(store, 0, serial, "--ca")[0]["decision"] == "revoke"
+    assert told(store, 0, serial, "--ca", "--dry-run")[0]["decision"] == "revoke"
 
 
 def test_a_token_without_the_right_says_which(store: Store) -> None:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from issuer.cli.main import app
 from issuer.cli.options import ClusterChoice
-from issuer.cli.renew import _renew, _renew_all, ask_for_renewal
+from issuer.cli.renew import Ways, _renew, _renew_all, ask_for_renewal
 from issuer.manifests.errors import BadInput
 from tests.unit.cli.test_installing import kubeconfig
 from tests.unit.kube.fake_api import FakeApi, client_of, echo, json, listing, refuse, running
@@ -91,7 +91,8 @@ async def all_of_demo(
     api: FakeApi, tmp_path: Path, before: datetime | None = None, *, done: bool = False
 ) -> int:
     cluster = ClusterChoice(kubeconfig(api, tmp_path), None)
-    found = await _renew_all("vaultclusterissuer/demo", before, None, cluster, print, done=done)
+    ways = Ways(yes=done, dry_run=not done)
+    found = await _renew_all("vaultclusterissuer/demo", before, None, cluster, print, ways)
     return len(found.trouble)
 
 
@@ -113,7 +114,7 @@ async def test_certificates_of_other_issuers_are_left_alone(
         said = capsys.readouterr().out
         assert said.splitlines()[:2] == ["team-a/web", "team-b/web"]
         assert "2 Certificates" in said
-        assert "--yes" in said
+        assert "Nothing was changed" in said
         for namespace in ("team-a", "team-b"):
             path = PATH.replace("team-a", namespace)
             api.on("GET", path, json(of(DEMO, "web", namespace=namespace)))
@@ -128,20 +129,38 @@ async def test_plan_and_result_are_json_alone(tmp_path: Path) -> None:
         words += ["--kubeconfig", kubeconfig(api, tmp_path)]
         api.always("GET", ISSUER, json({}))
         api.always("GET", ALL, listing("1", of(DEMO, "web"), of(DEMO, "web", namespace="team-b")))
-        plan = await asyncio.to_thread(CliRunner().invoke, app, words)
+        plan = await asyncio.to_thread(CliRunner().invoke, app, [*words, "--dry-run", "--yes"])
+        undone = await asyncio.to_thread(CliRunner().invoke, app, words)
         assert not api.called("PUT")
         api.on("GET", PATH, refuse(403, "Forbidden", "it takes get"))
         other = PATH.replace("team-a", "team-b")
         api.on("GET", other, json(of(DEMO, "web", namespace="team-b")))
         api.on("PUT", f"{other}/status", echo("2"))
         result = await asyncio.to_thread(CliRunner().invoke, app, [*words, "--yes"])
-    assert (plan.exit_code, result.exit_code) == (0, 1)
+    assert (plan.exit_code, undone.exit_code, result.exit_code) == (0, 1, 1)
+    assert "Use --yes" in undone.stderr
     first, second = ({"namespace": name, "name": "web", "renewed": False} for name in ("team-a", "team-b"))
     shown = {"done": False, "issuer": "VaultClusterIssuer/demo", "certificates": [first, second]}
-    assert loads(plan.stdout) == shown
+    assert loads(plan.stdout) == loads(undone.stdout) == shown
     done = loads(result.stdout)
     assert "it takes get" in done["certificates"][0].pop("error")
     assert done == shown | {"done": True, "certificates": [first, second | {"renewed": True}]}
+
+
+@pytest.mark.parametrize(("answer", "code"), [(True, 0), (False, 1)])
+async def test_a_person_is_asked_first(
+    answer: bool, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("issuer.cli.output.agreed", lambda *_: answer)
+    async with running() as api:
+        api.always("GET", ISSUER, json({}))
+        api.always("GET", ALL, listing("1", of(DEMO, "web")))
+        api.always("GET", PATH, json(of(DEMO, "web")))
+        api.always("PUT", f"{PATH}/status", echo("2"))
+        words = ["renew", "--issuer", "vaultclusterissuer/demo", "--kubeconfig", kubeconfig(api, tmp_path)]
+        done = await asyncio.to_thread(CliRunner().invoke, app, words)
+        assert (done.exit_code, len(api.called("PUT"))) == (code, 1 - code)
+    assert done.stdout.splitlines()[0] == "team-a/web"
 
 
 async def test_what_was_issued_since_a_time_is_left_alone(
@@ -168,6 +187,7 @@ async def test_an_issuer_that_is_not_there_is_told(tmp_path: Path) -> None:
         [],
         ["web", "--issuer", "vaultclusterissuer/demo"],
         ["web", "--yes"],
+        ["web", "--dry-run"],
         ["--issuer", "vaultclusterissuer/demo", "--issued-before", "2026-11-22"],
         ["--issuer", "vaultclusterissuer/demo", "--issued-before", "yesterday"],
         ["--issuer", "certificate/web"],

@@ -83,6 +83,22 @@ async def test_a_refusal_is_told(api: FakeApi, client: KubeClient) -> None:
     assert "the webhook is down" in (await release(client, MARKED) or "")
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "released"), [([], 1, False), (["--dry-run", "--yes"], 0, False), (["--yes"], 0, True)]
+)
+async def test_it_is_done_by_a_yes_alone_and_the_code_says_so(
+    api: FakeApi, kubeconfig: str, words: list[str], code: int, released: bool
+) -> None:
+    api.on("GET", ALL, listing("1", marked()))
+    api.on("GET", ONE, json(marked()))
+    api.on("PUT", ONE, json(marked()))
+    given = ["revocation", "release", "--kubeconfig", kubeconfig, *words]
+    done = await asyncio.to_thread(CliRunner().invoke, app, given)
+    assert (done.exit_code, bool(api.called("PUT"))) == (code, released), done.output
+    assert done.stdout.startswith("team-a/one  ")
+    assert ("Use --yes" in done.stderr) is (not words)
+
+
 async def test_a_missing_right_is_told_with_all_that_it_takes(
     api: FakeApi, client: KubeClient, kubeconfig: str
 ) -> None:
