@@ -7,12 +7,14 @@ import sys
 from issuer.cli.completing import answer_kubectl
 from issuer.cli.help import PLUGIN_NAME
 from issuer.cli.main import app, spare_garbage_collections
+from issuer.cli.streams import output_errors_told
 
 
 def plugin() -> None:
     """Run `kubectl-vault_issuer`, which kubectl calls for `kubectl vault-issuer`."""
     spare_garbage_collections()
-    app(prog_name=PLUGIN_NAME)
+    with output_errors_told():
+        app(prog_name=PLUGIN_NAME)
 
 
 def complete() -> None:

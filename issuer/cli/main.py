@@ -30,6 +30,7 @@ from issuer.cli.help import Commands
 from issuer.cli.pki import commands as pki
 from issuer.cli.pki.options import FAILED
 from issuer.cli.root import commands as root
+from issuer.cli.streams import output_errors_told
 from issuer.cli.trust import commands as trust
 
 HELP: Final = """cert-manager external issuer for HashiCorp Vault and OpenBao PKI, and for step-ca.
@@ -95,4 +96,5 @@ def spare_garbage_collections() -> None:
 def main() -> None:
     """Run the command line."""
     spare_garbage_collections()
-    app()
+    with output_errors_told():
+        app()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from issuer.cli.output import interrupted_at_once, report_bad_input
+from issuer.cli.streams import finished_without_output
 from issuer.migrate.options import Starter
 
 if TYPE_CHECKING:
@@ -245,7 +246,8 @@ async def _apply(client: KubeClient, plan: Plan, target: _Target, folder: Folder
     if not target.yes and not _agreed():
         return FAILED
     _print_paths(folder.write(written))
-    done = await carry_out(client, plan, target.wait, typer.echo)
+    with finished_without_output():
+        done = await carry_out(client, plan, target.wait, typer.echo)
     for line in back(folder, written, target.kubectl):
         typer.echo(line)
     return plan.exit_code if done else FAILED

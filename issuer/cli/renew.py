@@ -12,6 +12,7 @@ import typer
 
 from issuer.cli.options import Backends, ClusterChoice, Context, Format, Kubeconfig, OutputFormat
 from issuer.cli.output import agreed_to_plan, print_data, report_bad_input
+from issuer.cli.streams import finished_without_output
 
 if TYPE_CHECKING:
     from issuer.kube.client import KubeClient
@@ -266,9 +267,10 @@ async def _ask(client: KubeClient, renewals: Renewals, tell: Callable[[str], Non
             renewals.trouble[one] = trouble
         tell(f"{one}: {trouble or 'cert-manager issues it again'}")
 
-    async with asyncio.TaskGroup() as group:
-        for one in renewals.names:
-            group.create_task(ask(one))
+    with finished_without_output():
+        async with asyncio.TaskGroup() as group:
+            for one in renewals.names:
+                group.create_task(ask(one))
 
 
 def _keep_silent(_: str) -> None:

@@ -14,6 +14,7 @@ from issuer.cli.inventory import BAD_INPUT, Mounts
 from issuer.cli.options import Context, DryRun, Format, Kubeconfig, OutputFormat, Yes
 from issuer.cli.output import agreed_to_plan, print_data
 from issuer.cli.pki.options import reported
+from issuer.cli.streams import finished_without_output
 
 if TYPE_CHECKING:
     from issuer.pki.server.calls import VaultCalls
@@ -132,7 +133,8 @@ async def _run(wish: RevocationWish, output: OutputFormat, *, yes: bool, dry_run
             show_plan(plan, console(), now, dry_run=dry_run, rest=at_once)
         question = "Revoke? It can't be undone."
         done = not dry_run and (not plan.chosen or agreed_to_plan(question, yes=yes, asks=shows))
-        results = await _revoke(session.calls, plan, told=shows) if done else []
+        with finished_without_output():
+            results = await _revoke(session.calls, plan, told=shows) if done else []
     if not shows:
         print_data(_data(plan, results, done=done), output)
     return (done or dry_run) and not plan.refused and not any(one.error for one in results)

@@ -14,6 +14,7 @@ import typer
 from issuer.cli.options import Format, OutputFormat
 from issuer.cli.output import agreed, print_data
 from issuer.cli.pki.options import CHANGES, FAILED, reported
+from issuer.cli.streams import finished_without_output
 
 if TYPE_CHECKING:
     from issuer.enrolment.giving import GivenWish
@@ -239,12 +240,12 @@ async def _take_away(session: EnrolmentSession, record: HostRecord, acts: _Acts,
     if not ways.yes and not agreed(f"{'Remove' if acts.remove else 'Lock out'} {record.host}?"):
         return FAILED
     told: Callable[[str], None] = typer.echo if ways.output is OutputFormat.TABLE else lambda _: None
+    with finished_without_output():
+        unread = await (remove(session.calls, plan, told) if acts.remove else lock(session.calls, plan))
     if acts.remove:
-        unread = await remove(session.calls, plan, told)
         seen = "of what was read back nothing" if unread else "read back, no role, secret ID or token of it"
         told(f"{record.host} is removed: {seen} is left.")
     else:
-        unread = await lock(session.calls, plan)
         told(f"{record.host} is locked out. Its certificates stay good; --remove revokes them.")
     for one in unread:
         typer.echo(f"Warning: could not be read back: {one}", err=True)

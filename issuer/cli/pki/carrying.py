@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from issuer.cli.streams import finished_without_output
+
 if TYPE_CHECKING:
     from issuer.pki.plan.planning import PkiPlan
     from issuer.pki.plan.step import PkiStep
@@ -30,7 +32,8 @@ async def carry_out(session: PkiSession, found: PkiPlan) -> None:
 
     applier = Applier(session.calls, session.loaded.file, session.files, told, noted=noted)
     try:
-        await applier.apply(found)
+        with finished_without_output():
+            await applier.apply(found)
     finally:
         left = steps[len(applier.done) :]
         if left:

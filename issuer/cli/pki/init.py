@@ -17,6 +17,7 @@ from issuer.cli.output import agreed
 from issuer.cli.pki.options import FAILED, LEFT, Files, reported
 from issuer.cli.pki.typed import typed_secret
 from issuer.cli.signals import cancelled_by_signals, each_interrupt_cancels
+from issuer.cli.streams import finished_without_output
 
 if TYPE_CHECKING:
     from issuer.pki.file.reading import LoadedFile
@@ -172,7 +173,8 @@ async def _run(
             )
         if not yes and not _agreed(wish, options, connection.server):
             return FAILED
-        return await _reserved(client, loaded, options, wish, admin)
+        with finished_without_output():
+            return await _reserved(client, loaded, options, wish, admin)
 
 
 async def _reserved(

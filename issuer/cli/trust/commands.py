@@ -10,6 +10,7 @@ import typer
 
 from issuer.cli.help import Commands
 from issuer.cli.options import Context, Format, Kubeconfig, OutputFormat
+from issuer.cli.streams import finished_without_output
 from issuer.cli.trust.options import (
     BAD_INPUT,
     FAILED,
@@ -145,7 +146,8 @@ def install(
         steps = plan_install(stores, roots)
         if not plan and not wanted:
             confirm(roots)
-        failed = print_steps(steps if plan else apply(steps), output)
+        with finished_without_output():
+            failed = print_steps(steps if plan else apply(steps), output)
     raise typer.Exit(FAILED if failed else 0)
 
 
@@ -210,5 +212,6 @@ def remove(
         wanted = [parse_fingerprint(one) for one in sha256 or ()]
         given = GivenStores(store or (), nss_dir or (), java_truststore, java_password_file)
         steps = plan_removal(open_stores(given), wanted, datetime.now(UTC), ended=ended, every=every)
-        failed = print_steps(steps if plan else apply(steps), output)
+        with finished_without_output():
+            failed = print_steps(steps if plan else apply(steps), output)
     raise typer.Exit(FAILED if failed else 0)

@@ -13,7 +13,7 @@ from issuer.requests.resources import CERTIFICATE_REQUESTS
 
 _CONFLICTS: Final = 5
 RIGHTS: Final = (
-    "Releasing takes list of certificaterequests.cert-manager.io (for the plan), get and update (for --yes), "
+    "Releasing takes list of certificaterequests.cert-manager.io (for the plan), get and update, "
     "in the namespace that --namespace names or in the whole cluster"
 )
 
