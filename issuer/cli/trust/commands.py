@@ -173,7 +173,10 @@ def list_installed(
 
     with reported():
         given = GivenStores(store or (), nss_dir or (), java_truststore, java_password_file)
-        failed = print_steps(look(open_stores(given), datetime.now(UTC)), output)
+        opened = open_stores(given)
+        names = ", ".join(one.name for one in opened)
+        none = f"No root that this command put there is in {names} (other stores: --store)."
+        failed = print_steps(look(opened, datetime.now(UTC)), output, none)
     raise typer.Exit(FAILED if failed else 0)
 
 

@@ -67,8 +67,9 @@ def print_certificates(
         to.print(f"Left out: {shown(problem, 1000)}")
 
 
-def print_steps(steps: Iterable[TrustStep], output: OutputFormat) -> bool:
-    """Print steps, as a table each as soon as it is done. Return True if one failed."""
+def print_steps(steps: Iterable[TrustStep], output: OutputFormat, none: str = "Nothing to do.") -> bool:
+    """Print steps, as a table each as soon as it is done; `none` where there are none. Return True if one
+    failed."""
     done = []
     for step in steps:
         done.append(step)
@@ -77,7 +78,7 @@ def print_steps(steps: Iterable[TrustStep], output: OutputFormat) -> bool:
     if output is not OutputFormat.TABLE:
         print_data([step_report(step) for step in done], output)
     elif not done:
-        console().print("Nothing to do.")
+        console().print(none)
     return any(step.act is TrustAct.FAILED for step in done)
 
 

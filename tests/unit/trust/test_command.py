@@ -115,6 +115,7 @@ def test_root_of_a_mount_is_installed_listed_and_removed(
     assert "there already" in trust("list").stdout
     assert trust("remove", "--sha256", ROOT.sha256).exit_code == 0
     assert trust("remove", "--all").stdout == "Nothing to do.\n"
+    assert "No root that this command put there is in " in trust("list").stdout
 
 
 def test_server_is_verified_where_no_fingerprint_proves_the_answer(server: tuple[str, Path]) -> None:
