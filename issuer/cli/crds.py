@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from issuer.cli.options import Context, Kubeconfig
+from issuer.cli.streams import finished_without_output
 
 MANAGER = "vault-issuer-crds"
 FAILED = 1
 NO_CLUSTER = 2
+_RIGHTS: Final = (
+    "It takes patch on customresourcedefinitions.apiextensions.k8s.io, and create where they aren't there yet"
+)
 
 
 def crds(
@@ -43,22 +47,20 @@ def crds(
     """
     # Imported here so that --help and completion stay quick.
     from issuer.api.crd import rendered
-    from issuer.kube.errors import ConfigError, KubeError
+    from issuer.kube.errors import ConfigError, Forbidden, KubeError, Unavailable
 
     if not apply:
         typer.echo("---\n".join(text for name, text in rendered().items() if name != "kustomization.yaml"))
         return
     try:
-        asyncio.run(_apply(field_manager, kubeconfig, context))
-    except ConfigError as error:
+        with finished_without_output():
+            asyncio.run(_apply(field_manager, kubeconfig, context))
+    except (ConfigError, Unavailable) as error:
         typer.echo(f"Error: no cluster: {error.message}", err=True)
         raise typer.Exit(NO_CLUSTER) from error
     except KubeError as error:
-        typer.echo(
-            f"Error: {error.message}. It takes patch on customresourcedefinitions.apiextensions.k8s.io, and "
-            "create where they are not there yet",
-            err=True,
-        )
+        rights = f". {_RIGHTS}" if isinstance(error, Forbidden) else ""
+        typer.echo(f"Error: the cluster refuses: {error.message}{rights}", err=True)
         raise typer.Exit(FAILED) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,9 @@ async def test_apply_takes_fields_over_and_names_a_missing_right(tmp_path: Path)
             await _apply("helm", kubeconfig(api, tmp_path), None)
 
 
-async def test_an_issuer_is_waited_for_and_the_reason_told(tmp_path: Path) -> None:
+async def test_an_issuer_is_waited_for_and_the_reason_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from issuer.cli.ready import Wanted, _issuers, _wait
 
     wanted = Wanted([], [], _issuers(["VaultClusterIssuer/vault"], []))
@@ -65,6 +68,7 @@ async def test_an_issuer_is_waited_for_and_the_reason_told(tmp_path: Path) -> No
         api.on("GET", ISSUER, json({"metadata": {"name": "vault"}}), json(issuer("True")))
         where = kubeconfig(api, tmp_path)
         assert await _wait(wanted, 10, where, None) == {}
+        assert capsys.readouterr().err.startswith("waiting for VaultClusterIssuer/vault: ")
         api.on("GET", ISSUER, json(issuer("False")))
         assert await _wait(wanted, 0, where, None) == {
             "VaultClusterIssuer/vault": "LoginFailed: no such role"
@@ -127,3 +131,18 @@ def test_without_a_cluster_it_is_bad_input(words: list[str]) -> None:
     done = CliRunner().invoke(app, [*words, "--kubeconfig", "/no/such/file"])
     assert done.exit_code == 2
     assert "no cluster" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "code"), [(403, "Forbidden", 1), (503, "ServiceUnavailable", 2)]
+)
+async def test_a_missing_right_is_told_from_a_dead_server(
+    status: int, reason: str, code: int, tmp_path: Path
+) -> None:
+    name = next(iter(custom_resource_definitions().values()))["metadata"]["name"]
+    async with running() as api:
+        api.always("PATCH", f"{CRDS}{name}", refuse(status, reason))
+        words = ["crds", "--apply", "--kubeconfig", kubeconfig(api, tmp_path)]
+        done = await asyncio.to_thread(CliRunner().invoke, app, words)
+    assert done.exit_code == code
+    assert ("It takes patch" in done.stderr) is (code == 1)
