@@ -121,6 +121,7 @@ async def _wait(
     asks_cluster = bool(wanted.leases or wanted.issuers)
     client = await connect(kubeconfig, context) if asks_cluster else None
     deadline = time.monotonic() + timeout
+    told: dict[str, str] = {}
     try:
         while True:
             found = {one: await _url_trouble(one) for one in wanted.urls}
@@ -131,6 +132,10 @@ async def _wait(
             missing = {name: why for name, why in found.items() if why is not None}
             if not missing or time.monotonic() >= deadline:
                 return missing
+            for name, why in missing.items():
+                if told.get(name) != why:
+                    typer.echo(f"waiting for {name}: {why}", err=True)
+            told = missing
             await asyncio.sleep(_POLL_SECONDS)
     finally:
         if client is not None:
