@@ -33,7 +33,7 @@ def section(to: Console, title: str) -> None:
 
 def heading(to: Console, title: str) -> None:
     """Print a heading."""
-    to.print(Text(title, style="bold"))
+    to.print(Text(shown(title, _CELL), style="bold"))
 
 
 def paragraph(to: Console, text: Cell, style: str = "") -> None:
@@ -62,7 +62,7 @@ def pasted(to: Console, text: str) -> None:
 
 def unwrapped(to: Console, text: str, style: str = "") -> None:
     """Print one line that is not wrapped, as part of it may be a command to paste."""
-    to.print(Text(text, style=style), soft_wrap=True)
+    to.print(Text(shown(text, 10_000), style=style), soft_wrap=True)
 
 
 def fields(to: Console, rows: Iterable[tuple[str, Cell]]) -> None:

@@ -99,3 +99,11 @@ def test_a_file_is_as_wide_as_columns_says(monkeypatch: pytest.MonkeyPatch) -> N
     assert console(io.StringIO()).width == 77
     monkeypatch.setenv("COLUMNS", "")
     assert console(io.StringIO()).width == 120
+
+
+def test_nothing_that_is_printed_moves_the_cursor() -> None:
+    to = io.StringIO()
+    for show in (tables.heading, tables.section, tables.paragraph, tables.unwrapped, tables.indented):
+        show(console(to), "a\x1b[31m\nb")
+    assert "\x1b" not in to.getvalue()
+    assert to.getvalue().count("a\\x1b[31m\\nb") == 5
