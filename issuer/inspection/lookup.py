@@ -54,7 +54,7 @@ async def current_request(reader: Reader, certificate: Object) -> Object | None:
     async for one in reader.client.list_all(CERTIFICATE_REQUESTS, namespace=meta["namespace"]):
         if not _is_of(one, meta["name"], meta.get("uid")):
             continue
-        rank = _revision(one), str(one["metadata"].get("creationTimestamp") or "")
+        rank = revision_of(one), str(one["metadata"].get("creationTimestamp") or "")
         if best is None or rank > best[0]:
             best = rank, one
     return None if best is None else best[1]
@@ -74,6 +74,7 @@ def certificate_of(request: Object) -> str:
     return str(annotations.get(CERTIFICATE_ANNOTATION) or "")
 
 
-def _revision(request: Object) -> int:
+def revision_of(request: Object) -> int:
+    """Return which issuance of its Certificate a request is, 0 where it says none."""
     text = str((request["metadata"].get("annotations") or {}).get(REVISION_ANNOTATION) or "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else 0

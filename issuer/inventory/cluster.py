@@ -10,13 +10,14 @@ import base64
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Final
 
+from issuer.inspection.lookup import revision_of
 from issuer.inspection.reading import Reader, Withheld
 from issuer.inventory.certificate import read_pem
 from issuer.inventory.gaps import Gap, GapKind
 from issuer.inventory.uses import Use, UseKind, UsesFound
 from issuer.kube.resources import SECRETS, Resource
 from issuer.kube.wire import Object
-from issuer.requests.finalizer import CERTIFICATE_ANNOTATION, REVISION_ANNOTATION
+from issuer.requests.finalizer import CERTIFICATE_ANNOTATION
 from issuer.requests.resources import CERTIFICATE_REQUESTS, CERTIFICATE_SIGNING_REQUESTS, CERTIFICATES
 
 _MAX_PEM: Final = 1 << 20
@@ -71,8 +72,7 @@ def _use_of(request: Object, revisions: Revisions) -> Use:
     if not name or (namespace, name) not in revisions:
         return Use(UseKind.REQUEST, _where(request))
     current = revisions[namespace, name]
-    revision = str(annotations.get(REVISION_ANNOTATION) or "")
-    is_replaced = current is not None and revision.isdecimal() and int(revision) < current
+    is_replaced = current is not None and 0 < revision_of(request) < current
     return Use(UseKind.CERTIFICATE, f"{namespace}/{name}", not is_replaced)
 
 

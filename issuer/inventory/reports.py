@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from issuer.inventory.uses import Use, UseKind, UsesFound
 from issuer.manifests.errors import BadInput
 from issuer.manifests.text import shown
 from issuer.terminal.ages import age
-from issuer.text import parse_rfc3339
+from issuer.text import parse_json, parse_rfc3339
 
 FORMAT: Final = 1
 MAX_BYTES: Final = 16 << 20
@@ -37,7 +38,7 @@ def read_reports(folder: Path, issuers: KnownIssuers, uses: UsesFound, now: date
     for path in paths:
         try:
             yield from _read(_parsed(path), issuers, uses, now)
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
             text = f"the report {path.name} can't be read: {_reason(error)}"
             yield Gap(GapKind.MACHINES, shown(path.stem), shown(text))
 
@@ -47,18 +48,21 @@ def _reason(error: Exception) -> str:
 
 
 def _parsed(path: Path) -> Mapping[str, Any]:
-    with path.open("rb") as file:
+    # Machines may write into the folder: a pipe there would be waited for.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("it is no file")
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise ValueError(f"it is larger than {MAX_BYTES >> 20} MiB")
-    found = json.loads(content)
+    found = parse_json(content)
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise ValueError(f"it is no report of format {FORMAT}")
     return found
 
 
 def _read(report: Mapping[str, Any], issuers: KnownIssuers, uses: UsesFound, now: datetime) -> Iterator[Gap]:
-    machine, at = str(report["machine"]), parse_rfc3339(str(report["at"]))
+    machine, at = str(report["machine"]), _moment(report["at"])
     for one in report["sets"]:
         certificates = one.get("certificates") or ()
         if one.get("serial") and certificates:  # a set of CAs alone has none of its own
@@ -69,16 +73,24 @@ def _read(report: Mapping[str, Any], issuers: KnownIssuers, uses: UsesFound, now
         yield Gap(GapKind.MACHINES, shown(machine), shown(text))
 
 
+def _moment(text: object) -> datetime:
+    """Return a time in UTC. Raises ValueError, OverflowError."""
+    found = parse_rfc3339(str(text))
+    if found.tzinfo is None:
+        raise ValueError("it has a time without a zone")
+    return found.astimezone(UTC)
+
+
 def _row(one: Mapping[str, Any], names: Sequence[str], issuers: KnownIssuers) -> KnownCertificate:
     issuer = issuers.named(str(one["issuer"]))
     return KnownCertificate(
         mount="" if issuer is None else issuer.mount,
         serial=parse_serial(str(one["serial"])),
-        names=tuple(map(str, names)),
+        names=tuple(map(str, names)) if isinstance(names, list) else (),
         subject=str(one["subject"]),
         issuer=str(one["issuer"]) if issuer is None else issuer.label,
-        begins=parse_rfc3339(str(one["notBefore"])),
-        ends=parse_rfc3339(str(one["notAfter"])),
+        begins=_moment(one["notBefore"]),
+        ends=_moment(one["notAfter"]),
         sha256=bytes.fromhex(str(one["sha256"])),
         is_stored=False,
     )

@@ -82,6 +82,15 @@ async def test_only_the_newest_request_of_a_certificate_is_a_use_of_it() -> None
     }
 
 
+async def test_a_revision_that_is_no_number_keeps_nobody_from_the_rest() -> None:
+    """Whoever may create a CertificateRequest writes its annotations."""
+    ca = TestCA.make()
+    uses = uses_of(ca)
+    odd = request("o", signed(ca, "odd.test"), **{NAME: "web", REVISION: "9" * 5000})
+    await read(uses, listing("1", odd, of_web("web-1", signed(ca, "now.test"), 2)), listing("1", WEB))
+    assert set(used(uses)) == {"odd.test", "now.test"}
+
+
 async def test_certificates_of_other_cas_and_unreadable_ones_are_counted() -> None:
     uses = uses_of(TestCA.make())
     other = signed(TestCA.make(), "other.test")
