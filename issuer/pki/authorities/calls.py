@@ -9,7 +9,7 @@ from typing import Any
 
 from cryptography import x509
 
-from issuer.pki.authorities.certificates import other_key, serial_text, spki_sha256
+from issuer.pki.authorities.certificates import other_key, read_cas, serial_text, spki_sha256
 from issuer.pki.authorities.chains import is_signed_by
 from issuer.pki.authorities.identity import CAIdentity, identify
 from issuer.pki.errors import NotPermitted, OtherAuthority, PkiError
@@ -80,7 +80,7 @@ class AuthorityCalls:
         data = must_read(path, {path: await self.calls.read(path)})
         if data is None:
             raise PkiError(f"{path} was there a moment ago and is gone; run the same again")
-        return x509.load_pem_x509_certificate(str(data["certificate"]).encode())
+        return read_cas([data.get("certificate")], path)[0]
 
     def hold(self, keyed: x509.Certificate | x509.CertificateSigningRequest) -> None:
         """Raise OtherAuthority unless a certificate or request is for the key that the file names."""

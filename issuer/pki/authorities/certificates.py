@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from cryptography import x509
@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
+from issuer.pki.errors import PkiError
 from issuer.pki.file.authority import Authority
 from issuer.pki.resources.resource import FieldChange
 from issuer.x509.errors import LIBRARY_ERRORS
@@ -28,6 +29,17 @@ _SUBJECT: Final = (
 
 UNDECODABLE: Final = LIBRARY_ERRORS
 """Errors of `cryptography` over what others made: at loading, or later, when a part is looked at."""
+
+
+def read_cas(pems: Iterable[object], where: str) -> list[x509.Certificate]:
+    """Return CAs that Vault gives as PEM. Raises PkiError, with the number of one that can't be read."""
+    found = []
+    for number, pem in enumerate(pems if isinstance(pems, list | tuple) else [pems], 1):
+        try:
+            found.append(x509.load_pem_x509_certificate(str(pem).encode()))
+        except UNDECODABLE as error:
+            raise PkiError(f"Certificate {number} of {where} can't be read here: {error}") from error
+    return found
 
 
 def is_ca(certificate: x509.Certificate) -> bool:

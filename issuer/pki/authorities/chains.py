@@ -9,19 +9,27 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from issuer.pki.authorities.certificates import UNDECODABLE, is_ca
+from issuer.pki.authorities.certificates import UNDECODABLE, is_ca, read_cas
+from issuer.pki.errors import PkiError
 from issuer.pki.file.authority import Authority
 from issuer.text import rfc3339
 from issuer.x509.certificates import unread_part
+from issuer.x509.chains.signatures import is_made_by, read_signature
+from issuer.x509.encoding.der import certificate_information
 
 
 def chain_problems(authority: Authority, read: Mapping[str, Any], now: datetime) -> Iterator[str]:
     """Yield what is wrong with a CA whose `issuer/NAME` was read: a line each."""
     if not read.get("key_id"):
         yield "Vault doesn't hold its key, so it can sign nothing"
-    chain = [x509.load_pem_x509_certificate(str(one).encode()) for one in read.get("ca_chain") or ()]
+    try:
+        chain = read_cas(read.get("ca_chain") or (), "its chain")
+    except PkiError as error:
+        yield str(error)
+        return
     if not chain:
         yield "Vault gives no chain for it"
         return
@@ -95,12 +103,28 @@ def crl_urls(certificate: x509.Certificate) -> list[str]:
 
 
 def is_signed_by(certificate: x509.Certificate, signer: x509.Certificate) -> bool:
-    """Return True if `signer` issued and signed a certificate."""
+    """Return True if `signer` issued and signed a certificate, also where the library can't read their
+    names."""
     try:
+        if certificate.issuer != signer.subject:
+            return False
         certificate.verify_directly_issued_by(signer)
-    except (*UNDECODABLE, TypeError, InvalidSignature):
+    except InvalidSignature:
         return False
+    except UNDECODABLE:
+        return _is_made_by(certificate, signer)
     return True
+
+
+def _is_made_by(certificate: x509.Certificate, signer: x509.Certificate) -> bool:
+    """Return True if by its bytes a certificate names `signer`, whose key made its signature."""
+    try:
+        below = certificate_information(certificate.tbs_certificate_bytes)
+        above = certificate_information(signer.tbs_certificate_bytes)
+        signature = read_signature(certificate.public_bytes(Encoding.DER))
+    except ValueError:
+        return False
+    return below.issuer == above.subject and is_made_by(signature, above.public_key) is True
 
 
 def _listed(values: Sequence[str]) -> str:

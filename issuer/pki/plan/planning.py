@@ -7,9 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-from cryptography import x509
-
-from issuer.pki.authorities.certificates import other_key, rotation_needs
+from issuer.pki.authorities.certificates import other_key, read_cas, rotation_needs
 from issuer.pki.authorities.identity import AuthorityProgress, identify
 from issuer.pki.errors import OtherAuthority
 from issuer.pki.file.authority import Authority
@@ -254,7 +252,7 @@ def _authority_step(
     if identity.progress is AuthorityProgress.DONE:
         action, note = StepAction.NONE, ""
         if read is not None:
-            changes, note = _standing(name, authority, given, str(read["certificate"]))
+            changes, note = _standing(name, authority, given, str(read.get("certificate")))
         if changes:
             action = StepAction.ROTATE
     elif identity.progress is AuthorityProgress.ABSENT:
@@ -286,7 +284,7 @@ def _standing(
 
     Raises OtherAuthority if it has another key.
     """
-    certificate = x509.load_pem_x509_certificate(pem.encode())
+    (certificate,) = read_cas([pem], f"{authority.mount}/issuer/{name}")
     problem = other_key(authority, certificate)
     if problem:
         raise OtherAuthority(problem)

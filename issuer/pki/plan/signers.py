@@ -11,6 +11,7 @@ from datetime import datetime
 
 from cryptography import x509
 
+from issuer.pki.authorities.certificates import read_cas
 from issuer.pki.authorities.identity import identify
 from issuer.pki.authorities.limits import CALimits, breaches, limits_of, planned_limits
 from issuer.pki.file.authority import Authority
@@ -84,12 +85,11 @@ def signer_problems(context: PlanContext) -> Iterator[str]:
 
 
 def _standing(name: str, authority: Authority, reading: VaultReading) -> list[x509.Certificate]:
-    """Return the chain of a CA that stands in Vault, none if it doesn't."""
+    """Return the chain of a CA that stands in Vault, none if it doesn't. Raises PkiError."""
     for path in (f"{authority.mount}/issuer/{name}", certificate_path(name, authority)):
         data = reading.data(path)
         if data is not None:
-            pems = data.get("ca_chain") or [data["certificate"]]
-            return [x509.load_pem_x509_certificate(str(one).encode()) for one in pems]
+            return read_cas(data.get("ca_chain") or [data.get("certificate")], f"the chain at {path}")
     return []
 
 

@@ -33,6 +33,10 @@ def last_end(facts: RotationFacts, old: RotatedCA) -> LastEnd:
     # What the list had and has no more was tidied, after its end and the safety buffer.
     listed_end = min(listed.last_end or old.certificate.not_valid_before_utc, old.end)
     ends = [LastEnd(listed_end, _told(listed.valid, listed.last_end, old))]
+    if facts.issued.unread:
+        ends.append(
+            LastEnd(old.end, f"{facts.issued.unread} certificates of the list can't be read; {own.how}")
+        )
     hidden = dict(_unstored(facts, roles, old))
     if hidden:
         ends.append(_bound(facts, hidden, own))

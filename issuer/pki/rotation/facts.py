@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from cryptography import x509
 
+from issuer.pki.authorities.certificates import read_cas
 from issuer.pki.authorities.identity import AuthorityProgress, identify
 from issuer.pki.file.authority import Authority
 from issuer.pki.file.engine import ISSUES, lifetime, names_of
@@ -44,14 +45,14 @@ class RotatedCA:
 
     @cached_property
     def certificate(self) -> x509.Certificate:
-        """Its certificate."""
-        return x509.load_pem_x509_certificate(str(self.entry["certificate"]).encode())
+        """Its certificate. Raises PkiError for one that can't be read."""
+        return read_cas([self.entry.get("certificate")], f"the issuer {self.name}")[0]
 
     @cached_property
     def chain(self) -> Sequence[x509.Certificate]:
-        """Its certificate and those above it, as Vault built the chain."""
-        pems = self.entry.get("ca_chain") or [self.entry["certificate"]]
-        return [x509.load_pem_x509_certificate(str(one).encode()) for one in pems]
+        """Its certificate and those above it, as Vault built the chain. Raises PkiError."""
+        pems = self.entry.get("ca_chain") or [self.entry.get("certificate")]
+        return read_cas(pems, f"the chain of {self.name}")
 
     @property
     def end(self) -> datetime:
@@ -75,10 +76,11 @@ class RotatedCA:
 
 @dataclass(frozen=True, slots=True)
 class IssuedFacts:
-    """Certificates in the mount's list, by the CA that signed them."""
+    """Certificates in the mount's list, by the CA that signed them; of `unread` ones that can't be told."""
 
     old: IssuedByCA
     new: IssuedByCA
+    unread: int = 0
 
 
 @dataclass(frozen=True)

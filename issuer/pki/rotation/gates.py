@@ -10,6 +10,7 @@ from typing import Any, Final
 from cryptography import x509
 
 from issuer.pki.authorities.chains import chain_problems, is_signed_by
+from issuer.pki.errors import PkiError
 from issuer.pki.file.engine import acme_names, is_off, names_of
 from issuer.pki.file.rotations import NEW_ROOT
 from issuer.pki.rotation.endings import last_end
@@ -224,20 +225,30 @@ def free_gate(facts: RotationFacts, old: RotatedCA) -> Gate:
     """Look whether anything in the mount refers to the old CA."""
     if facts.roles is None:
         return Gate(GateName.FREE, GateVerdict.UNSEEN, "the token may not read the mount's roles")
-    users = [f"the role {one}" for one in roles_of(facts, old)]
+    users, unread = [f"the role {one}" for one in roles_of(facts, old)], []
     for one in facts.issuers:
-        if one.identifier == old.identifier:
-            continue
-        if any(old.is_named(link) for link in names_of(one.entry.get("manual_chain"))):
-            users.append(f"manual_chain of {one.name}")
-        elif is_signed_by(one.certificate, old.certificate):
-            users.append(f"the chain of {one.name}, which it signed")
+        try:
+            users += _links(one, old)
+        except PkiError as error:
+            unread.append(f"{error}: look whether {old.name} signed it")
     if any(old.is_named(one) for one in acme_names(facts.at("config/acme")).issuers):
         users.append("allowed_issuers of ACME")
     if users:
         message = f"{old.name} is used by {_listed(users)}: take it out there first"
         return Gate(GateName.FREE, GateVerdict.NOT_YET, message)
+    if unread:
+        return Gate(GateName.FREE, GateVerdict.UNSEEN, "; ".join(unread[:_SHOWN]))
     return Gate(GateName.FREE, GateVerdict.SEEN, f"nothing else in the mount names {old.name}")
+
+
+def _links(one: RotatedCA, old: RotatedCA) -> Iterator[str]:
+    """Yield what of another issuer refers to the old CA. Raises PkiError if its certificate can't be read."""
+    if one.identifier == old.identifier:
+        return
+    if any(old.is_named(link) for link in names_of(one.entry.get("manual_chain"))):
+        yield f"manual_chain of {one.name}"
+    elif is_signed_by(one.certificate, old.certificate):
+        yield f"the chain of {one.name}, which it signed"
 
 
 def _listed(names: list[str]) -> str:

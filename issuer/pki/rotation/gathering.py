@@ -75,6 +75,7 @@ async def _issued(calls: VaultCalls, facts: RotationFacts, progress: Progress) -
     if listed.refused is not None:
         return None
     serials = [str(one) for one in (listed.data or {}).get("keys") or ()]
+    unread = 0
     old, new = (IssuedByCA(one.certificate if one is not None else None) for one in (facts.old, facts.new))
     for start in range(0, len(serials), BATCH):
         if len(serials) > BATCH:
@@ -83,11 +84,15 @@ async def _issued(calls: VaultCalls, facts: RotationFacts, progress: Progress) -
         if any(one.refused is not None for one in read.values()):
             return None
         for answer in read.values():
-            certificate = readable(str(answer.data["certificate"])) if answer.data else None
-            if certificate is not None:
-                old.add(certificate, facts.now)
-                new.add(certificate, facts.now)
-    return IssuedFacts(old, new)
+            if answer.data is None:  # tidied since it was listed
+                continue
+            certificate = readable(str(answer.data.get("certificate")))
+            if certificate is None:
+                unread += 1
+                continue
+            old.add(certificate, facts.now)
+            new.add(certificate, facts.now)
+    return IssuedFacts(old, new, unread)
 
 
 async def _lenient(calls: VaultCalls, paths: Iterable[str]) -> dict[str, PathRead]:

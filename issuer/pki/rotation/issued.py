@@ -9,7 +9,6 @@ from cryptography import x509
 
 from issuer.pki.authorities.certificates import UNDECODABLE
 from issuer.pki.authorities.chains import is_signed_by
-from issuer.x509.certificates import unread_part
 
 
 @dataclass(slots=True)
@@ -38,9 +37,10 @@ class IssuedByCA:
 
 
 def readable(pem: str) -> x509.Certificate | None:
-    """Return a certificate, None for one that can't be read: Vault keeps what others made, too."""
+    """Return a certificate, None for one whose dates can't be read: Vault keeps what others made, too. Its
+    extensions may be odd, as those are that `sign-verbatim` copies."""
     try:
         certificate = x509.load_pem_x509_certificate(pem.encode())
+        return certificate if certificate.not_valid_before_utc < certificate.not_valid_after_utc else None
     except UNDECODABLE:
         return None
-    return None if unread_part(certificate) else certificate

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from issuer.pki.errors import PkiError
 from issuer.pki.file.authority import Authority
@@ -15,10 +16,11 @@ from issuer.pki.file.model import Part
 from issuer.pki.file.rotations import Rotation
 from issuer.pki.rotation.facts import IssuedFacts, RotationFacts
 from issuer.pki.rotation.gates import Gate, GateName, GateVerdict
-from issuer.pki.rotation.issued import IssuedByCA
+from issuer.pki.rotation.issued import IssuedByCA, readable
 from issuer.pki.rotation.phases import RotationPhase, gates_of, phase_of
 from issuer.pki.rotation.seen import SeenCluster, SeenIssuer
 from issuer.pki.server.reading import PathRead, VaultReading
+from tests import odd_certificates
 from tests.pki.cas import FileCA, root
 
 NOW = datetime.now(UTC)
@@ -264,3 +266,34 @@ def test_a_ca_without_a_predecessor_is_for_apply() -> None:
     authority = Authority.model_validate({"mount": "int", "import": {"bundle": "b.pem"}})
     with pytest.raises(PkiError, match="pki apply makes it"):
         phase(replace(given, authorities={"lab-1": authority, "lab-2": authority}))
+
+
+def test_a_certificate_that_cant_be_read_is_bounded_by_the_old_cas_end() -> None:
+    given = facts(issued=("new",))
+    assert given.issued is not None
+    unread = replace(given, issued=replace(given.issued, unread=1))
+    found = gate(unread, GateName.ENDED)
+    assert (found.verdict, "1 certificates of the list can't be read" in found.message) == (NOT_YET, True)
+    assert gate(replace(unread, now=NOW + timedelta(days=301)), GateName.ENDED).verdict is SEEN
+
+
+@pytest.mark.parametrize(
+    ("shape", "is_above"), [("T61String in Latin-1", True), ("certificate policies with odd text", False)]
+)
+def test_odd_certificates_of_a_ca_are_counted(shape: str, is_above: bool) -> None:
+    """The name of the CA, or an extension that `sign-verbatim` copied, is nothing that the library reads."""
+    above, odd, _, _ = odd_certificates.chain(shape, as_root=is_above)
+    counted = IssuedByCA(x509.load_der_x509_certificate(above))
+    certificate = readable(odd_certificates.pem(odd))
+    assert certificate is not None
+    counted.add(certificate, NOW)
+    assert counted.valid == 1
+
+
+def test_an_odd_ca_beside_the_old_one_is_for_a_person_to_look_at() -> None:
+    _, odd, _, _ = odd_certificates.chain("critical FALSE", as_root=False)
+    issuers = {"i1": {"issuer_name": "lab-1", "key_id": "k1"}, "i3": {"issuer_name": "corp"}}
+    issuers |= {"i2": {"issuer_name": "lab-2", "key_id": "k2"}}
+    corp = {"issuer_name": "corp", "certificate": odd_certificates.pem(odd), "ca_chain": []}
+    found = gate(facts({**RETIRED, "issuers/": {"key_info": issuers}, "issuer/i3": corp}), GateName.FREE)
+    assert (found.verdict, "issuer corp can't be read" in found.message) == (UNSEEN, True), found
