@@ -24,6 +24,7 @@ SOON: Final = timedelta(days=30)
 _MOST_OF_LIFE: Final = 3
 """A certificate that nobody asked about by time is expiring in the last third of its life at the earliest:
 cert-manager renews there, and one of a day would always be expiring."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SERIAL: Final = re.compile("(0x)?[0-9a-f]{1,40}")
 
 
@@ -86,11 +87,14 @@ class KnownIssuer:
 
     @classmethod
     def of(cls, mount: str, name: str, certificate: x509.Certificate) -> KnownIssuer:
-        """Return the CA of a certificate."""
-        subject = certificate.subject
-        text = subject.rfc4514_string()
-        own, sha256 = own_key_id(certificate), fingerprint(certificate)
-        return cls(mount, name, subject.public_bytes(), text, own, sha256, certificate)
+        """Return the CA of a certificate. Raises ValueError for one that can't be read."""
+        try:
+            subject = certificate.subject
+            text = subject.rfc4514_string()
+            own, sha256 = own_key_id(certificate), fingerprint(certificate)
+            return cls(mount, name, subject.public_bytes(), text, own, sha256, certificate)
+        except LIBRARY_ERRORS as error:
+            raise ValueError(str(error)) from error
 
     def signed(self, certificate: x509.Certificate, key: bytes | None) -> bool:
         """Return True if it signed a certificate that has its name as the issuer's, and `key` as its key's
@@ -171,7 +175,8 @@ def known(
 
 
 def _moment(seconds: object) -> datetime | None:
-    return datetime.fromtimestamp(seconds, UTC) if isinstance(seconds, int) and seconds > 0 else None
+    """Return the time of seconds since 1970, None for 0. Raises OverflowError."""
+    return _EPOCH + timedelta(seconds=seconds) if isinstance(seconds, int) and seconds > 0 else None
 
 
 def fingerprint(certificate: x509.Certificate) -> bytes:

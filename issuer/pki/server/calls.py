@@ -11,7 +11,7 @@ from urllib.parse import quote
 from issuer.pki.errors import NotPermitted, PathNotFound, PkiError, UnexpectedWarning, VaultNotUsable
 from issuer.pki.secret import SecretText, revealed
 from issuer.pki.server.offers import offered_fields
-from issuer.pki.server.reading import PathRead
+from issuer.pki.server.reading import PathRead, data_of
 from issuer.pki.server.warnings import WarningFilter
 from issuer.text import clip
 from issuer.vault.errors import (
@@ -113,7 +113,7 @@ class VaultCalls:
                 return PathRead(refused=str(error))
             except VaultError as error:
                 raise translated(error, written=self._has_written) from error
-        return PathRead((answer or {}).get("data"))
+        return PathRead(data_of(path, answer))
 
     async def read_all(self, paths: Iterable[str]) -> dict[str, PathRead]:
         """Read paths at once, each one time."""
@@ -147,7 +147,7 @@ class VaultCalls:
         Raises UnexpectedWarning after a write that Vault warned of (it was done), NotPermitted,
         VaultNotUsable; VaultBadRequest is left for callers that know what it means.
         """
-        return (await self._written(path, body, method)).get("data") or {}
+        return dict(data_of(path.rstrip("/"), await self._written(path, body, method)) or {})
 
     async def new_token(self, path: str, body: Mapping[str, Any]) -> SecretText:
         """Make a token and return it. Raises as `write` does."""

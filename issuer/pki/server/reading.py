@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 
+from issuer.pki.errors import PkiError
+
 
 @dataclass(frozen=True, slots=True)
 class PathRead:
@@ -16,6 +18,27 @@ class PathRead:
 
     data: Mapping[str, Any] | None = field(default=None, repr=False)
     refused: str | None = None
+
+
+def data_of(path: str, answer: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Return an answer's `data`, None without. Raises PkiError if it isn't an object, or of a list's path (it
+    ends with a slash) if `keys` and `key_info` aren't names, and an object for each."""
+    data = (answer or {}).get("data")
+    if data is None:
+        return None
+    if not isinstance(data, Mapping):
+        raise _other_form(path, "data")
+    if path.endswith("/"):
+        keys, info = data.get("keys") or [], data.get("key_info") or {}
+        if not isinstance(keys, list) or not all(isinstance(one, str) for one in keys):
+            raise _other_form(path, "keys")
+        if not isinstance(info, Mapping) or not all(isinstance(one, Mapping) for one in info.values()):
+            raise _other_form(path, "key_info")
+    return data
+
+
+def _other_form(path: str, name: str) -> PkiError:
+    return PkiError(f"The answer to {path} isn't in Vault's form ({name}): is VAULT_ADDR Vault's address?")
 
 
 @dataclass(frozen=True, slots=True)

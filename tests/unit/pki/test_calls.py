@@ -13,6 +13,7 @@ from issuer.pki.errors import PkiError, VaultNotUsable
 from issuer.pki.secret import SecretText
 from issuer.pki.server.calls import AT_ONCE, RATE_PATIENCE, VaultCalls, at_once
 from issuer.pki.server.connecting import connected, connection_from
+from issuer.pki.server.reading import data_of
 from issuer.vault.errors import VaultNotFound, VaultRateLimited
 from issuer.vault.transport import VaultClient
 from tests.unit.vault.fake import fake_vault
@@ -127,3 +128,20 @@ async def test_long_lists_are_read() -> None:
     async with fake_vault() as vault, connected(connection_from({"VAULT_ADDR": vault.url})) as client:
         vault.tell("GET /v1/pki/long", (200, {"data": data}))  # aiohttp's server knows no LIST
         assert (await VaultCalls(client, SecretText("t")).read("pki/long")).data == data
+
+
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        ("pki/cert/01", ["x"]),
+        ("pki/cert/01", "text"),
+        ("pki/issuers/", {"keys": "abc"}),
+        ("pki/issuers/", {"keys": [1]}),
+        ("pki/issuers/", {"keys": ["a"], "key_info": ["a"]}),
+        ("pki/issuers/", {"keys": ["a"], "key_info": {"a": "b"}}),
+    ],
+)
+def test_answers_of_another_form_are_told(path: str, data: Any) -> None:
+    with pytest.raises(PkiError, match=f"answer to {path} isn't in Vault's form"):
+        data_of(path, {"data": data})
+    assert data_of("pki/issuers/", {"data": {"keys": None}}) == {"keys": None}
