@@ -58,7 +58,7 @@ async def test_a_table_has_the_words_where_no_line_mends_and_the_lines_elsewhere
     shown = io.StringIO()
     show_report(await vault.examined(), console(shown, width=200))
     lines = shown.getvalue().splitlines()
-    assert lines[0] == "critical  clock_skew  sys/seal-status  "
+    assert lines[0] == "critical  clock_skew  sys/seal-status"
     assert lines[2].startswith("    Set both clocks by NTP")
     assert "            allow_localhost: false" in lines
     assert lines[-1].startswith("pki, int: 1 critical, 1 warning")
