@@ -6,6 +6,7 @@ Not collected with the other tests: `make test-step-issuer`. step-issuer and app
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import subprocess
 import threading
@@ -108,15 +109,16 @@ def adopt(bed: Testbed, load_: CertificateLoad) -> None:
 
 
 def undo(bed: Testbed, folder: Path) -> None:
-    """Run the way back, again where an object was written to between kubectl's reading and its writing."""
-    for attempt in range(20):
-        try:
-            bed.kubectl("replace", "-f", f"{folder}/undo.yaml")
-        except TestbedError as error:
-            if "Conflict" not in str(error) or attempt == 19:
-                raise
-        else:
-            return
+    """Run the way back, for each object again where it was written to between kubectl's read and write."""
+    for before in load(folder / "undo.yaml"):
+        for attempt in range(20):
+            try:
+                bed.kubectl("replace", "-f", "-", stdin=json.dumps(before))
+            except TestbedError as error:
+                if "Conflict" not in str(error) or attempt == 19:
+                    raise
+            else:
+                break
 
 
 @contextmanager
