@@ -106,6 +106,26 @@ class KnowsItsCAs(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class OwnCAs:
+    """The certificates of all CAs of a backend, concatenated PEM, in no order.
+
+    `problem` is a sentence on why some may be missing, and how to change that; "" if none is.
+    """
+
+    pem: str = field(repr=False)
+    problem: str = ""
+
+
+@runtime_checkable
+class NamesItsCAs(Protocol):
+    """A signer that can name all CAs whose certificates may be delivered, and the roots above them."""
+
+    async def own_cas(self) -> OwnCAs:
+        """Read them anew. Raises Retry, IssuerUnavailable or IssuerBroken."""
+        ...
+
+
 @runtime_checkable
 class Advisor(Protocol):
     """A signer with advice on what to change at its backend when certificates come out wrong."""

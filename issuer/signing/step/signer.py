@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from issuer.signing.backend import LoggedIn
 from issuer.signing.outcomes import AnswerFault, BadAnswer, Failed, IssuerBroken, NotRevoked
 from issuer.signing.reasons import SigningFailure, SigningIssuerReason
-from issuer.signing.signer import Health, SignedCertificate, SigningRequest
+from issuer.signing.signer import Health, OwnCAs, SignedCertificate, SigningRequest
 from issuer.signing.step.account import StepAccount
 from issuer.signing.step.advice import advice
 from issuer.signing.step.authorities import StepAuthorities
@@ -159,6 +159,14 @@ class StepSigner:
         """Return True if step-ca names all of these CAs as its own. Raises Retry, IssuerBroken."""
         try:
             return await self._cas.hold(cas)
+        except StepError as error:
+            raise outcome(error, self._options.url) from error
+
+    async def own_cas(self) -> OwnCAs:
+        """Return step-ca's intermediates and all its roots. Raises Retry, IssuerUnavailable or
+        IssuerBroken."""
+        try:
+            return OwnCAs(await self._cas.read())
         except StepError as error:
             raise outcome(error, self._options.url) from error
 

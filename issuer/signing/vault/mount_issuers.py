@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from itertools import islice
 from typing import Final
 
+from issuer.signing.signer import OwnCAs
 from issuer.vault.errors import ServerError, UnexpectedAnswer, VaultBadRequest, VaultForbidden, VaultNotFound
 from issuer.vault.pki import Pki
-from issuer.x509.certificates import Certificate
+from issuer.x509.certificates import MAX_CERTIFICATES, Certificate
 from issuer.x509.chains.anchors import fingerprints
 from issuer.x509.chains.bundle import read_bundle
 from issuer.x509.describe import fingerprint, serial_hex
@@ -49,6 +50,7 @@ class MountIssuers:
         self._listed: Mapping[str, str] = {}
         self._found: dict[str, str] = {}
         self._unlisted: str | None = None
+        self._certificates: dict[str, str] = {}
         # When the last reading began, and when the one began of which the answer is known.
         self._asked_at = float("-inf")
         self._read_at = float("-inf")
@@ -111,6 +113,40 @@ class MountIssuers:
             if not self._knows(cas):
                 await self._look_up(cas)
             return self._knows(cas)
+
+    async def own_cas(self) -> OwnCAs:
+        """Return the certificates of all issuers of the mount; each is read once. Raises VaultError."""
+        listed, unlisted = await self._list()
+        mount = self._pki.path.mount
+        if unlisted is not None:
+            problem = (
+                f'the issuers of "{mount}" can\'t be listed: let LIST on "{mount}/issuers" and GET on '
+                f'"{mount}/issuer/*/json" through, which need no token. {unlisted}'
+            )
+            return OwnCAs("", problem)
+        if len(listed) > MAX_CERTIFICATES:
+            return OwnCAs("", f'"{mount}" has {len(listed)} issuers, and {MAX_CERTIFICATES} are the most')
+        try:
+            missing = await self._read_certificates(listed)
+        except (VaultBadRequest, VaultForbidden, UnexpectedAnswer) as error:
+            return OwnCAs("", f'an issuer of "{mount}" can\'t be read: {error}')
+        if missing and missing & set((await self._list())[0]):
+            return OwnCAs(
+                "", f'issuers of "{mount}" are listed and can\'t be read: {", ".join(sorted(missing))}'
+            )
+        return OwnCAs("".join(f"{pem}\n" for pem in self._certificates.values()))
+
+    async def _read_certificates(self, listed: Collection[str]) -> set[str]:
+        """Read the certificates that aren't known; return the issuers that Vault says are not there."""
+        self._certificates = {one: pem for one, pem in self._certificates.items() if one in listed}
+        missing = set()
+        for issuer in listed:
+            if issuer not in self._certificates:
+                try:
+                    self._certificates[issuer] = (await self._pki.issuer_certificate(issuer)).strip()
+                except VaultNotFound:
+                    missing.add(issuer)
+        return missing
 
     def _knows(self, cas: Sequence[Certificate]) -> bool:
         known = {*self._served, *self._found.values()}

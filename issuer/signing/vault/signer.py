@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from issuer.signing.outcomes import Failed, IssuerBroken, NotRevoked, Retry
 from issuer.signing.reasons import SigningFailure, SigningIssuerReason
-from issuer.signing.signer import Health, SignedCertificate, SigningRequest
+from issuer.signing.signer import Health, OwnCAs, SignedCertificate, SigningRequest
 from issuer.signing.vault.advice import advice, clock_warning, leases_warning, uses_warning
 from issuer.signing.vault.errors import Outcome, assumed_issuer, may_have_signed, outcome
 from issuer.signing.vault.mount_issuers import MountIssuers
@@ -140,6 +140,17 @@ class VaultSigner:
             return await self._cas[pki].hold(cas)
         except VaultError as error:
             raise outcome(error, pki.path, self._connection) from error
+
+    async def own_cas(self) -> OwnCAs:
+        """Return all issuers of the mounts that sign. Raises Retry, IssuerUnavailable or IssuerBroken."""
+        found = []
+        for pki, issuers in self._cas.items():
+            try:
+                found.append(await issuers.own_cas())
+            except VaultError as error:
+                raise outcome(error, pki.path, self._connection) from error
+        problems = dict.fromkeys(one.problem for one in found if one.problem)
+        return OwnCAs("".join(one.pem for one in found), "; ".join(problems))
 
     def advice(self, codes: frozenset[str]) -> str:
         """Return advice on the Vault role's fields that cause differences with these codes."""

@@ -83,6 +83,12 @@ async def test_a_check_has_a_token_taken_once_and_signs_nothing(step: FakeStepCA
     assert (step.made(SIGN), step.signed) == (1, [])
 
 
+async def test_all_its_cas_are_those_that_it_serves(step: FakeStepCA, open_signer: Open) -> None:
+    signer = await open_signer()
+    health, found = await signer.check(), await signer.own_cas()
+    assert (found.pem, found.problem) == (health.ca_pem, "")
+
+
 @pytest.mark.parametrize("status", [400, 403])
 async def test_a_certificate_that_is_refused_shows_that_the_token_was_taken(
     step: FakeStepCA, open_signer: Open, status: int

@@ -13,6 +13,7 @@ from issuer.signing.vault.mount_issuers import MAX_READ, PAUSE_SECONDS, MountIss
 from issuer.vault.errors import ServerError, UnexpectedAnswer, VaultError, VaultForbidden, VaultNotFound
 from issuer.vault.paths import SignPath
 from issuer.vault.pki import Pki
+from issuer.x509.certificates import MAX_CERTIFICATES
 from issuer.x509.describe import serial_hex
 from tests.ca import TestCA, pem
 
@@ -211,3 +212,32 @@ async def test_a_list_without_serials_is_read_up_to_a_bound_that_is_told() -> No
     for _ in range(3):
         assert not await known.hold([STRANGER])
     assert sum(one.startswith("id-") for one in mount.calls) == MAX_READ
+
+
+async def test_all_cas_of_a_mount_are_read_once_each() -> None:
+    mount = Mount(0, (1, 2))
+    known = made(mount, Clock())
+    assert (await known.own_cas()).pem == "".join(PEMS[:3])
+    del mount.listed["id-1"]
+    mount.listed["id-3"] = 3
+    found = await known.own_cas()
+    assert (found.pem, found.problem) == ("".join((PEMS[0], PEMS[2], PEMS[3])), "")
+    assert mount.calls == ["list", "id-0", "id-1", "id-2", "list", "id-3"]
+
+
+async def test_cas_that_are_listed_and_hidden_are_told() -> None:
+    """By a proxy, say: what is left must not look like all there are."""
+    mount = Mount(0, (1,))
+    mount.hidden = {"id-1"}
+    known = made(mount, Clock())
+    assert "id-1" in (await known.own_cas()).problem
+    mount.hidden = set()
+    mount.refuses = VaultForbidden("no", status=403)
+    assert "pki/issuers" in (await known.own_cas()).problem
+
+
+async def test_more_cas_than_a_bundle_holds_are_told() -> None:
+    mount = Mount(0)
+    mount.listed = {f"id-{n}": 0 for n in range(MAX_CERTIFICATES + 1)}
+    assert str(MAX_CERTIFICATES) in (await made(mount, Clock()).own_cas()).problem
+    assert mount.calls == ["list"]
