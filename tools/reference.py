@@ -53,9 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if check and different else 0
 
 
+_ABOUT_VAULT = """\
+A `VaultIssuer` serves its own namespace. `trust` is a field of a `VaultClusterIssuer` alone.
+"""
 _ABOUT_STEP = """\
-A `StepIssuer` serves its own namespace. `passwordRef.namespace`, `passwordEnv` and `passwordFile` are fields
-of a `StepClusterIssuer` alone.
+A `StepIssuer` serves its own namespace. `passwordRef.namespace`, `passwordEnv`, `passwordFile` and `trust`
+are fields of a `StepClusterIssuer` alone.
 """
 
 
@@ -85,14 +88,15 @@ def custom_resources() -> str:
         )
     }
     issuer, cluster, _, step_cluster, policy = kinds.values()
-    assert _schema(issuer)["properties"]["spec"] == _schema(cluster)["properties"]["spec"]  # noqa: S101
+    own, of_cluster = (_schema(one)["properties"]["spec"]["properties"] for one in (issuer, cluster))
+    assert {**own, "trust": of_cluster["trust"]} == of_cluster  # noqa: S101
     parts = [
         _MADE.format("issuer/api"),
         "# Custom resources\n",
         _ABOUT_RESOURCES,
         "## VaultIssuer and VaultClusterIssuer\n",
-        "Both have the same fields. A `VaultIssuer` serves its own namespace.\n",
-        *_kind(issuer, "kubectl get vaultissuers,vaultclusterissuers -A"),
+        _ABOUT_VAULT,
+        *_kind(cluster, "kubectl get vaultissuers,vaultclusterissuers -A"),
         "## StepIssuer and StepClusterIssuer\n",
         _ABOUT_STEP,
         *_kind(step_cluster, "kubectl get vsi,vsci -A"),

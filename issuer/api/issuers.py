@@ -16,6 +16,7 @@ from issuer.api.bad_answers import BadAnswersStatus
 from issuer.api.group import CLUSTER_ISSUER_KIND, ISSUER_KIND
 from issuer.api.model import ApiModel, OptionalDuration, OptionalText, Rule, SpecError, TextList, parse_model
 from issuer.api.secrets import SecretKeySelector
+from issuer.api.trust import Trust
 from issuer.api.vault import VaultSpec
 from issuer.text import rfc3339
 
@@ -30,6 +31,7 @@ __all__ = [
     "SpecError",
     "TrustedCA",
     "VaultClusterIssuer",
+    "VaultClusterIssuerSpec",
     "VaultIssuer",
     "VaultIssuerSpec",
 ]
@@ -42,6 +44,10 @@ MAX_SERIAL: Final = 128
 MAX_MESSAGE: Final = 4096
 MAX_FINGERPRINTS: Final = 16
 
+TRUST: Final = (
+    "Where the roots of the issuer's certificates are put, for those that verify them. Nowhere without it; "
+    "taking it away removes what was put."
+)
 _FINGERPRINT: Final = "^([0-9a-fA-F]{64}|[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){31})$"
 _DURATION: Final = "^([0-9]+([.][0-9]+)?(ns|us|ms|s|m|h))+$"
 _SIGN_INTERMEDIATE: Final = "^([^/?#%[:space:]]+/)+(root|issuer/[^/?#%[:space:]]+)/sign-intermediate$"
@@ -275,6 +281,12 @@ class VaultIssuerSpec(IssuerSpec):
     )
 
 
+class VaultClusterIssuerSpec(VaultIssuerSpec):
+    """The spec of an issuer of the cluster that signs through Vault."""
+
+    trust: Trust | None = Field(default=None, description=TRUST)
+
+
 class Condition(ApiModel):
     """One condition of an issuer, as Kubernetes and cert-manager write them."""
 
@@ -364,4 +376,4 @@ class VaultClusterIssuer(IssuerObject):
 
     KIND: ClassVar[str] = CLUSTER_ISSUER_KIND
 
-    spec: VaultIssuerSpec = Field(description="What is wanted.")
+    spec: VaultClusterIssuerSpec = Field(description="What is wanted.")

@@ -11,9 +11,10 @@ from typing import ClassVar, Final, Literal
 from pydantic import Field
 
 from issuer.api.group import STEP_CLUSTER_ISSUER_KIND, STEP_ISSUER_KIND
-from issuer.api.issuers import IssuerObject, IssuerSpec
+from issuer.api.issuers import TRUST, IssuerObject, IssuerSpec
 from issuer.api.model import ApiModel, OptionalBytes, OptionalText, RequiredText, Rule
 from issuer.api.secrets import SecretKeySelector
+from issuer.api.trust import Trust
 
 
 class PasswordRef(ApiModel):
@@ -166,6 +167,7 @@ class StepClusterIssuerSpec(StepIssuerSpec):
     """The spec of an issuer of the cluster that signs through step-ca."""
 
     provisioner: StepClusterProvisioner = Field(description="The JWK provisioner that grants certificates.")
+    trust: Trust | None = Field(default=None, description=TRUST)
 
 
 class StepIssuer(IssuerObject):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from issuer.api.issuers import VaultIssuerSpec
+from issuer.api.issuers import VaultClusterIssuerSpec
 from issuer.api.step import StepClusterIssuerSpec
 from issuer.policy.compiled import compile_policy
 from tests.unit.docs.collected import ROOT
@@ -71,4 +71,4 @@ def test_what_is_shown_of_ours_has_no_unknown_field_and_no_mistake(document: dic
     elif ours(document).startswith("Step"):
         StepClusterIssuerSpec.parse(document["spec"], strict=True)
     else:
-        VaultIssuerSpec.parse({"vault": BASE, **document["spec"]}, strict=True)
+        VaultClusterIssuerSpec.parse({"vault": BASE, **document["spec"]}, strict=True)
