@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from issuer.api.issuers import IssuerSpec, SpecError
+from issuer.api.trust import TRUST_DISTRIBUTED
 from issuer.explain.advice import Advice
 from issuer.explain.policies import compiled
 from issuer.inspection.commands import describe, edit
@@ -23,6 +24,7 @@ from issuer.kube.wire import Object
 from issuer.manifests.text import shown
 from issuer.policy.facts import IssuerReference
 from issuer.policy.selection import selects
+from issuer.requests.conditions import find
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.resources import CERTIFICATE_REQUEST_POLICIES
 from issuer.signing.backend import Backend
@@ -63,6 +65,7 @@ async def issuer_account(
         ),
         *([] if spec is None else part_items(parts, ready, trial, home, _correct(key))),
         *([] if spec is None else authority_items(backend.profile(spec), obj, trial, now)),
+        *_trust_items(obj),
         *await _policy_items(reader, key, spec),
         waiting.item,
     ]
@@ -187,6 +190,20 @@ def _controller_item(
         return AccountItem("Controller", Mark.BAD, f"it says {ready['reason']}: see below")
     text = f"it says {ready['reason']}: {shown(ready['message'], _LONG)}"
     return AccountItem("Controller", Mark.BAD, text, _correct(key))
+
+
+def _trust_items(obj: Object) -> list[AccountItem]:
+    """Return what the controller says of `spec.trust`. It signs whatever that is."""
+    if not (obj.get("spec") or {}).get("trust"):
+        return []
+    found = find((obj.get("status") or {}).get("conditions"), TRUST_DISTRIBUTED)
+    if found is None:
+        return [AccountItem("Trust", Mark.NOT_KNOWN, "the controller says nothing of its roots yet")]
+    message = shown(str(found.get("message") or ""), _LONG)
+    if found.get("status") == "True":
+        return [AccountItem("Trust", Mark.GOOD, message)]
+    cure = Advice(f"What each reason asks for is in {docs_page('trust', 'in-a-cluster')}")
+    return [AccountItem("Trust", Mark.LOOK, f"{found.get('reason')}: {message}", cure)]
 
 
 def _correct(key: IssuerKey) -> Advice:

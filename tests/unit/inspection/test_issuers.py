@@ -264,3 +264,29 @@ async def test_what_only_the_controller_has_is_not_tried_from_here(scene: Scene)
         == "it needs the variable STEP_PASSWORD of the controller, which you don't have here"
     )
     assert backend.opened == []
+
+
+@pytest.mark.parametrize(
+    ("status", "mark", "words"),
+    [
+        ("True", Mark.GOOD, "2 roots are"),
+        ("False", Mark.LOOK, "NamespacesLeftOut: 2 roots are"),
+        (None, Mark.NOT_KNOWN, "nothing of its roots"),
+    ],
+)
+async def test_whether_its_roots_are_distributed_is_told(
+    scene: Scene, status: str | None, mark: Mark, words: str
+) -> None:
+    told(scene, TriedBackend())
+    obj = of_generation(issuer())
+    obj["spec"]["trust"] = {"configMap": {"name": "roots", "namespaceSelector": {}}}
+    said = {
+        "type": "TrustDistributed",
+        "status": status,
+        "reason": "NamespacesLeftOut",
+        "message": "2 roots are",
+    }
+    obj["status"]["conditions"] += [said] if status else []
+    found = await account(scene, obj, TrialOptions(off="not asked for"))
+    assert (marks(found)["Trust"], found.good) == (mark, True)
+    assert words in item(found, "Trust")
