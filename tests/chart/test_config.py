@@ -174,13 +174,14 @@ def test_every_base_builds_and_takes_in_every_file_beside_it(base: Path) -> None
         assert kustomize(directory)
     listed = {*kustomization.get("resources", ()), *kustomization.get("configurations", ())}
     listed |= {file for one in kustomization.get("configMapGenerator", ()) for file in one["files"]}
-    # Applied where Argo CD is, not with the layers; and, by themselves, for replicas that share the work, and
-    # where Secrets are not named.
+    # Applied where Argo CD is, not with the layers; and, by themselves, for replicas that share the work,
+    # where Secrets are not named, and for roots in ConfigMaps.
     alone = {
         "application.yaml",
         "argocd-cm.yaml",
         "sharding.yaml",
         "cluster-issuer-secrets.yaml",
+        "trust.yaml",
     }
     assert {path.name for path in directory.glob("*.yaml")} - {"kustomization.yaml"} - alone <= listed
 

@@ -47,8 +47,8 @@ def test_signers_are_our_own(rendered: list[Object]) -> None:
 
 
 def test_no_rule_writes_what_users_own(rendered: list[Object]) -> None:
-    """But for the finalizer of revocation, the canary's requests and what hooks do, writes go to
-    status, Leases and events."""
+    """But for the finalizer of revocation, the canary's requests, ConfigMaps of roots and what hooks do,
+    writes go to status, Leases and events."""
     harmless = {
         "leases",
         "events",
@@ -58,7 +58,7 @@ def test_no_rule_writes_what_users_own(rendered: list[Object]) -> None:
         "serviceaccounts/token",
     }
     for one in of_kind(rendered, "Role", "ClusterRole"):
-        if is_hook(one) or one["metadata"]["name"].endswith(("-revocation", "-canary", "-use")):
+        if is_hook(one) or one["metadata"]["name"].endswith(("-revocation", "-canary", "-trust", "-use")):
             continue
         if any(label.startswith(AGGREGATE) for label in one["metadata"]["labels"]):
             continue  # people's rights, which nobody of ours is bound to
@@ -91,6 +91,21 @@ def test_what_is_switched_off_has_no_rights(values: Object, gone: str) -> None:
 
     assert gone in named(render())
     assert gone not in named(render(values))
+
+
+def test_config_maps_of_roots_are_written_by_name() -> None:
+    def of_trust(values: Object) -> list[Object]:
+        found = of_kind(render(values), "ClusterRole")
+        return [
+            rule for one in found if one["metadata"]["name"] == "vault-issuer-trust" for rule in one["rules"]
+        ]
+
+    assert of_trust({}) == []
+    named, made = of_trust({"trustDistribution": {"configMaps": ["trusted-roots", "lab"]}})
+    assert named["resourceNames"] == ["trusted-roots", "lab"]
+    assert made["verbs"] == ["create"]
+    with pytest.raises(ChartError, match="configMaps/0"):
+        render({"trustDistribution": {"configMaps": ["kube-root-ca.crt"]}})
 
 
 def test_revocation_is_off_and_can_be_had_namespace_by_namespace() -> None:

@@ -23,11 +23,13 @@ from tests.integration.support.canaries import arguments
 from tests.integration.support.common import ADMISSION
 from tests.integration.support.rights import (
     PROBED,
+    TRUSTED,
     Bench,
     Start,
     Works,
     adopts,
     counts_certificates,
+    distributes,
     issues,
     leads,
     logs_in,
@@ -51,6 +53,7 @@ RBAC = "rbac.authorization.k8s.io/v1"
 OPTIONAL = REPOSITORY / "config" / "rbac" / "optional"
 REVOCATION, SHARDING = OPTIONAL / "revocation.yaml", OPTIONAL / "sharding.yaml"
 SECRETS = "vault-issuer-cluster-issuer-secrets"
+TRUST = OPTIONAL / "trust.yaml"
 CANARY = REPOSITORY / "config" / "canary" / "rights" / "rbac.yaml"
 ADOPT = REPOSITORY / "config" / "adopt" / "rbac.yaml"
 WITHOUT = 4.0
@@ -64,7 +67,7 @@ def shipped() -> dict[Rule, Object]:
     """Every rule the controller has, without those of people, by role and resources; for each the role."""
     roles = [
         one
-        for file in (SHIPPED, ALL_SECRETS, REVOCATION, SHARDING, CANARY, ADOPT)
+        for file in (SHIPPED, ALL_SECRETS, REVOCATION, SHARDING, TRUST, CANARY, ADOPT)
         for one in load(file)
         if one["kind"] in ("Role", "ClusterRole") and not one["metadata"]["name"].endswith("-view")
     ]
@@ -80,7 +83,7 @@ def shipped() -> dict[Rule, Object]:
 def named(rule: Object) -> str:
     """What a rule is about: its resources, and the verbs where they alone tell it apart."""
     about = "+".join(rule["resources"])
-    if rule["resources"] == ["leases"]:
+    if rule["resources"] in (["leases"], ["configmaps"]):
         about += f" {'+'.join(rule['verbs'])}"
     return about
 
@@ -110,6 +113,8 @@ NEEDED: dict[Rule, Works] = {
     (SIGN, "signers"): signs_csrs,
     ("vault-issuer-certificates", "certificates"): counts_certificates,
     ("vault-issuer-sharding", "leases get+list+create+update+delete"): shares,
+    ("vault-issuer-trust", "configmaps list+watch+update+delete"): distributes,
+    ("vault-issuer-trust", "configmaps create"): distributes,
     ("vault-issuer-canary", "certificaterequests"): probes,
     ("vault-issuer-adopt", "stepissuers+stepclusterissuers"): adopts,
     ("vault-issuer-adopt", "stepissuers/status+stepclusterissuers/status"): adopts,
@@ -124,12 +129,14 @@ NEEDED: dict[Rule, Works] = {
 OPTIONAL_PARTS: dict[Works, Path] = {
     may_revoke: REVOCATION,
     shares: SHARDING,
+    distributes: TRUST,
     probes: CANARY,
     adopts: ADOPT,
     signs_their_csrs: ADOPT,
 }
 ARGUMENTS: dict[Works, list[str]] = {
     shares: ["--shards=2"],
+    distributes: [f"--trust-config-map={TRUSTED}"],
     probes: arguments(PROBED, SYSTEM_NAMESPACE),
     adopts: ["--adopt-step-issuer"],
     signs_their_csrs: ["--adopt-step-issuer"],

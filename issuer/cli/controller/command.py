@@ -252,6 +252,15 @@ def controller(
             "--adopt-anyway", help="Adopt although step-issuer seems to run, or that can't be seen."
         ),
     ] = False,
+    trust_config_map: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="ConfigMap that cluster issuers may put their roots into (spec.trust), in namespaces they "
+            "select. Repeatable. Without any, none is written. Needs the ClusterRole of the chart's "
+            f"trustDistribution.configMaps. {docs_page('trust', 'in-a-cluster')}",
+            metavar="NAME",
+        ),
+    ] = None,
     canary: canaries.Issuers = None,
     canary_dns_name: canaries.DnsNames = None,
     canary_namespace: canaries.Namespace = None,
@@ -298,6 +307,7 @@ def controller(
         MetricsOptions,
         OptionsError,
         PageOptions,
+        TrustOptions,
         WatchOptions,
         WorkOptions,
         own_namespace,
@@ -349,6 +359,7 @@ def controller(
             watch=WatchOptions(certificate_signing_requests, watch_certificates),
             page=PageOptions(status_address, status_tls_cert, status_tls_key),
             canaries=CanarySchedule(asked.targets(), canary_period),
+            trust=TrustOptions(tuple(trust_config_map or ())),
             backends=loaded,
             backend_settings=BackendSettings(
                 cluster_resource_namespace=cluster_resource_namespace or own,

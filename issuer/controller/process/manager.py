@@ -177,6 +177,7 @@ class Manager:
                 working += self._start_workers()
                 background += self._start_reflectors(*REQUESTS)
                 background += self._start_canaries()
+                background += self.components.trust.start()
                 background.append(asyncio.create_task(self._watch_certificates(), name="watch-Certificate"))
                 if replica is None:
                     await stop.wait()

@@ -8,6 +8,7 @@ import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from issuer.api.trust import is_config_map_name
 from issuer.controller.canary.target import CanaryTarget
 from issuer.controller.leadership.options import SharingOptions
 from issuer.controller.renewals.loops import LoopLimits
@@ -40,6 +41,9 @@ def own_identity() -> str:
 
 MOST_SHARDS = 256
 """Each costs a Lease, which is renewed every few seconds."""
+
+MOST_CONFIG_MAPS = 8
+"""Each costs a watch."""
 
 
 class OptionsError(ValueError):
@@ -167,6 +171,24 @@ class CanarySchedule:
 
 
 @dataclass(frozen=True, slots=True)
+class TrustOptions:
+    """Names of the ConfigMaps that may be given roots by `spec.trust`. Raises OptionsError."""
+
+    config_maps: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in self.config_maps:
+            if not is_config_map_name(name):
+                raise OptionsError(
+                    f"--trust-config-map {name!r} can't be a ConfigMap of roots: use another name"
+                )
+        if len(set(self.config_maps)) > MOST_CONFIG_MAPS:
+            raise OptionsError(
+                f"--trust-config-map is given {len(self.config_maps)} times: {MOST_CONFIG_MAPS} are the most"
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class ControllerOptions:
     """All settings of one controller process, in groups. Raises OptionsError.
 
@@ -182,6 +204,7 @@ class ControllerOptions:
     watch: WatchOptions = field(default_factory=WatchOptions)
     page: PageOptions = field(default_factory=PageOptions)
     canaries: CanarySchedule = field(default_factory=CanarySchedule)
+    trust: TrustOptions = field(default_factory=TrustOptions)
     backends: Backends = field(default_factory=built_in)
     backend_settings: BackendSettings = field(default_factory=lambda: BackendSettings(DEFAULT_NAMESPACE))
     adopt_anyway: bool = False

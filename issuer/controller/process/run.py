@@ -17,6 +17,7 @@ from issuer.controller.process.options import ControllerOptions, OptionsError
 from issuer.controller.process.peers import refuse_peers, require_kinds
 from issuer.controller.scheduling.checks import CheckPool
 from issuer.controller.scheduling.lookups import ControllerLoop
+from issuer.controller.trust.distribution import WRITERS
 
 if TYPE_CHECKING:
     from issuer.telemetry.otlp import Traces  # an extra, which need not be installed
@@ -70,7 +71,8 @@ async def _main(options: ControllerOptions) -> int:
     traces = None if not options.tracing_endpoint else _traces(options)
     kubeconfig = None if options.kubeconfig is None else str(options.kubeconfig)
     workers = options.work.workers + options.work.issuer_workers * len(CheckPool)
-    client = await connect(kubeconfig, connections=workers + _WATCHES)
+    trust = len(options.trust.config_maps) + WRITERS
+    client = await connect(kubeconfig, connections=workers + _WATCHES + trust)
     lease_client = await connect(kubeconfig, connections=4 if options.leader.sharded else 2)
     try:
         await refuse_peers(client, options.refused_peers)

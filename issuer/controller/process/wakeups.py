@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from issuer.controller.leadership.ownership import Ownership
 from issuer.controller.process.components import Permissions, Queues, State
@@ -15,6 +15,22 @@ from issuer.telemetry.metrics import Metrics
 
 _SETTLES: Final = 1.0
 """Seconds after a change of RBAC or policies until all issuers are checked once more."""
+
+
+class Follower(Protocol):
+    """Does work of its own where issuers and namespaces change; see `Wakeups`."""
+
+    def issuer(self, key: IssuerKey) -> None:
+        """An issuer is new, changed or gone."""
+        ...
+
+    def namespace(self, name: str) -> None:
+        """A namespace is new, or its labels changed."""
+        ...
+
+    def lead(self) -> None:
+        """This process is now the one that writes."""
+        ...
 
 
 class Wakeups:
@@ -36,6 +52,11 @@ class Wakeups:
         self._metrics = metrics
         self._settling: asyncio.TimerHandle | None = None
         self._selecting: asyncio.TimerHandle | None = None
+        self._followers: list[Follower] = []
+
+    def follow(self, follower: Follower) -> None:
+        """Tell this one, too."""
+        self._followers.append(follower)
 
     def connect(self, state: State, queues: Queues, permissions: Permissions, limits: Limits) -> None:
         """Join it with what is woken."""
@@ -46,6 +67,8 @@ class Wakeups:
         self._all_issuers()
         self._all_policies()
         self._state.revocations.begin_anew()
+        for one in self._followers:
+            one.lead()
 
     def request(self, key: RequestKey) -> None:
         """Work on a request that has news, unless it is another replica's."""
@@ -80,6 +103,8 @@ class Wakeups:
         self._queues.issuers.add(key)
         for request in self._state.revocations.of_issuer(key):
             self.revocation(request)  # the policy in force may be another one
+        for one in self._followers:
+            one.issuer(key)
 
     def _select_again(self) -> None:
         """Look in a moment, for many issuers at once, which policies select one that exists."""
@@ -96,6 +121,8 @@ class Wakeups:
         if self._state.namespaces.terminating(name):
             for request in self._state.revocations.in_namespace(name):
                 self.revocation(request)
+        for one in self._followers:
+            one.namespace(name)
 
     def policy(self, name: str) -> None:
         """Evaluate what waits for a policy again, and check all issuers in a moment."""

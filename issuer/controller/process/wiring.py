@@ -57,6 +57,8 @@ from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.unprocessed import UnprocessedRequests
 from issuer.controller.state.watched.certificates import CertificateStore
 from issuer.controller.state.watched.stores import IssuerStore, NamespaceStore, RequestStore
+from issuer.controller.trust.distribution import TrustDistribution, Watched
+from issuer.controller.trust.reporter import TrustReporter
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
 from issuer.kube.queues.workqueue import WorkQueue
@@ -126,6 +128,8 @@ class Components:
         )
         self.reconcilers = self._reconcilers()
         self.prober = self._prober() if options.canaries.targets else None
+        self.trust = self._trust()
+        self.wakeups.follow(self.trust)
         gauges.expose(self)
 
     def _state(self) -> State:
@@ -305,4 +309,16 @@ class Components:
             CanaryMetrics(self.metrics.registry, tuple(Stage), period),
             self.ownership.leads,
             self.defects,
+        )
+
+    def _trust(self) -> TrustDistribution:
+        state, leads = self.state, self.ownership.leads
+        return TrustDistribution(
+            self.client,
+            self.options.trust.config_maps,
+            Watched(state.issuers, state.registry, state.namespaces),
+            TrustReporter(self.client, state.issuers, self.backends, self.recorder),
+            leads,
+            self.defects,
+            self.options.work.issuer_check_period,
         )

@@ -151,7 +151,7 @@ PROCESS_METRICS: Final = (
         "counter",
         "Unexpected exceptions caught by a worker; what met one is tried again, and says InternalError.",
         CONTROLLER,
-        {"queue": ("requests", "issuers", "policies", "revocations", "canaries")},
+        {"queue": ("requests", "issuers", "policies", "revocations", "canaries", "trust")},
     ),
     MetricDescription(
         "vault_issuer_build_info",

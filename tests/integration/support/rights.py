@@ -42,6 +42,8 @@ from tests.integration.support.step_issuer import API, GROUP, KIND, their_object
 EVENTS = ("events.k8s.io/v1", "Event")
 PROBED = "probed-by-right"
 """An issuer, and its canary."""
+TRUSTED = "trusted-roots"
+"""The ConfigMap that the shipped rights name."""
 
 
 @dataclass(slots=True)
@@ -224,6 +226,23 @@ def probes(bench: Bench) -> bool:
             return True
         time.sleep(0.2)
     return False
+
+
+def distributes(bench: Bench) -> bool:
+    """The roots of an issuer come into this test's namespace, and leave with it."""
+    expression = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": [bench.namespace]}
+    wanted = {"name": TRUSTED, "namespaceSelector": {"matchExpressions": [expression]}}
+    name = bench.issuer("trusted", trust={"configMap": wanted})
+    where = ("v1", "ConfigMap", TRUSTED, bench.namespace)
+    if not bench.holds(*where, until=lambda one: "ca.crt" in one["data"]):
+        return False
+    bench.bed.kube.delete(API_VERSION, "VaultClusterIssuer", name)
+    deadline = time.monotonic() + bench.patience
+    while bench.bed.kube.find(*where) is not None:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
 
 
 def adopts(bench: Bench) -> bool:

@@ -1,0 +1,110 @@
+"""ConfigMaps of one name in all namespaces, as the watch brings them: of each a few facts, and no content."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from issuer.api.group import GROUP
+from issuer.controller.state.watched.stores import Store
+from issuer.kube.resources import Resource
+from issuer.kube.wire import Object
+
+CONFIG_MAPS: Final = Resource("", "v1", "configmaps", namespaced=True)
+LABEL: Final = f"{GROUP}/trust"
+ROOTS: Final = "roots"
+"""The label, and its value, of a ConfigMap that this controller made."""
+ISSUER: Final = f"{GROUP}/trust-issuer"
+"""The annotation that names the issuer whose roots it has."""
+_MAX_OWNER: Final = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Facts of a ConfigMap: `ours` if this controller made it, `owner` the issuer it was written for, and the
+    SHA-256 of all its entries."""
+
+    uid: str
+    version: str
+    ours: bool
+    owner: str
+    content: str
+
+    @classmethod
+    def of(cls, obj: Object) -> Found:
+        """The facts of an object of the API server."""
+        meta = obj["metadata"]
+        labels, annotations = meta.get("labels") or {}, meta.get("annotations") or {}
+        return cls(
+            str(meta.get("uid", "")),
+            str(meta.get("resourceVersion", "")),
+            labels.get(LABEL) == ROOTS,
+            str(annotations.get(ISSUER) or "")[:_MAX_OWNER],
+            content_hash(obj.get("data") or {}, obj.get("binaryData") or {}),
+        )
+
+
+def content_hash(data: dict[str, Any], binary: dict[str, Any]) -> str:
+    """Return the SHA-256 of a ConfigMap's entries."""
+    return hashlib.sha256(orjson.dumps([data, binary], option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+class ConfigMapStore(Store[str]):
+    """The ConfigMaps of one name, by namespace.
+
+    `on_change` hears of the namespace of one that changed, `on_listed` when all are known. Before
+    that `listed` is False, and one that isn't known may be there.
+    """
+
+    def __init__(self, on_change: Callable[[str], None], on_listed: Callable[[], None]) -> None:
+        super().__init__()
+        self._on_change = on_change
+        self._on_listed = on_listed
+        self._found: dict[str, Found] = {}
+        self.listed = False
+
+    def end(self) -> None:
+        """End the list: what it did not name is gone."""
+        super().end()
+        self.listed = True
+        self._on_listed()
+
+    def get(self, namespace: str) -> Found | None:
+        """Return what is known of the one in that namespace, None where there is none."""
+        return self._found.get(namespace)
+
+    def ours(self) -> int:
+        """Return the number of those that this controller made."""
+        return sum(one.ours for one in self._found.values())
+
+    def key_of(self, obj: Object) -> str:
+        """Return the namespace of an object."""
+        return str(obj["metadata"]["namespace"])
+
+    def known(self) -> Iterable[str]:
+        """Return the namespaces that have one."""
+        return tuple(self._found)
+
+    def upsert(self, obj: Object) -> None:
+        """Keep the facts of one that appeared or changed, unless they are older than what is known."""
+        namespace, found = self.key_of(obj), Found.of(obj)
+        known = self._found.get(namespace)
+        if known is not None and known.uid == found.uid and _number(found) < _number(known):
+            return  # an event from before our own write
+        self._found[namespace] = found
+        if known != found:
+            self._on_change(namespace)
+
+    def drop(self, key: str) -> None:
+        """Forget one that is gone."""
+        if self._found.pop(key, None) is not None:
+            self._on_change(key)
+
+
+def _number(found: Found) -> int:
+    """Resource versions are numbers at every API server with etcd; elsewhere any order counts as new."""
+    return int(found.version) if found.version.isdecimal() else 0

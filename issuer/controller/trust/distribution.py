@@ -1,0 +1,148 @@
+"""Queues, watches and workers of trust, joined; nothing is decided here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from issuer.api.issuers import SpecError
+from issuer.controller.scheduling import workers
+from issuer.controller.state.defects import Defects
+from issuer.controller.state.health.issuers import IssuerRegistry
+from issuer.controller.state.watched.stores import IssuerStore, NamespaceStore
+from issuer.controller.trust.claims import Claim, Unreadable, read_claim
+from issuer.controller.trust.config_maps import CONFIG_MAPS, ConfigMapStore
+from issuer.controller.trust.issuers import TrustIssuers
+from issuer.controller.trust.ledger import Ledger, Target
+from issuer.controller.trust.reporter import TrustReporter
+from issuer.controller.trust.writer import TrustWriter
+from issuer.kube.client import KubeClient
+from issuer.kube.queues.workqueue import WorkQueue
+from issuer.kube.reflector import Reflector
+from issuer.requests.issuers import IssuerKey
+
+WRITERS: Final = 4
+"""Namespaces that are written to at once."""
+_ISSUERS: Final = 2
+_SETTLES: Final = 0.5
+"""Seconds after which an issuer's condition is written, for many namespaces at once."""
+_ISSUER_BACKOFF: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What the controller knows of issuers and namespaces."""
+
+    issuers: Mapping[str, IssuerStore]
+    registry: IssuerRegistry
+    namespaces: NamespaceStore
+
+
+class TrustDistribution:
+    """The roots of cluster issuers in ConfigMaps of these `names`; `leads` says whether this process writes.
+
+    `issuer`, `namespace` and `lead` are told of what happens; `start` begins once issuers and namespaces are
+    listed.
+    """
+
+    def __init__(
+        self,
+        client: KubeClient,
+        names: Sequence[str],
+        watched: Watched,
+        reporter: TrustReporter,
+        leads: Callable[[], bool],
+        defects: Defects,
+        period: float,
+    ) -> None:
+        self._watched = watched
+        self._defects = defects
+        self._targets: WorkQueue[Target] = WorkQueue()
+        self._issuers: WorkQueue[IssuerKey] = WorkQueue(longest=_ISSUER_BACKOFF)
+        stores = {
+            name: ConfigMapStore(partial(self._look, name), partial(self.spread, name)) for name in names
+        }
+        self.ledger = Ledger(watched.namespaces, stores)
+        self.reflectors = {
+            name: Reflector(
+                client,
+                CONFIG_MAPS,
+                store,
+                field_selector=f"metadata.name={name}",
+                optional=True,
+                streamed=True,
+            )
+            for name, store in stores.items()
+        }
+        self._writer = TrustWriter(client, self.ledger, self._targets, leads, self._settles)
+        self._looks = TrustIssuers(
+            watched.issuers,
+            watched.registry,
+            self.ledger,
+            reporter,
+            self._issuers,
+            leads,
+            lambda name: self.reflectors[name].refused,
+            self.spread,
+            period,
+        )
+
+    def issuer(self, key: IssuerKey) -> None:
+        """An issuer is new, changed or gone."""
+        if key.namespace:
+            return
+        claim = self._claim(key)
+        for name in self.ledger.claims.set(key, claim):
+            self.spread(name)
+            self._settles(name)
+        self._issuers.forget(key)
+        self._issuers.add(key)
+
+    def namespace(self, name: str) -> None:
+        """A namespace is new, or its labels changed."""
+        for config_map in self.ledger.stores:
+            self._look(config_map, name)
+
+    def lead(self) -> None:
+        """This process writes from now on: look at everything once."""
+        for name in self.ledger.stores:
+            self.spread(name)
+        for store in self._watched.issuers.values():
+            for key in store.known():
+                self.issuer(key)
+
+    def spread(self, name: str) -> None:
+        """Look at the ConfigMap of that name in all namespaces."""
+        if name in self.ledger.stores:
+            for namespace in self._watched.namespaces.known():
+                self._look(name, namespace)
+
+    def start(self) -> list[asyncio.Task[None]]:
+        """Begin; the tasks end when they are cancelled, between two writes or in one: each is whole."""
+        return [
+            *(asyncio.create_task(one.run(), name=f"watch-{name}") for name, one in self.reflectors.items()),
+            *workers.start("trust", WRITERS, self._targets, self._writer.reconcile, self._defects),
+            *workers.start("trust", _ISSUERS, self._issuers, self._looks.reconcile, self._defects),
+        ]
+
+    def _claim(self, key: IssuerKey) -> Claim | Unreadable | None:
+        store = self._watched.issuers[key.kind]
+        obj, problem = store.get(key), store.problem(key)
+        if problem is not None:
+            return Unreadable(problem)
+        try:
+            return None if obj is None else read_claim(key, obj)
+        except SpecError as error:
+            return Unreadable(str(error))
+
+    def _look(self, name: str, namespace: str) -> None:
+        target = Target(name, namespace)
+        self.ledger.begin(target)
+        self._targets.add(target)
+
+    def _settles(self, name: str) -> None:
+        for claim in self.ledger.claims.naming(name):
+            self._issuers.add_after(claim.issuer, _SETTLES)

@@ -1,0 +1,172 @@
+"""Looks at one issuer with `spec.trust`: which roots it has, and whether they are where they should be."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from issuer.api.trust import TRUST_DISTRIBUTED
+from issuer.controller.state.health.issuers import IssuerRegistry
+from issuer.controller.state.health.shared_signer import SharedSigner
+from issuer.controller.state.watched.stores import IssuerStore
+from issuer.controller.trust.claims import Claim
+from issuer.controller.trust.ledger import Ledger
+from issuer.controller.trust.reasons import TrustReason
+from issuer.controller.trust.reporter import Finding, TrustReporter
+from issuer.controller.trust.roots import NoRoots, roots_of
+from issuer.kube.queues.workqueue import WorkQueue
+from issuer.kube.wire import Object
+from issuer.requests.conditions import find
+from issuer.requests.issuers import IssuerKey
+from issuer.signing.outcomes import SigningError
+from issuer.signing.signer import NamesItsCAs
+from issuer.site import docs_page
+
+log = structlog.get_logger(__name__)
+
+_SHOWN: Final = 3
+_CHART: Final = "trustDistribution.configMaps in the chart's values"
+DOCS: Final = docs_page("trust", "in-a-cluster")
+
+
+@dataclass(slots=True, eq=False)
+class TrustIssuers:
+    """Handles one issuer at a time, by key.
+
+    `refused` returns True for a ConfigMap that may not be watched, `spread` has one looked at in all
+    namespaces. `period` is the time in seconds after which the CAs are read anew.
+    """
+
+    stores: Mapping[str, IssuerStore]
+    registry: IssuerRegistry
+    ledger: Ledger
+    reporter: TrustReporter
+    queue: WorkQueue[IssuerKey]
+    leads: Callable[[], bool]
+    refused: Callable[[str], bool]
+    spread: Callable[[str], None]
+    period: float
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    clock: Callable[[], float] = time.monotonic
+    _read: dict[IssuerKey, tuple[Claim, float]] = field(default_factory=dict)
+
+    async def reconcile(self, key: IssuerKey) -> None:
+        """Read the roots of one issuer, have them distributed, and write what is known of that."""
+        obj, claim = self.stores[key.kind].get(key), self.ledger.claims.of(key)
+        if obj is None or claim is None:
+            self._forget(key)
+        if obj is None or not self.leads():
+            return
+        if claim is None:
+            await self._report_none(key, obj)
+            return
+        try:
+            finding = await self._finding(claim, obj)
+        except SigningError as error:
+            log.debug("CAs not read for trust", issuer=str(key), reason=error.reason, message=error.message)
+            self.queue.retry(key)  # the issuer's own check says what is wrong; what is distributed stays
+            return
+        current = self.stores[key.kind].get(key)
+        if finding is not None and (current is None or not await self.reporter.report(key, current, finding)):
+            self.queue.retry(key)
+            return
+        self.queue.forget(key)
+        self.queue.add_after(key, self.period)
+
+    async def _report_none(self, key: IssuerKey, obj: Object) -> None:
+        """Write what is known of an issuer whose spec claims nothing, or can't be read."""
+        problem = self.ledger.claims.problem(key)
+        if problem is None:
+            written = await self.reporter.clear(key, obj)
+        else:
+            text = f"{problem}. What was distributed stays as it is"
+            written = await self.reporter.report(key, obj, Finding(False, TrustReason.INVALID_SPEC, text))
+        if not written:
+            self.queue.retry(key)
+
+    def _forget(self, key: IssuerKey) -> None:
+        self.queue.forget(key)
+        self.ledger.forget(key)
+        self._read.pop(key, None)
+
+    async def _finding(self, claim: Claim, obj: Object) -> Finding | None:
+        """Return what the condition is to say; None where it is to stay as it is. Raises SigningError."""
+        name = claim.config_map.name
+        obstacle = self._obstacle(claim)
+        if obstacle is not None:
+            return obstacle
+        shared = self._signer(claim)
+        if shared is None:
+            self.queue.add_after(claim.issuer, min(self.period, 1.0))
+            said = find((obj.get("status") or {}).get("conditions"), TRUST_DISTRIBUTED)
+            text = "its CAs are known once it is Ready; what was distributed stays as it is"
+            return None if said else Finding(False, TrustReason.ISSUER_NOT_READY, text)
+        try:
+            await self._read_roots(claim, shared)
+        except NoRoots as error:
+            return Finding(False, error.reason, error.message)
+        if not self.ledger.is_settled(name):
+            return None  # it is looked at again once all namespaces were
+        return self._settled(claim)
+
+    def _obstacle(self, claim: Claim) -> Finding | None:
+        name = claim.config_map.name
+        if name not in self.ledger.stores:
+            text = f'ConfigMap "{name}" may not be written: name it in {_CHART} (--trust-config-map). {DOCS}'
+            return Finding(False, TrustReason.CONFIG_MAP_NOT_ALLOWED, text)
+        holder = self.ledger.claims.holder(name)
+        if holder is not None and holder.issuer != claim.issuer:
+            text = (
+                f'ConfigMap "{name}" has the roots of {holder.issuer.quoted}, which is older: choose another '
+                "name in spec.trust"
+            )
+            return Finding(False, TrustReason.CONFIG_MAP_TAKEN, text)
+        if self.refused(name):
+            text = f'ConfigMaps of the name "{name}" may not be watched: set {_CHART}. {DOCS}'
+            return Finding(False, TrustReason.CONFIG_MAPS_FORBIDDEN, text)
+        return None
+
+    def _signer(self, claim: Claim) -> SharedSigner | None:
+        """Return the signer of an issuer that is Ready as its spec is now."""
+        entry = self.registry.find(claim.issuer)
+        if entry is None or not entry.ready or not entry.describes(*claim.version):
+            return None
+        return entry.shared
+
+    async def _read_roots(self, claim: Claim, shared: SharedSigner) -> None:
+        """Read the roots, unless that was done a moment ago. Raises NoRoots, SigningError."""
+        before, at = self._read.get(claim.issuer, (None, 0.0))
+        if before == claim and self.clock() - at < self.period / 2:
+            return
+        signer = shared.borrow().signer
+        try:
+            if not isinstance(signer, NamesItsCAs):
+                raise NoRoots(TrustReason.CAS_NOT_LISTED, "this kind of issuer can't name all of its CAs")
+            cas = await signer.own_cas()
+        finally:
+            await shared.give_back()
+        if cas.problem:
+            raise NoRoots(TrustReason.CAS_NOT_LISTED, f"{cas.problem}. What was distributed stays as it is")
+        roots = roots_of(cas.pem, shared.anchors, self.now())
+        self._read[claim.issuer] = claim, self.clock()
+        if self.ledger.keep_roots(claim, roots):
+            log.info("roots", issuer=str(claim.issuer), roots=roots.count, sha256=roots.sha256)
+            self.spread(claim.config_map.name)
+
+    def _settled(self, claim: Claim) -> Finding:
+        name, roots = claim.config_map.name, self.ledger.roots(claim)
+        trouble = self.ledger.trouble(name)
+        if trouble:
+            shown = [f"{namespace} ({why})" for namespace, why in sorted(trouble.items())[:_SHOWN]]
+            more = f" and {len(trouble) - _SHOWN} more" if len(trouble) > _SHOWN else ""
+            text = f'ConfigMap "{name}" is not as it should be in {", ".join(shown)}{more}'
+            return Finding(False, TrustReason.NAMESPACES_LEFT_OUT, text)
+        count = 0 if roots is None else roots.count
+        what = "1 root is" if count == 1 else f"{count} roots are"
+        text = f'{what} in ConfigMap "{name}" of each namespace that spec.trust selects'
+        return Finding(True, TrustReason.DISTRIBUTED, text)

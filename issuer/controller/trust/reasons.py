@@ -1,0 +1,20 @@
+"""Reasons of the condition TrustDistributed."""
+
+from __future__ import annotations
+
+from issuer.reasons import Reason
+
+
+class TrustReason(Reason):
+    """Why an issuer's roots are, or aren't, where `spec.trust` wants them."""
+
+    CAS_NOT_LISTED = "CAsNotListed"
+    CONFIG_MAP_NOT_ALLOWED = "ConfigMapNotAllowed"
+    CONFIG_MAP_TAKEN = "ConfigMapTaken"
+    CONFIG_MAPS_FORBIDDEN = "ConfigMapsForbidden"
+    DISTRIBUTED = "Distributed"
+    INVALID_SPEC = "InvalidSpec"
+    ISSUER_NOT_READY = "IssuerNotReady"
+    NAMESPACES_LEFT_OUT = "NamespacesLeftOut"
+    ROOT_MISSING = "RootMissing"
+    ROOTS_TOO_LARGE = "RootsTooLarge"

@@ -1,0 +1,127 @@
+"""Writes and removes ConfigMaps, one namespace at a time, at a bounded pace."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from issuer.bounded import LruCache, TokenBucket
+from issuer.controller.trust.config_maps import CONFIG_MAPS, content_hash
+from issuer.controller.trust.ledger import Ledger, Target
+from issuer.controller.trust.steps import Leave, NotOurs, Remove, Step, Write
+from issuer.kube.client import KubeClient
+from issuer.kube.errors import AlreadyExists, Conflict, KubeError, NamespaceTerminating, NotFound
+from issuer.kube.queues.workqueue import WorkQueue
+
+log = structlog.get_logger(__name__)
+
+WRITES_PER_SECOND: Final = 50.0
+"""A thousand namespaces take 20 seconds, and leave the API server to others."""
+REST: Final = 10.0
+"""Seconds between two writes of the same there, but for the first time that it is mended: whoever changes it
+again and again must not take the turns of other namespaces."""
+_REMEMBERED: Final = 4096
+NOT_OURS: Final = (
+    "there is a ConfigMap of this name that this controller did not make: rename or delete it, or choose "
+    "another name in spec.trust"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What was written last to a target, when, and how often within `REST`."""
+
+    content: str
+    at: float
+    times: int = 1
+
+
+@dataclass(slots=True, eq=False)
+class TrustWriter:
+    """Handles one target at a time. `on_done` hears of each target whose end is news to its issuer."""
+
+    client: KubeClient
+    ledger: Ledger
+    queue: WorkQueue[Target]
+    leads: Callable[[], bool]
+    on_done: Callable[[str], None]
+    clock: Callable[[], float] = time.monotonic
+    pace: TokenBucket = field(default_factory=lambda: TokenBucket(WRITES_PER_SECOND, WRITES_PER_SECOND))
+    _written: LruCache[Target, _Written] = field(default_factory=lambda: LruCache(_REMEMBERED))
+
+    async def reconcile(self, target: Target) -> None:
+        """Bring the ConfigMap of one namespace to what it should be."""
+        step = self.ledger.step(target) if self.leads() else Leave()
+        if isinstance(step, NotOurs):
+            self._failed(target, NOT_OURS)
+            return
+        if not isinstance(step, Leave):
+            rest = self._rest(target, step)
+            if rest > 0:
+                self.queue.add_after(target, rest)
+                return
+            try:
+                await self._carry_out(target, step)
+            except (NamespaceTerminating, NotFound):
+                pass  # nothing can be there, or it is gone already
+            except (AlreadyExists, Conflict):
+                self.queue.retry(target)  # the watch shows in a moment what is there
+                return
+            except KubeError as error:
+                self._failed(target, error.message)
+                self.queue.retry(target, error.retry_after)
+                return
+        self.queue.forget(target)
+        self._end(target)
+
+    async def _carry_out(self, target: Target, step: Write | Remove) -> None:
+        wait = self.pace.wait()
+        self.pace.spend()
+        await asyncio.sleep(wait)
+        if isinstance(step, Remove):
+            await self.client.delete(
+                CONFIG_MAPS, target.name, target.namespace, uid=step.found.uid, version=step.found.version
+            )
+            log.info("roots removed", config_map=target.name, namespace=target.namespace)
+            return
+        if step.over is None:
+            written = await self.client.create(CONFIG_MAPS, step.body, target.namespace)
+        else:
+            meta = {"uid": step.over.uid, "resourceVersion": step.over.version}
+            body = {**step.body, "metadata": {**step.body["metadata"], **meta}}
+            written = await self.client.replace(CONFIG_MAPS, body)
+        self._remember(target, step)
+        self.ledger.stores[target.name].upsert(written)
+        log.info("roots written", config_map=target.name, namespace=target.namespace)
+
+    def _rest(self, target: Target, step: Step) -> float:
+        """Return the seconds to wait before the same is written there again."""
+        last = self._written.get(target)
+        if last is None or last.times < 2 or not isinstance(step, Write) or last.content != _content(step):
+            return 0.0
+        return last.at + REST - self.clock()
+
+    def _remember(self, target: Target, step: Write) -> None:
+        now, content, last = self.clock(), _content(step), self._written.get(target)
+        again = last is not None and last.content == content and now - last.at < 2 * REST
+        self._written.put(target, _Written(content, now, last.times + 1 if last and again else 1))
+
+    def _failed(self, target: Target, message: str) -> None:
+        if self.ledger.trouble(target.name).get(target.namespace) != message:
+            log.warning(
+                "roots not written", config_map=target.name, namespace=target.namespace, message=message
+            )
+        self._end(target, message)
+
+    def _end(self, target: Target, trouble: str = "") -> None:
+        if self.ledger.done(target, trouble):
+            self.on_done(target.name)
+
+
+def _content(step: Write) -> str:
+    return content_hash(step.body["data"], step.body["metadata"]["annotations"])
