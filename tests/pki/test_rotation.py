@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.pki.cas import root
-from tests.pki.cutting import CutMode
+from tests.pki.cutting import CutMode, CuttingProxy
 from tests.pki.rotations import UNSEEN, cut_next, holds_both, rotation_case, wait_for_the_end
 from tests.pki.support import Vault, actions
 
@@ -79,7 +79,15 @@ def test_a_lost_answer_makes_no_second_ca(vault: Vault, tmp_path: Path) -> None:
     assert cut_next(case, f"DELETE {case.mount}/issuer/{old}", CutMode.AFTER)
     assert case.status(code=2)["phase"] == "delete"
     assert case.keys() == [case.old, case.new]
-    case.next()
+    key = next(
+        one
+        for one, info in vault.listed(f"{case.mount}/keys")["key_info"].items()
+        if info["key_name"] == case.old
+    )
+    with CuttingProxy(vault.bao, f"DELETE {case.mount}/key/{key}", CutMode.AFTER).running() as proxy:
+        proxy.goes_on = True
+        case.next(addr=proxy.addr)
+        assert proxy.is_cut
     assert case.keys() == [case.new]
     assert case.status(code=0)["phase"] == "done"
 

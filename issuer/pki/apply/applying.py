@@ -68,7 +68,10 @@ class Applier:
             if step.authority:
                 await self._maker.make(step.authority)
             for write in step.writes:
-                await self._calls.write(write.path, write.body, write.method)
+                if write.method == "DELETE":
+                    await self._calls.delete(write.path)
+                else:
+                    await self._calls.write(write.path, write.body, write.method)
         except (NotPermitted, OtherAuthority, UnexpectedWarning) as error:
             raise type(error)(f"{step.place} {step.path}: {error}") from error
         except VaultBadRequest as error:

@@ -42,6 +42,8 @@ RATE_PATIENCE: Final = 60.0
 _RATE_PAUSE: Final = 1.0
 """Seconds between two tries where Vault names none."""
 _WARNING_CHARS: Final = 400
+_LISTS: Final[Mapping[str, str]] = {"issuer": "issuers", "key": "keys"}
+"""Folders of a PKI mount whose list has another name: asked for one that isn't there they answer 500."""
 _STANDBY: Final = "forward to the active node"
 """In OpenBao's answer to help at a standby, which forwards everything else (2.7.2)."""
 
@@ -197,8 +199,28 @@ class VaultCalls:
                 await self._sleep(pause)
 
     async def delete(self, path: str) -> None:
-        """Delete a path."""
-        await self.write(path, method="DELETE")
+        """Delete a path. What a list shows to be gone by now is deleted, whatever the answer was: it may have
+        been lost, or an earlier run's call or another person was faster.
+
+        Raises as `write` does.
+        """
+        try:
+            await self.write(path, method="DELETE")
+        except UnexpectedWarning:
+            raise
+        except (PkiError, VaultBadRequest):
+            if not await self._is_gone(path):
+                raise
+
+    async def _is_gone(self, path: str) -> bool:
+        """Return True if the list that would have a path is readable and doesn't have it."""
+        folder, _, name = path.rpartition("/")
+        mount, _, last = folder.rpartition("/")
+        try:
+            listed = await self.read(f"{mount}/{_LISTS.get(last, last)}/")
+        except PkiError:
+            return False
+        return listed.refused is None and name not in ((listed.data or {}).get("keys") or ())
 
 
 async def at_once(calls: Mapping[Key, Callable[[], Awaitable[Read]]]) -> dict[Key, Read]:
