@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from issuer.inspection.progress import text_of, time_of
 from issuer.inspection.reading import Reader
-from issuer.pki.rotation.seen import SeenCluster, SeenIssuer
+from issuer.pki.rotation.seen import SeenCluster, SeenIssuer, VaultPlace
 
 
 async def seen_issuers(reader: Reader) -> SeenCluster:
@@ -15,6 +15,8 @@ async def seen_issuers(reader: Reader) -> SeenCluster:
         for one in await reader.all(kind.resource, what=f"{kind.kind}s are") or ():
             metadata, status = one["metadata"], one.get("status") or {}
             name = "/".join(part for part in (kind.kind, metadata.get("namespace"), metadata["name"]) if part)
-            path = backend.summary(one.get("spec") or {}).path
-            found.append(SeenIssuer(name, path, time_of(text_of(status, "caNotAfter"))))
+            spec = one.get("spec") or {}
+            summary = backend.summary(spec)
+            place = VaultPlace.of(summary.address, summary.namespace)
+            found.append(SeenIssuer(name, summary.path, time_of(text_of(status, "caNotAfter")), place))
     return SeenCluster(tuple(found), tuple(reader.gaps))

@@ -65,11 +65,13 @@ class Summary:
         server: host and port of its server.
         path: the path there by which it signs.
         address: the server as the spec writes it, which may be a whole URL.
+        namespace: the server's own namespace, where it has some.
     """
 
     server: str = ""
     path: str = ""
     address: str = ""
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
@@ -74,6 +74,14 @@ LastSigned = Annotated[
         "shows.",
     ),
 ]
+OtherVault = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--other-vault",
+        metavar="KIND/[NAMESPACE/]NAME",
+        help="This issuer of the cluster signs by a path alike at another Vault than this. Repeatable.",
+    ),
+]
 RotationKubeconfig = Annotated[
     str | None,
     typer.Option(
@@ -97,6 +105,7 @@ class _Wish:
     last_signed: str | None = None
     kubeconfig: str | None = None
     context: str | None = None
+    elsewhere: Sequence[str] = ()
 
 
 @app.command("status")
@@ -107,6 +116,7 @@ def status(
     last_signed: LastSigned = None,
     kubeconfig: RotationKubeconfig = None,
     context: Context = None,
+    other_vault: OtherVault = None,
     output: Format = OutputFormat.TABLE,
 ) -> None:
     """Show where each rotation stands, what is seen and what isn't, and what `next` would do.
@@ -121,7 +131,7 @@ def status(
 
       vault-issuer pki rotate status -f pki.yaml --context prod -o json
     """
-    wish = _Wish(file, ca, accept or (), last_signed, kubeconfig, context)
+    wish = _Wish(file, ca, accept or (), last_signed, kubeconfig, context, other_vault or ())
     with reported():
         states = asyncio.run(_status(wish))
     if output is not OutputFormat.TABLE:
@@ -141,6 +151,7 @@ def go_on(
     last_signed: LastSigned = None,
     kubeconfig: RotationKubeconfig = None,
     context: Context = None,
+    other_vault: OtherVault = None,
     yes: Yes = False,
 ) -> None:
     """Do the next step of a rotation: show it, ask, carry it out; or say what it waits for.
@@ -157,7 +168,7 @@ def go_on(
 
       vault-issuer pki rotate next -f pki.yaml --ca lab-2 --yes
     """
-    wish = _Wish(file, ca, accept or (), last_signed, kubeconfig, context)
+    wish = _Wish(file, ca, accept or (), last_signed, kubeconfig, context, other_vault or ())
     _carried(wish, yes=yes, back=False)
 
 
@@ -249,11 +260,16 @@ async def _back(wish: _Wish, *, yes: bool) -> int:
 
 async def _rotation_wish(wish: _Wish) -> RotationWish:
     """Look at the cluster if one is named, and return what a person says and it shows. Raises BadInput."""
+    from issuer.manifests.errors import BadInput
     from issuer.pki.rotation.gathering import RotationWish
 
     last_signed = _time(wish.last_signed)
     looks = wish.kubeconfig is not None or wish.context is not None
     cluster = await _cluster(wish) if looks else None
+    known = {one.name for one in cluster.issuers} if cluster is not None else set()
+    if unknown := [one for one in wish.elsewhere if one not in known]:
+        there = "is not in the cluster" if looks else "is for a cluster: give --kubeconfig or --context"
+        raise BadInput(f"--other-vault {unknown[0]} {there}")
     return RotationWish(wish.ca, cluster, last_signed)
 
 
@@ -264,7 +280,7 @@ async def _cluster(wish: _Wish) -> SeenCluster:
 
     async with reading(wish.kubeconfig, wish.context) as reader:
         with asking_cluster(_CLUSTER_RIGHTS):
-            return await seen_issuers(reader)
+            return replace(await seen_issuers(reader), elsewhere=frozenset(wish.elsewhere))
 
 
 async def _states(session: PkiSession, wish: _Wish, seen: RotationWish) -> list[RotationState]:

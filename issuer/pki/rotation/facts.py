@@ -17,7 +17,7 @@ from issuer.pki.file.engine import ISSUES, lifetime, names_of
 from issuer.pki.file.rotations import Rotation
 from issuer.pki.resources.issuers import issuer_id
 from issuer.pki.rotation.issued import IssuedByCA
-from issuer.pki.rotation.seen import SeenCluster
+from issuer.pki.rotation.seen import SeenCluster, VaultPlace
 from issuer.pki.server.reading import VaultReading
 
 _SAFETY: Final = 72 * 3600
@@ -89,7 +89,7 @@ class RotationFacts:
 
     `old` is None once it is deleted, `new` until it is made; `issued` is None where the list of certificates
     may not be read, `cluster` where none was looked at. `last_signed` is when the old CA signed last, as a
-    person says.
+    person says, and `place` is the Vault that all this is read from.
     """
 
     rotation: Rotation
@@ -99,6 +99,7 @@ class RotationFacts:
     issued: IssuedFacts | None = None
     cluster: SeenCluster | None = None
     last_signed: datetime | None = None
+    place: VaultPlace = field(default_factory=VaultPlace)
 
     def at(self, below: str) -> Mapping[str, Any]:
         """Return what a path of the mount holds, {} where nothing, or where it may not be read."""

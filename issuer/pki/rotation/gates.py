@@ -159,12 +159,15 @@ def issuers_gate(facts: RotationFacts, old: RotatedCA, new: RotatedCA) -> Gate:
             f"path, {mount}/issuer/{old.name}/sign/..."
         )
         return Gate(GateName.ISSUERS, GateVerdict.UNSEEN, message)
-    ours = list(_followers(facts))
+    followers = list(_followers(facts))
+    doubtful = [one for one in followers if _may_be_elsewhere(facts, one, old, new)]
+    ours = [one for one in followers if one not in doubtful]
     wrong = [one for one in (_behind(facts, issuer, old, new) for issuer in ours) if one]
     if wrong:
         return Gate(GateName.ISSUERS, GateVerdict.NOT_YET, "; ".join(wrong[:_SHOWN]))
-    if facts.cluster.gaps:
-        return Gate(GateName.ISSUERS, GateVerdict.UNSEEN, "; ".join(facts.cluster.gaps))
+    unseen = [_doubt(facts, one) for one in doubtful if one.name not in facts.cluster.elsewhere]
+    if unseen or facts.cluster.gaps:
+        return Gate(GateName.ISSUERS, GateVerdict.UNSEEN, "; ".join([*unseen[:_SHOWN], *facts.cluster.gaps]))
     if not ours:
         message = f"no issuer of this cluster signs by {mount}, so none shows it"
         return Gate(GateName.ISSUERS, GateVerdict.UNSEEN, message)
@@ -177,12 +180,30 @@ def _followers(facts: RotationFacts) -> Iterator[SeenIssuer]:
     pair = [one for one in (facts.old, facts.new) if one is not None]
     for issuer in facts.cluster.issuers if facts.cluster is not None else ():
         path = _path(issuer)
-        if path is None or path.mount != facts.rotation.mount:
+        if path is None or issuer.place.whole(path.mount) != facts.place.whole(facts.rotation.mount):
             continue
         role = (facts.roles or {}).get(path.role or "") or {}
         reference = path.issuer_ref or str(role.get("issuer_ref") or "default")
         if reference == "default" or any(one.is_named(reference) for one in pair):
             yield issuer
+
+
+def _may_be_elsewhere(facts: RotationFacts, issuer: SeenIssuer, old: RotatedCA, new: RotatedCA) -> bool:
+    """Return True for an issuer of another address than ours that shows neither of the two CAs.
+
+    One that shows either signs by this mount, by whatever address.
+    """
+    if issuer.place.server == facts.place.server:
+        return False
+    return issuer.end is None or rfc3339(issuer.end) not in (rfc3339(old.end), rfc3339(new.end))
+
+
+def _doubt(facts: RotationFacts, issuer: SeenIssuer) -> str:
+    shows = "shows no CA" if issuer.end is None else f"shows a CA that ends at {rfc3339(issuer.end)}"
+    return (
+        f"{issuer.name} {shows}, and signs by {issuer.path} at {issuer.place.server or 'no server'}, where "
+        f"this is {facts.place.server}: if that is another Vault, say so by --other-vault {issuer.name}"
+    )
 
 
 def _path(issuer: SeenIssuer) -> SignPath | None:

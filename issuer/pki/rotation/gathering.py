@@ -14,7 +14,7 @@ from issuer.pki.file.rotations import Rotation
 from issuer.pki.resources.mounts import SECRETS, exists
 from issuer.pki.rotation.facts import IssuedFacts, RotationFacts
 from issuer.pki.rotation.issued import IssuedByCA, readable
-from issuer.pki.rotation.seen import SeenCluster
+from issuer.pki.rotation.seen import SeenCluster, VaultPlace
 from issuer.pki.server.calls import VaultCalls
 from issuer.pki.server.reading import PathRead, VaultReading
 
@@ -62,7 +62,8 @@ async def gather(
     reading = reading.with_more(await calls.read_all([*issuers, *roles]))
     for path in issuers:
         must_read(path, reading.answers)
-    facts = RotationFacts(rotation, authorities, reading, now, None, wish.cluster, wish.last_signed)
+    given = (wish.cluster, wish.last_signed, VaultPlace.of(*calls.place))
+    facts = RotationFacts(rotation, authorities, reading, now, None, *given)
     if facts.old is None or not facts.switched:
         return facts
     return replace(facts, issued=await _issued(calls, facts, progress))

@@ -71,6 +71,11 @@ class VaultCalls:
         return VaultCalls(self._client, token, self._warnings, self._sleep)
 
     @property
+    def place(self) -> tuple[str, str | None]:
+        """The server's address and the namespace, as they were given."""
+        return self._client.connection.server, self._client.connection.namespace
+
+    @property
     def has_whole_server(self) -> bool:
         """Return True outside of namespaces: what belongs to a server as a whole is nowhere else."""
         return (self._client.connection.namespace or "").strip("/") in ("", "root")

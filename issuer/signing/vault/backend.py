@@ -68,9 +68,10 @@ class VaultBackend(Backend):
         vault = spec.get("vault")
         if not isinstance(vault, dict):
             return Summary()
-        address, path = vault.get("server"), vault.get("path")
-        text = address if isinstance(address, str) else ""
-        return Summary(host_at(text), path if isinstance(path, str) else "", text)
+        address, path, namespace = (
+            one if isinstance(one, str) else "" for one in map(vault.get, ("server", "path", "namespace"))
+        )
+        return Summary(host_at(address), path, address, namespace)
 
     def parts(self, spec: IssuerSpec, home: str = "") -> tuple[IssuerPart, ...]:
         """Return credentials, server, path, login, role and capability."""

@@ -18,7 +18,7 @@ from issuer.pki.rotation.facts import IssuedFacts, RotationFacts
 from issuer.pki.rotation.gates import Gate, GateName, GateVerdict
 from issuer.pki.rotation.issued import IssuedByCA, readable
 from issuer.pki.rotation.phases import RotationPhase, gates_of, phase_of
-from issuer.pki.rotation.seen import SeenCluster, SeenIssuer
+from issuer.pki.rotation.seen import SeenCluster, SeenIssuer, VaultPlace
 from issuer.pki.server.reading import PathRead, VaultReading
 from tests import odd_certificates
 from tests.pki.cas import FileCA, root
@@ -149,6 +149,41 @@ def test_the_clusters_issuers_show_the_new_ca(path: str, end: str, verdict: Gate
     shown = CAS[end].certificate.not_valid_after_utc if end else None
     found = gate(facts(cluster=SeenCluster((SeenIssuer("VaultIssuer/a/b", path, shown),))), ISSUERS)
     assert found.verdict is verdict, found.message
+
+
+@pytest.mark.parametrize(
+    ("address", "namespace", "path", "end", "verdict"),
+    [
+        ("https://vault:8200", "", "int/sign/web", "other", NOT_YET),
+        ("https://VAULT.:8200/", "team", "int/sign/web", "other", UNSEEN),
+        ("https://vault.other:8200", "", "int/sign/web", "other", UNSEEN),
+        ("https://vault.other:8200", "", "int/sign/web", "", UNSEEN),
+        ("https://vault.inner:8200", "", "int/sign/web", "old", NOT_YET),
+        ("https://vault.inner:8200", "", "int/sign/web", "new", SEEN),
+        ("https://vault.inner:8200", "root", "int/sign/web", "new", SEEN),
+    ],
+)
+def test_an_issuer_of_another_vault_is_told_from_ours(
+    address: str, namespace: str, path: str, end: str, verdict: GateVerdict
+) -> None:
+    """By namespace and mount, by the CA that it shows, and by the server where that shows neither."""
+    ends = {name: ca.certificate.not_valid_after_utc for name, ca in CAS.items()} | {"other": NOW}
+    issuer = SeenIssuer("VaultIssuer/a/b", path, ends.get(end), VaultPlace.of(address, namespace))
+    cluster = SeenCluster((issuer,))
+    given = facts(cluster=cluster, place=VaultPlace.of("https://vault:8200", None))
+    assert gate(given, ISSUERS).verdict is verdict
+    named = replace(given, cluster=replace(cluster, elsewhere=frozenset({issuer.name})))
+    assert gate(named, ISSUERS).verdict is verdict, "with none of ours nothing is seen"
+    ours = SeenIssuer("VaultIssuer/a/c", path, ends["new"], given.place)
+    both = replace(named, cluster=SeenCluster((issuer, ours), (), frozenset({issuer.name})))
+    assert gate(both, ISSUERS).verdict is (NOT_YET if verdict is NOT_YET else SEEN)
+
+
+def test_an_issuer_that_may_be_of_another_vault_is_accepted_by_name() -> None:
+    issuer = SeenIssuer("VaultIssuer/a/b", "int/sign/web", None, VaultPlace("other:8200"))
+    found = gate(facts(cluster=SeenCluster((issuer,)), place=VaultPlace("vault:8200")), ISSUERS)
+    assert "at other:8200, where this is vault:8200" in found.message
+    assert "--other-vault VaultIssuer/a/b" in found.message
 
 
 def test_a_cluster_that_isnt_looked_at_or_not_wholly_is_not_taken_for_good() -> None:
