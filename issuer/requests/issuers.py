@@ -169,12 +169,17 @@ class IssuerKinds:
         return {"group": kind.group, "kind": kind.api_kind, "name": key.name}
 
     def parse(self, text: str) -> IssuerKey:
-        """Read `KIND/NAME` of a cluster issuer, or `KIND/NAMESPACE/NAME`. Raises IssuerNameError."""
+        """Read `KIND/NAME` of a cluster issuer, or `KIND/NAMESPACE/NAME`; the kind as kubectl takes it.
+
+        That is in any case, or by its short name. Raises IssuerNameError.
+        """
         name, *where = text.split("/")
-        if name not in self or len(where) != 1 + self[name].namespaced or not all(where):
-            forms = (kind.form for kind in sorted(self, key=lambda kind: kind.namespaced))
+        word = name.lower()
+        kind = next((one for one in self if word and word in (one.kind.lower(), one.short_name)), None)
+        if kind is None or len(where) != 1 + kind.namespaced or not all(where):
+            forms = (one.form for one in sorted(self, key=lambda one: one.namespaced))
             raise IssuerNameError(f"{text!r} is neither {' nor '.join(forms)}")
-        return self[name].key(where[0], where[-1])
+        return kind.key(where[0], where[-1])
 
     def signer_names(self, key: IssuerKey) -> tuple[str, str]:
         """Return the signer names that grant a right: for all issuers of the kind, and for this one."""

@@ -6,7 +6,14 @@ import pytest
 
 from issuer.kube.resources import Resource
 from issuer.requests.certificate_request import CertificateRequest
-from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKind, IssuerKinds, KindTakenError
+from issuer.requests.issuers import (
+    BUILT_IN,
+    IssuerKey,
+    IssuerKind,
+    IssuerKinds,
+    IssuerNameError,
+    KindTakenError,
+)
 from issuer.requests.kubernetes_csr import KubernetesCSR
 from issuer.requests.request import BadSpec
 from issuer.signing.backends import load_backends
@@ -105,3 +112,24 @@ def test_any_other_kind_of_a_group_may_mean_one_of_its_kinds() -> None:
     assert cluster is not None
     assert cluster.kind == f"StepClusterIssuer.{group}"
     assert kinds.referred({"group": "vault-issuer.io", "kind": ""}) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("VaultClusterIssuer/vault", IssuerKey("VaultClusterIssuer", "", "vault")),
+        ("vaultclusterissuer/vault", IssuerKey("VaultClusterIssuer", "", "vault")),
+        ("vci/vault", IssuerKey("VaultClusterIssuer", "", "vault")),
+        ("VI/team-a/vault", IssuerKey("VaultIssuer", "team-a", "vault")),
+        ("vaultissuer/vault", None),
+        ("vci/team-a/vault", None),
+        ("/vault", None),
+        ("issuer/vault", None),
+    ],
+)
+def test_an_issuer_is_named_as_kubectl_takes_it(text: str, key: IssuerKey | None) -> None:
+    if key is not None:
+        assert BUILT_IN.parse(text) == key
+        return
+    with pytest.raises(IssuerNameError, match="is neither VaultClusterIssuer/NAME"):
+        BUILT_IN.parse(text)
