@@ -18,6 +18,7 @@ from issuer.pki.health.fetching import URLReader
 from issuer.pki.health.finding import Expiry, Gravity, HealthFinding, HealthReport
 from issuer.pki.health.fixes import in_file
 from issuer.pki.health.gathering import check_types, gather_access, gather_mount, pki_mounts_of
+from issuer.pki.health.ocsp import ocsp_request
 from issuer.pki.health.parameters import HealthParameters
 from issuer.pki.health.pointers import FetchedAnswer, Pointer, PointerKind, pointers_of
 from issuer.pki.server.calls import VaultCalls
@@ -204,7 +205,7 @@ def _pointers(mount: MountFacts, online: frozenset[str]) -> list[Pointer]:
 async def _fetched(reader: URLReader, mount: MountFacts, pointer: Pointer) -> FetchedAnswer:
     if pointer.kind is PointerKind.OCSP:
         serial = endpoints.serial_for(mount, pointer)
-        return await reader.post_ocsp(pointer.url, endpoints.ocsp_request(pointer, serial))
+        return await reader.post_ocsp(pointer.url, ocsp_request(pointer.authority, serial))
     return await reader.get(pointer.url)
 
 

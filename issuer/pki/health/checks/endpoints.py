@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.hashes import SHA1
-from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509 import ocsp
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from issuer.pki.authorities.certificates import UNDECODABLE
 from issuer.pki.authorities.chains import is_signed_by
@@ -22,6 +18,7 @@ from issuer.pki.health.checks.check import MountCheck, hours
 from issuer.pki.health.facts import MountFacts
 from issuer.pki.health.finding import Gravity, HealthFinding
 from issuer.pki.health.fixes import authority_fix, mount_fix
+from issuer.pki.health.ocsp import is_answered_by
 from issuer.pki.health.parameters import HealthParameters
 from issuer.pki.health.pointers import FIELDS, FetchedAnswer, Pointer, PointerKind, urls_of
 from issuer.site import docs_page
@@ -87,17 +84,6 @@ def skipped_finding(pointer: Pointer, severity: Gravity, why: str) -> HealthFind
     """Return the finding for a URL that isn't fetched."""
     instead = "" if severity.is_fine else "Look by hand whether it answers rightly"
     return _finding(pointer, severity, why, instead=instead)
-
-
-def ocsp_request(pointer: Pointer, serial: int) -> bytes:
-    """Return an OCSP request for a serial number of the pointer's CA, DER.
-
-    SHA-1 names the CA there, as every responder knows it (RFC 6960); it protects nothing.
-    """
-    public = x509.SubjectKeyIdentifier.from_public_key(pointer.authority.public_key()).digest
-    name = hashlib.sha1(pointer.authority.subject.public_bytes(), usedforsecurity=False).digest()
-    builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(name, public, serial, SHA1())  # noqa: S303
-    return builder.build().public_bytes(Encoding.DER)
 
 
 def crl_end(body: bytes) -> datetime | None:
@@ -234,7 +220,7 @@ def _ocsp(pointer: Pointer, body: bytes, now: datetime) -> HealthFinding:
     if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         status = response.response_status.name.lower()
         return _finding(pointer, Gravity.CRITICAL, f"it answers {status}, by OCSP's own words")
-    if not _answered_by(response, pointer.authority):
+    if not is_answered_by(response, pointer.authority):
         name = pointer.authority.subject.rfc4514_string()
         return _finding(pointer, Gravity.CRITICAL, f"its answer is signed by another than {name}")
     single = next(iter(response.responses), None)
@@ -246,36 +232,6 @@ def _ocsp(pointer: Pointer, body: bytes, now: datetime) -> HealthFinding:
     return _finding(
         pointer, Gravity.OK, f"it answers {single.certificate_status.name.lower()}, rightly signed"
     )
-
-
-def _answered_by(response: ocsp.OCSPResponse, authority: x509.Certificate) -> bool:
-    delegates = [one for one in response.certificates if is_signed_by(one, authority) and _may_answer(one)]
-    return any(_verifies(response, one.public_key()) for one in (authority, *delegates))
-
-
-def _may_answer(certificate: x509.Certificate) -> bool:
-    try:
-        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except x509.ExtensionNotFound:
-        return False
-    return ExtendedKeyUsageOID.OCSP_SIGNING in usages
-
-
-def _verifies(response: ocsp.OCSPResponse, key: Any) -> bool:
-    signed, signature = response.tbs_response_bytes, response.signature
-    try:
-        hashed = response.signature_hash_algorithm
-        if isinstance(key, rsa.RSAPublicKey) and hashed is not None:
-            key.verify(signature, signed, padding.PKCS1v15(), hashed)
-        elif isinstance(key, ec.EllipticCurvePublicKey) and hashed is not None:
-            key.verify(signature, signed, ec.ECDSA(hashed))
-        elif isinstance(key, ed25519.Ed25519PublicKey):
-            key.verify(signature, signed)
-        else:
-            return False
-    except (InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
 
 
 def _acme(pointer: Pointer, body: bytes) -> HealthFinding:
