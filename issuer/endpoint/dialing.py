@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -39,11 +41,26 @@ class DialOptions:
         server_name: sent as SNI, and the name that has to be in the certificate; by default the host.
         trusted: CAs, one of which has to be in the chain; None looks without verifying anything.
         seconds: for each address, from the connection to the end of the handshake.
+        trusts_system: verifies, and trusts the CAs of this machine (those of OpenSSL), too.
+        checks_name: False where the caller looks for the name in the certificate.
     """
 
     server_name: str = ""
     trusted: Sequence[Certificate] | None = None
     seconds: float = SECONDS
+    trusts_system: bool = False
+    checks_name: bool = True
+
+    def context(self) -> ssl.SSLContext:
+        """Return what a client has that trusts these."""
+        if self.trusted is None and not self.trusts_system:
+            return _blind()
+        if self.trusts_system:
+            files = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+            return _with_system(tuple(self.trusted or ()), self.checks_name, files)
+        context = _strict(self.trusted or ())
+        context.check_hostname = self.checks_name
+        return context
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +127,13 @@ async def dial_address(
     """Return what one address serves. Raises DialFailed, with what is served there if that can be seen."""
     options = options or DialOptions()
     name = options.server_name or endpoint.host
-    context = _blind() if options.trusted is None else _strict(options.trusted)
     try:
-        return await _timed(endpoint, address, name, context, options.seconds)
+        return await _timed(endpoint, address, name, options.context(), options.seconds)
     except ssl.SSLCertVerificationError as error:
         served = None
         with suppress(OSError, DialFailed, X509Error):
             served = await _timed(endpoint, address, name, _blind(), options.seconds)
-        raise DialFailed(DialCode.UNTRUSTED, error.verify_message, served) from error
+        raise DialFailed(DialCode.UNTRUSTED, error.verify_message, served, error.verify_code) from error
     except ssl.SSLError as error:
         raise DialFailed(DialCode.NOT_TLS, error.reason or "no reason given") from error
     except X509Error as error:
@@ -125,7 +141,9 @@ async def dial_address(
     except TimeoutError as error:
         raise DialFailed(DialCode.TIMEOUT, f"no answer in {options.seconds:g} seconds") from error
     except OSError as error:
-        raise DialFailed(DialCode.UNREACHABLE, error.strerror or type(error).__name__) from error
+        # asyncio puts a sentence of its own, with the address, where the system's words are.
+        words = os.strerror(error.errno) if error.errno else type(error).__name__
+        raise DialFailed(DialCode.UNREACHABLE, words) from error
 
 
 async def _timed(
@@ -181,12 +199,13 @@ def _stepped(tls: ssl.SSLObject, peer: str, context: ssl.SSLContext) -> Served |
         raise
     except ssl.SSLError:
         # A server that asks for a client's certificate ends TLS 1.2 here: its own was judged before.
-        if (context.verify_mode is ssl.CERT_NONE or _is_verified(tls)) and (seen := _sent(tls)):
-            return Served(peer, seen)
+        verified = _verified(tls, context)
+        if (context.verify_mode is ssl.CERT_NONE or verified) and (seen := _sent(tls)):
+            return Served(peer, seen, "", verified)
         raise
     if not (sent := _sent(tls)):
         raise DialFailed(DialCode.NOT_TLS, "no certificate is sent")
-    return Served(peer, sent, tls.version() or "")
+    return Served(peer, sent, tls.version() or "", _verified(tls, context))
 
 
 async def _flush(sock: socket.socket, outgoing: ssl.MemoryBIO) -> None:
@@ -197,13 +216,19 @@ async def _flush(sock: socket.socket, outgoing: ssl.MemoryBIO) -> None:
 def _sent(tls: ssl.SSLObject) -> tuple[Certificate, ...]:
     """Return the certificates as the server sent them. Raises X509Error."""
     # SSLObject has a method of its own since Python 3.13; what it calls is there since 3.10.
-    sent: Any = tls._sslobj.get_unverified_chain() or ()  # type: ignore[attr-defined]
-    ders = [one.public_bytes(_DER) for one in sent[:_MAX_CHAIN]]
+    return _decoded(tls._sslobj.get_unverified_chain())  # type: ignore[attr-defined]
+
+
+def _verified(tls: ssl.SSLObject, context: ssl.SSLContext) -> tuple[Certificate, ...]:
+    """Return the way up by which OpenSSL verified, none where it didn't. Raises X509Error."""
+    if context.verify_mode is ssl.CERT_NONE:
+        return ()
+    return _decoded(tls._sslobj.get_verified_chain())  # type: ignore[attr-defined]
+
+
+def _decoded(chain: Any) -> tuple[Certificate, ...]:
+    ders = [one.public_bytes(_DER) for one in (chain or ())[:_MAX_CHAIN]]
     return tuple(map(decode_leaf, ders[:1])) + tuple(map(decode, ders[1:]))
-
-
-def _is_verified(tls: ssl.SSLObject) -> bool:
-    return bool(tls._sslobj.get_verified_chain())  # type: ignore[attr-defined]
 
 
 _DER: Final = 2  # _ssl.ENCODING_DER, without an import of the private module
@@ -215,6 +240,19 @@ def _strict(trusted: Sequence[Certificate]) -> ssl.SSLContext:
         context.load_verify_locations(cadata=usable)
     # Where the CA's own root isn't known here, its topmost known CA is what there is to trust.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
+@lru_cache(maxsize=2)  # some 140 certificates are read, which takes 50 ms, and a command dials many endpoints
+def _with_system(
+    trusted: tuple[Certificate, ...], checks_name: bool, files: tuple[str | None, str | None]
+) -> ssl.SSLContext:
+    """Return what trusts the system's CAs, or those in the `files` that OpenSSL's variables name."""
+    context = _strict(trusted)
+    if not trusted:  # a CA in the store that is no root completes a chain, as for all programs here
+        context.verify_flags &= ~ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.load_default_certs()
+    context.check_hostname = checks_name
     return context
 
 

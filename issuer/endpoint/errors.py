@@ -32,10 +32,14 @@ class DialFailed(Exception):
         code: the cause.
         detail: the cause in words of the system, OpenSSL or the server; a part of a sentence, on one line.
         served: what is served there, if it was seen.
+        verify_code: OpenSSL's number for why it doesn't verify (X509_V_ERR_... in x509_vfy.h), 0 for others.
     """
 
-    def __init__(self, code: DialCode, detail: str, served: Served | None = None) -> None:
+    def __init__(
+        self, code: DialCode, detail: str, served: Served | None = None, verify_code: int = 0
+    ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.served = served
+        self.verify_code = verify_code

@@ -19,11 +19,13 @@ class Served:
         peer: the address that was dialled, `host:port` in numbers.
         chain: what was sent, the server's own certificate first.
         protocol: TLS version, such as "TLSv1.3"; empty if the handshake wasn't finished.
+        verified: the way up by which it was verified, the server's own first; empty if it wasn't.
     """
 
     peer: str
     chain: tuple[Certificate, ...]
     protocol: str = ""
+    verified: tuple[Certificate, ...] = ()
 
     @property
     def leaf(self) -> Certificate:

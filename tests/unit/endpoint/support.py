@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -20,10 +21,13 @@ NAME = "www.example.test"
 Preface = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-def server_context(folder: Path, ca: TestCA, now: datetime, *above: str) -> ssl.SSLContext:
-    """A server's TLS with a fresh certificate for NAME; `above` are the PEMs sent behind it."""
+def server_context(
+    folder: Path, ca: TestCA, now: datetime, *above: str, names: Sequence[x509.GeneralName] = ()
+) -> ssl.SSLContext:
+    """A server's TLS with a fresh certificate for NAME, or for `names`; `above` are the PEMs sent behind
+    it."""
     key = ec.generate_private_key(ec.SECP256R1())
-    leaf = ca.sign(csr_pem(NAME, key=key).decode(), now=now, life=timedelta(hours=1)).leaf_pem
+    leaf = ca.sign(csr_pem(NAME, key=key).decode(), now=now, life=timedelta(hours=1), names=names).leaf_pem
     chain, secret = folder / "tls.crt", folder / "tls.key"
     chain.write_text(leaf + "".join(above or (pem(ca.intermediate),)))
     secret.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

@@ -26,6 +26,7 @@ async def test_chain_is_seen_as_sent(tmp_path: Path, ca: TestCA, now: datetime) 
     async with listening(server_context(tmp_path, ca, now)) as endpoint:
         served = await dial(endpoint, DialOptions(NAME, (ca.root,)))
     assert served.chain[1:] == (ca.intermediate,)
+    assert served.verified == (*served.chain, ca.root)
     assert served.left(now) == timedelta(hours=1)
     assert served.order_problem() == ""
     assert served.protocol == "TLSv1.3"
@@ -35,7 +36,24 @@ async def test_chain_is_seen_as_sent(tmp_path: Path, ca: TestCA, now: datetime) 
 async def test_without_trust_everything_is_looked_at(tmp_path: Path, ca: TestCA, now: datetime) -> None:
     async with listening(server_context(tmp_path, ca, now)) as endpoint:
         served = await dial(endpoint, DialOptions("another.example"))
-    assert len(served.chain) == 2
+        other = await dial(endpoint, DialOptions("another.example", (ca.root,), checks_name=False))
+    assert (len(served.chain), served.verified) == (2, ())
+    assert other.verified[-1] == ca.root
+
+
+async def test_cas_of_the_system_are_trusted_where_it_is_asked_for(
+    tmp_path: Path, ca: TestCA, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with listening(server_context(tmp_path, ca, now)) as endpoint:
+        for root, verifies in ((ca.root, True), (TestCA.make(now).root, False)):
+            system = tmp_path / f"{verifies}.pem"
+            system.write_text(pem(root))
+            monkeypatch.setenv("SSL_CERT_FILE", str(system))
+            if verifies:
+                assert (await dial(endpoint, DialOptions(NAME, trusts_system=True))).verified[-1] == ca.root
+            else:
+                failed = await failure(endpoint, DialOptions(NAME, trusts_system=True))
+                assert (failed.code, failed.verify_code > 0) == (DialCode.UNTRUSTED, True)
 
 
 async def test_wrong_order_and_doubles_are_told(tmp_path: Path, ca: TestCA, now: datetime) -> None:
