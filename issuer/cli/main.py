@@ -22,6 +22,7 @@ from issuer.cli import (
     revocation,
     revoke,
     status,
+    verify,
 )
 from issuer.cli.agent import commands as agent
 from issuer.cli.agent import enroll
@@ -66,6 +67,7 @@ app.add_typer(policy.app)
 app.add_typer(revocation.app)
 app.add_typer(root.app)
 app.add_typer(trust.app)
+app.add_typer(verify.app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,282 @@
+"""`vault-issuer verify`: TLS endpoints as their clients see them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from issuer.cli.help import Commands
+from issuer.cli.options import Context, Kubeconfig
+from issuer.cli.trust.options import Home
+
+if TYPE_CHECKING:
+    from issuer.cli.trust.opening import GivenSource
+    from issuer.endpoint.address import EndpointAddress
+    from issuer.verifying.checking import EndpointCheck, EndpointReport
+    from issuer.verifying.judging import EndpointRules, ExpectedCertificate
+    from issuer.verifying.trust import EndpointTrust
+
+WRONG: Final = 1
+BAD_INPUT: Final = 2
+_WIDE_COLUMNS: Final = 500
+_RIGHTS: Final = "That takes get of the Secret"
+
+app = Commands(
+    name="verify",
+    help="""Verify what servers serve.
+
+    Example:
+      vault-issuer verify endpoint www.example.com:443
+    """,
+)
+
+
+class StartTLSChoice(StrEnum):
+    """Protocols in which TLS begins only after some words in the clear."""
+
+    SMTP = "smtp"
+    IMAP = "imap"
+    LDAP = "ldap"
+    POSTGRES = "postgres"
+
+
+class VerifyFormat(StrEnum):
+    """Form of the result on standard output."""
+
+    TABLE = "table"
+    WIDE = "wide"
+    JSON = "json"
+
+
+@app.command("endpoint")
+def endpoint(
+    endpoints: Annotated[
+        list[str], typer.Argument(metavar="HOST:PORT...", help="TLS servers; an IPv6 address in brackets.")
+    ],
+    server_name: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="Name that clients ask for, by SNI as well. Default: the host."),
+    ] = "",
+    starttls: Annotated[
+        StartTLSChoice | None, typer.Option(help="TLS begins after some words of this protocol.")
+    ] = None,
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(help="CAs (PEM) that clients trust. Default: those of this machine (SSL_CERT_FILE)."),
+    ] = None,
+    mount: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Trust the roots of this PKI mount of VAULT_ADDR.")
+    ] = None,
+    issuer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND/[NAMESPACE/]NAME",
+            help="Trust the roots of this issuer of the cluster, which is tried with your rights.",
+        ),
+    ] = None,
+    sha256: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sha256",
+            metavar="HEX",
+            help="Trust this one of those CAs alone, or without them a certificate that is sent. Repeatable.",
+        ),
+    ] = None,
+    expiring: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Fail if it, or a CA of its chain, ends within this: 7d, 12h."),
+    ] = None,
+    crl: Annotated[
+        bool, typer.Option("--crl", help="Fail if it is revoked: by the CRL or OCSP that it names.")
+    ] = False,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", help="The certificate that must be served: the first of this PEM file."),
+    ] = None,
+    secret: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[NAMESPACE/]NAME", help="The certificate that must be served: tls.crt of this Secret."
+        ),
+    ] = None,
+    namespace: Annotated[
+        str | None,
+        typer.Option("--namespace", "-n", metavar="NAME", help="Namespace. Default: the kubeconfig's."),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail for warnings, too: order, root, and what ends soon.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, max=300, help="Seconds for each address of an endpoint.")
+    ] = 10.0,
+    output: Annotated[
+        VerifyFormat, typer.Option("--output", "-o", help="table; wide has all columns; json has everything.")
+    ] = VerifyFormat.TABLE,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    home: Home = None,
+) -> None:
+    """Verify TLS endpoints as their clients do: name, chain as sent, root, end, and the right certificate.
+
+    Each address of a name is dialled. Of --ca-file, --mount or --issuer the roots alone are trusted, so that
+    a CA that the server forgets to send is missed, as most clients miss it; --sha256 names one of them, or
+    a certificate that the server sends. --mount and --issuer find CAs as `vault-issuer trust` does. Nothing
+    is sent after the handshake.
+
+    Exit codes: 0 all is well; 1 something isn't, with --strict also warnings; 2 bad input.
+
+    Examples:
+
+      vault-issuer verify endpoint www.example.com:443 --expiring 7d
+
+      vault-issuer verify endpoint 10.0.0.7:443 --server-name www.example.com --mount pki_int
+
+      vault-issuer verify endpoint mail.example.com:25 --starttls smtp --ca-file root.pem -o json
+
+      vault-issuer verify endpoint www.example.com:443 --secret shop/www-tls --issuer vaultclusterissuer/vault
+    """
+    from issuer.cli.trust.opening import given_source, reported
+
+    with reported():
+        from issuer.manifests.errors import BadInput
+        from issuer.verifying.judging import EndpointRules
+
+        dialled = [_endpoint(text, starttls) for text in endpoints]
+        source = str(ca_file) if ca_file is not None else None
+        if sum(one is not None for one in (source, mount, issuer)) > 1:
+            raise BadInput("Give one of --ca-file, --mount and --issuer.")
+        given = given_source(source, mount, None, issuer, kubeconfig, context, home)
+        rules = EndpointRules(server_name, _trust(given, sha256 or []), None, _within(expiring))
+        expected = _expected(file, secret, namespace, kubeconfig, context)
+        found = asyncio.run(_check(replace(rules, expected=expected), timeout, dialled, crl=crl))
+    _print(found, output)
+    wrong = any(one.findings if strict else one.problems for one in found)
+    raise typer.Exit(WRONG if wrong else 0)
+
+
+def _endpoint(text: str, start: StartTLSChoice | None) -> EndpointAddress:
+    """Return an endpoint. Raises BadInput."""
+    from issuer.endpoint.address import BadEndpoint, StartTls, parse_endpoint
+    from issuer.manifests.errors import BadInput
+
+    try:
+        return parse_endpoint(text, None if start is None else StartTls(start.value))
+    except BadEndpoint as error:
+        raise BadInput(str(error)) from error
+
+
+def _within(text: str | None) -> timedelta | None:
+    """Return a time that must be left. Raises BadInput."""
+    from issuer.manifests.errors import BadInput
+    from issuer.pki.file.durations import seconds
+
+    try:
+        found = None if text is None else timedelta(seconds=seconds(text))
+    except (ValueError, OverflowError) as error:
+        raise BadInput("--expiring is no time: write for example 7d or 12h") from error
+    if found is not None and found <= timedelta():
+        raise BadInput("--expiring must be longer than 0")
+    return found
+
+
+def _trust(given: GivenSource, sha256: list[str]) -> EndpointTrust:
+    """Return what clients trust, as the options say it. Raises BadInput, TrustError, BadVariable."""
+    from issuer.cli.trust.opening import read_certificates
+    from issuer.manifests.errors import BadInput
+    from issuer.trust.roots import parse_fingerprint
+    from issuer.verifying.trust import EndpointTrust, NoSuchRoot
+
+    pins = [parse_fingerprint(one) for one in sha256]
+    trust = EndpointTrust()
+    if given.source is not None or given.mount is not None or given.issuer is not None:
+        bundle, name = read_certificates(given, is_pinned=bool(pins))
+        trust = EndpointTrust.of(bundle.certificates, name)
+    try:
+        return trust.pinned(pins)
+    except NoSuchRoot as error:
+        raise BadInput(str(error)) from error
+
+
+def _expected(
+    file: Path | None, secret: str | None, namespace: str | None, kubeconfig: str | None, context: str | None
+) -> ExpectedCertificate | None:
+    """Return the certificate that must be served, None for any. Raises BadInput, TrustError."""
+    from issuer.manifests.errors import BadInput
+    from issuer.trust.roots import read_source
+    from issuer.trust.sources import read_file
+    from issuer.verifying.judging import ExpectedCertificate
+
+    if file is not None and secret is not None:
+        raise BadInput("Give one of --file and --secret.")
+    if file is not None:
+        return ExpectedCertificate(str(file), read_source(read_file(str(file)), str(file)).certificates[0])
+    if secret is None:
+        return None
+    name, pem = asyncio.run(_secret(secret, namespace, kubeconfig, context))
+    return ExpectedCertificate(name, read_source(pem, name).certificates[0])
+
+
+async def _secret(
+    text: str, namespace: str | None, kubeconfig: str | None, context: str | None
+) -> tuple[str, bytes]:
+    """Return the name of a Secret for people, and its tls.crt. Raises BadInput."""
+    from issuer.inspection.kinds import SECRET_KIND
+    from issuer.inspection.target import chosen_target
+    from issuer.kube.errors import NotFound
+    from issuer.kube.resources import SECRETS
+    from issuer.manifests.cluster import asking_cluster, check_namespace, open_client
+    from issuer.manifests.errors import BadInput
+
+    target = chosen_target(["secret", *text.split("/")], namespace, kubeconfig, context, [SECRET_KIND])
+    async with open_client(kubeconfig, context) as client:
+        with asking_cluster(_RIGHTS):
+            try:
+                found = await client.get(SECRETS, target.name, target.namespace)
+            except NotFound as error:
+                await check_namespace(client, target.namespace)
+                raise BadInput(f"there is no {target.quoted}") from error
+    content = str((found.get("data") or {}).get("tls.crt") or "")
+    try:
+        return f"secret/{target.namespace}/{target.name}", base64.b64decode(content, validate=True)
+    except ValueError as error:
+        raise BadInput(f"tls.crt of {target.quoted} is not base64") from error
+
+
+async def _check(
+    rules: EndpointRules, seconds: float, endpoints: list[EndpointAddress], *, crl: bool
+) -> list[EndpointReport]:
+    from issuer.verifying.checking import EndpointCheck
+
+    check = EndpointCheck(rules, datetime.now(UTC), seconds)
+    return await (_with_revocations(check, endpoints) if crl else check.every(endpoints))
+
+
+async def _with_revocations(check: EndpointCheck, endpoints: list[EndpointAddress]) -> list[EndpointReport]:
+    from issuer.pki.health.fetching import url_reader
+    from issuer.x509.certificates import write_certificates
+
+    pem = write_certificates(check.rules.trust.roots or ()).encode()
+    async with url_reader(pem) as reader:
+        return await replace(check, reader=reader).every(endpoints)
+
+
+def _print(found: list[EndpointReport], output: VerifyFormat) -> None:
+    if output is VerifyFormat.JSON:
+        entries = [one.to_json() for one in found]
+        json.dump({"ok": all(one["ok"] for one in entries), "endpoints": entries}, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        return
+    from issuer.terminal.console import console
+    from issuer.verifying.show import show_reports
+
+    wide = output is VerifyFormat.WIDE
+    show_reports(found, console(width=_WIDE_COLUMNS if wide else None), wide=wide)
