@@ -56,10 +56,14 @@ def test_an_install_whose_hook_never_runs_says_so_and_upgrade_install_goes_on(
     assert bed.kube.find("apps/v1", "Deployment", RELEASE, SYSTEM_NAMESPACE)
 
 
-def test_crds_that_belong_to_somebody_else_are_a_conflict_that_skip_crds_goes_around(bed: Testbed) -> None:
+def test_what_belongs_to_somebody_else_is_a_conflict_with_an_option_around_it(bed: Testbed) -> None:
     for crd in load(CHART / "crds"):
         crd["spec"]["names"]["categories"] = ["of-somebody-else"]
         bed.kube.apply(crd, manager="somebody-else")
+    bed.kubectl("apply", "--server-side", "-k", str(CHART.parents[1] / "config" / "manager"))
     with pytest.raises(ChartError, match="conflict"):
         helm(bed, HELM, "install", "--no-hooks")
-    helm(bed, HELM, "upgrade", "--install", "--no-hooks", "--skip-crds")
+    again = ["--install", "--no-hooks", "--skip-crds"]
+    with pytest.raises(ChartError, match="cannot be imported into the current release: invalid ownership"):
+        helm(bed, HELM, "upgrade", *again)
+    helm(bed, HELM, "upgrade", *again, "--take-ownership", "--force-conflicts")
