@@ -21,6 +21,7 @@ from tests.integration.support.signing_requests import CERTIFICATES, CSR
 from tests.integration.support.waiting import wait_until
 
 REVOCATION = REPOSITORY / "config" / "rbac" / "optional" / "revocation.yaml"
+TRUST = REPOSITORY / "config" / "rbac" / "optional" / "trust.yaml"
 OURS = "vault-issuer.io"
 GROUP = "rbac.authorization.k8s.io"
 # More than the chart grants: else the API server's own check of `sign` refuses others' signers first.
@@ -55,6 +56,7 @@ def controller(bed: Testbed) -> Iterator[Kube]:
     """A client with the controller's token, and every right that the chart can give to it."""
     bed.kube.apply(RBAC)
     bed.kube.apply(REVOCATION)
+    bed.kube.apply(TRUST)
     bed.kube.apply(EVERY_SIGNER)
     client = bed.kube_as(SYSTEM_NAMESPACE, SERVICE_ACCOUNT)
     probe = bed.create_namespace("admission-probe")
@@ -68,7 +70,7 @@ def controller(bed: Testbed) -> Iterator[Kube]:
     wait_until(held, "the API server holds the controller to the policy")
     yield client
     # Other tests look at what is granted by default.
-    for one in (*load(REVOCATION), *EVERY_SIGNER):
+    for one in (*load(REVOCATION), *load(TRUST), *EVERY_SIGNER):
         if one["kind"] == "ClusterRoleBinding":
             bed.kube.delete(f"{GROUP}/v1", "ClusterRoleBinding", one["metadata"]["name"])
 
@@ -173,3 +175,18 @@ def test_the_policy_is_the_charts(bed: Testbed) -> None:
     (name,) = {one["metadata"]["name"] for one in bed.kube.apply(ADMISSION)}
     found = bed.kube.get("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", name)
     assert not (found.get("status", {}).get("typeChecking") or {}).get("expressionWarnings")
+
+
+def test_config_maps_are_out_of_reach_but_for_those_of_roots(
+    bed: Testbed, namespace: str, controller: Kube
+) -> None:
+    meta = {"name": "trusted-roots", "namespace": namespace}
+    theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"ca.crt": "theirs"}}
+    labelled = {**theirs, "metadata": {**meta, "labels": {"vault-issuer.io/trust": "roots"}}}
+    assert refused(lambda: controller.create(theirs))
+    bed.kube.create(theirs)
+    assert refused(lambda: controller.replace(labelled))
+    assert refused(lambda: controller.delete("v1", "ConfigMap", meta["name"], namespace))
+    bed.kube.delete("v1", "ConfigMap", meta["name"], namespace)
+    controller.create(labelled)
+    assert controller.delete("v1", "ConfigMap", meta["name"], namespace)

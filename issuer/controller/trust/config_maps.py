@@ -90,11 +90,15 @@ class ConfigMapStore(Store[str]):
         return tuple(self._found)
 
     def upsert(self, obj: Object) -> None:
-        """Keep the facts of one that appeared or changed, unless they are older than what is known."""
+        """Keep the facts of one that appeared or changed, unless they are older than what is known.
+
+        A list is believed: after a restore of etcd, versions begin at an earlier number.
+        """
         namespace, found = self.key_of(obj), Found.of(obj)
         known = self._found.get(namespace)
-        if known is not None and known.uid == found.uid and _number(found) < _number(known):
-            return  # an event from before our own write
+        is_event = self._listed is None and known is not None and known.uid == found.uid
+        if is_event and known is not None and _number(found) < _number(known):
+            return  # from before our own write
         self._found[namespace] = found
         if known != found:
             self._on_change(namespace)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from issuer.controller.state.watched.stores import NamespaceStore
@@ -49,11 +48,6 @@ class Ledger:
         """Forget an issuer that is gone, or claims nothing."""
         self._roots.pop(key, None)
 
-    def targets(self, name: str) -> Iterable[Target]:
-        """Return the targets of a ConfigMap in all namespaces, and begin with them."""
-        for namespace in self._namespaces.known():
-            yield Target(name, namespace)
-
     def begin(self, target: Target) -> None:
         """Note that a target is to be looked at."""
         self._open[target.name].add(target.namespace)
@@ -82,5 +76,8 @@ class Ledger:
         return self.stores[name].listed and not self._open[name]
 
     def trouble(self, name: str) -> dict[str, str]:
-        """Return why a ConfigMap is not as it should be, by namespace."""
-        return self._trouble[name]
+        """Return why a ConfigMap is not as it should be, by namespace; of those that are gone nothing."""
+        known = self._trouble[name]
+        for gone in [one for one in known if self._namespaces.labels(one) is None]:
+            del known[gone]
+        return known

@@ -87,7 +87,7 @@ class TrustWriter:
             await self.client.delete(
                 CONFIG_MAPS, target.name, target.namespace, uid=step.found.uid, version=step.found.version
             )
-            log.info("roots removed", config_map=target.name, namespace=target.namespace)
+            log.debug("roots removed", config_map=target.name, namespace=target.namespace)
             return
         if step.over is None:
             written = await self.client.create(CONFIG_MAPS, step.body, target.namespace)
@@ -97,7 +97,7 @@ class TrustWriter:
             written = await self.client.replace(CONFIG_MAPS, body)
         self._remember(target, step)
         self.ledger.stores[target.name].upsert(written)
-        log.info("roots written", config_map=target.name, namespace=target.namespace)
+        log.debug("roots written", config_map=target.name, namespace=target.namespace)
 
     def _rest(self, target: Target, step: Step) -> float:
         """Return the seconds to wait before the same is written there again."""

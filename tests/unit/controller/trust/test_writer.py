@@ -113,6 +113,13 @@ async def test_a_namespace_that_ends_is_no_trouble(desk: Desk) -> None:
     await desk.look()
 
 
+async def test_trouble_of_a_namespace_that_is_gone_is_forgotten(desk: Desk) -> None:
+    desk.kube.expect("create", Forbidden("exceeded quota: objects", status=403))
+    await desk.look()
+    desk.namespaces.drop("team-a")
+    assert desk.ledger.trouble("roots") == {}
+
+
 async def test_what_came_meanwhile_is_looked_at_again(desk: Desk) -> None:
     desk.kube.expect("create", AlreadyExists("there", status=409))
     await desk.look()
@@ -150,5 +157,10 @@ def test_events_from_before_our_own_write_are_left_out(desk: Desk) -> None:
     before = desk.store.get("team-a")
     desk.edited(4)
     assert desk.store.get("team-a") == before
+    desk.store.begin()  # as after a restore of etcd
+    desk.edited(4)
+    desk.store.end()
+    assert desk.store.get("team-a") is None
+    desk.edited(4)
     desk.store.remove({"metadata": {"namespace": "team-a"}})
     assert desk.store.get("team-a") is None
