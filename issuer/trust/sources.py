@@ -6,8 +6,10 @@ a server may be asked whose CA isn't trusted yet. Where none are, TLS is verifie
 
 from __future__ import annotations
 
+import http.client
 import ssl
 import sys
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -41,11 +43,15 @@ def read_file(source: str) -> bytes:
 
 
 def fetch(url: str, *, is_pinned: bool, ca_pem: bytes | None = None, namespace: str = "") -> bytes:
-    """Return what a URL answers. Raises RootRefused.
+    """Return what a URL answers, all of it within `SECONDS`. Raises RootRefused.
 
     With `is_pinned` neither TLS nor the server is verified: the caller holds what comes against fingerprints.
     """
-    if not is_pinned and urlsplit(url).scheme != "https":
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError as error:
+        raise RootRefused(f"{url} is no address: {error}") from error
+    if not is_pinned and scheme != "https":
         raise RootRefused(f"{url} is not https: give the root's fingerprint by --sha256")
     request = urllib.request.Request(url)  # noqa: S310  # `is_url` lets http and https through alone
     if namespace:
@@ -53,15 +59,28 @@ def fetch(url: str, *, is_pinned: bool, ca_pem: bytes | None = None, namespace: 
     opener = urllib.request.build_opener(
         urllib.request.HTTPSHandler(context=_context(is_pinned, ca_pem)), _Redirects(is_pinned)
     )
+    answers: list[bytes | Exception] = []
+    # urllib bounds each wait for a byte, so a server that drips would keep this for days.
+    asking = threading.Thread(target=_ask, args=(opener, request, answers), daemon=True)
+    asking.start()
+    asking.join(SECONDS)
+    answer = answers[0] if answers else TimeoutError(f"it didn't answer whole within {SECONDS:.0f} s")
+    if isinstance(answer, bytes):
+        return _bounded(answer, url)
+    if isinstance(answer, urllib.error.HTTPError):
+        answer.close()
+        raise RootRefused(f"{url} answers {answer.code}: look at the address and the mount") from answer
+    raise RootRefused(f"{url} can't be read: {_reason(answer)}") from answer
+
+
+def _ask(
+    opener: urllib.request.OpenerDirector, request: urllib.request.Request, answers: list[bytes | Exception]
+) -> None:
     try:
         with opener.open(request, timeout=SECONDS) as answer:
-            data: bytes = answer.read(MAX_BYTES + 1)
-    except urllib.error.HTTPError as error:
-        error.close()
-        raise RootRefused(f"{url} answers {error.code}: look at the address and the mount") from error
-    except (OSError, ValueError) as error:
-        raise RootRefused(f"{url} can't be read: {_reason(error)}") from error
-    return _bounded(data, url)
+            answers.append(answer.read(MAX_BYTES + 1))
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        answers.append(error)
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -96,6 +115,8 @@ def _reason(error: Exception) -> str:
     if isinstance(reason, ssl.SSLCertVerificationError):
         why = f"its certificate is not trusted here ({reason.verify_message})"
         return f"{why}; give the root's fingerprint by --sha256, or the server's CA by --ca-file"
+    if isinstance(reason, http.client.HTTPException) and not isinstance(reason, http.client.InvalidURL):
+        return f"what answers there is no HTTP server, or cuts its answer ({type(reason).__name__})"
     return one_line(str(reason), 200)
 
 
