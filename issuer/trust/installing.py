@@ -84,11 +84,10 @@ def _install_step(store: TrustStore, root: TrustRoot) -> TrustStep:
 
 
 def _applied(step: TrustStep) -> TrustStep:
-    if step.act is TrustAct.INSTALL:
-        return _installed(step)
-    if step.act is TrustAct.REMOVE:
-        return _removed(step)
-    return step
+    if step.act not in (TrustAct.INSTALL, TrustAct.REMOVE):
+        return step
+    with step.store.lock():
+        return _installed(step) if step.act is TrustAct.INSTALL else _removed(step)
 
 
 def _installed(step: TrustStep) -> TrustStep:

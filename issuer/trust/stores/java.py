@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import PKCS12Certificat
 from issuer.trust.errors import StoreFailed, StoreNotUsable
 from issuer.trust.programs import need, run
 from issuer.trust.roots import TrustRoot
-from issuer.trust.stores.store import check_folder, name_pattern, read_bytes, replace_file, roots_of
+from issuer.trust.stores.store import check_folder, locked, name_pattern, read_bytes, replace_file, roots_of
 
 DEFAULT_PASSWORD: Final = "changeit"  # noqa: S105  # every Java has it; it protects nothing
 _PACKAGE: Final = "a Java runtime, which has it"
@@ -75,6 +75,10 @@ class JavaStore:
                 raise StoreNotUsable(
                     f"{self._path} can't be opened; look at its password: {error}"
                 ) from error
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Keep other runs of this command from changing the store meanwhile."""
+        return locked(self._path.parent)
 
     def installed(self) -> tuple[TrustRoot, ...]:
         """Return the roots with an alias of ours that names them."""

@@ -7,13 +7,14 @@ root is found by its bytes; it is removed by our nickname, which goes to one cer
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
 from issuer.trust.errors import StoreFailed, StoreNotUsable
 from issuer.trust.programs import need, run, succeeds
 from issuer.trust.roots import TrustRoot
-from issuer.trust.stores.store import check_folder, holds, name_pattern, roots_of
+from issuer.trust.stores.store import check_folder, holds, locked, name_pattern, roots_of
 
 _PACKAGE: Final = "libnss3-tools (Debian, Ubuntu) or nss-tools (Fedora, RHEL, Alpine)"
 _DATABASE: Final = "cert9.db"
@@ -51,6 +52,10 @@ class NSSStore:
         """Raise StoreNotUsable if the store can't be changed."""
         self._words()
         check_folder(self._folder)
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Keep other runs of this command from changing the store meanwhile."""
+        return locked(self._folder)
 
     def installed(self) -> tuple[TrustRoot, ...]:
         """Return the roots with a nickname of ours that names them."""

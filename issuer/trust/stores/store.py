@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
-from collections.abc import Iterable
-from contextlib import suppress
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -19,6 +21,10 @@ from issuer.x509.encoding.pem import scan_blocks
 MAX_STORE_CERTIFICATES: Final = 5000
 """Most certificates that are read of one store: a system has some 150, a company's own some more."""
 
+LOCK_SECONDS: Final = 120
+"""For another run of this command on one store: a program of the system may take as long."""
+_LOOK_AGAIN: Final = 0.05
+
 
 class TrustStore(Protocol):
     """One trust store. Each call raises StoreFailed, with what the store's own program said."""
@@ -29,6 +35,9 @@ class TrustStore(Protocol):
 
     def check(self) -> None:
         """Raise StoreNotUsable if the store can't be changed. Nothing is written."""
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Keep other runs of this command from changing the store meanwhile."""
 
     def installed(self) -> tuple[TrustRoot, ...]:
         """Return the roots in it that this command put there."""
@@ -75,6 +84,42 @@ def check_folder(folder: Path) -> None:
         raise StoreNotUsable(f"{folder} is not there")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise StoreNotUsable(f"{folder} may not be written by this user: run this command as root")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, and leave no file for it. Raises StoreFailed if another process holds it for
+    long.
+
+    A store is read, changed and looked at again, so two runs at once would undo each other's roots.
+    """
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise StoreFailed(f"{folder} can't be read: {error.strerror}") from error
+    try:
+        _wait_for(handle, folder)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _wait_for(handle: int, folder: Path) -> None:
+    until = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > until:
+                raise StoreFailed(
+                    f"another process has held the lock of {folder} for {LOCK_SECONDS} s (lslocks names it); "
+                    "run the same again once it has ended"
+                ) from error
+            time.sleep(_LOOK_AGAIN)
+        except OSError:  # NFS locks no folders
+            return
+        else:
+            return
 
 
 def read_bytes(path: Path) -> bytes:

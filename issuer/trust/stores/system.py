@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ from issuer.trust.roots import TrustRoot
 from issuer.trust.stores.store import (
     check_folder,
     holds,
+    locked,
     name_pattern,
     read_bytes,
     replace_file,
@@ -94,6 +96,10 @@ class SystemStore:
         need(self._layout.update[0], self._layout.package)
         check_folder(self._layout.anchors)
         check_folder(self._layout.bundle.parent)
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Keep other runs of this command from changing the store meanwhile."""
+        return locked(self._layout.anchors)
 
     def installed(self) -> tuple[TrustRoot, ...]:
         """Return the roots in files of our name that hold what the name says."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 import threading
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,6 +23,7 @@ from typer.testing import CliRunner, Result
 
 from issuer.cli.main import app
 from issuer.cli.trust.opening import reported
+from issuer.trust.stores.store import locked
 from issuer.trust.stores.system import SystemLayout, SystemStore
 from tests.builders import NOW
 from tests.ca import DAY, name
@@ -131,6 +134,53 @@ def test_server_is_verified_where_no_fingerprint_proves_the_answer(server: tuple
     assert "is not https" in trust("show", "http://localhost/ca").stderr
 
 
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (b"garbage\r\n", "no HTTP server"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", "cuts its answer"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc", "didn't answer whole within"),
+    ],
+    ids=["garbage", "cut", "endless"],
+)
+def test_a_server_that_answers_oddly_is_told(
+    answer: bytes, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("issuer.trust.sources.SECONDS", 0.3)
+
+    def serve() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(answer)
+            while why.startswith("didn't") and not ended.wait(0.02):  # a byte now and then, for ever
+                with suppress(OSError):
+                    connection.sendall(b"x")
+
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        told = trust("show", f"http://127.0.0.1:{listening.getsockname()[1]}/ca", "--sha256", ROOT.sha256)
+        ended.set()
+        thread.join()
+    assert (told.exit_code, why in told.stderr) == (2, True), told.output
+
+
+@needs_update
+def test_two_runs_at_once_wait_for_each_other(
+    layout: SystemLayout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The programs that make a store keep nobody out: the last to write undoes the roots of others."""
+    monkeypatch.setattr("issuer.trust.stores.store.LOCK_SECONDS", 0)
+    (tmp_path / "root.crt").write_text(ROOT.pem)
+    words = ("install", tmp_path / "root.crt", "--sha256", ROOT.sha256)
+    with locked(layout.anchors):
+        held = trust(*words)
+    assert (held.exit_code, "another process has held the lock" in held.stdout) == (1, True), held.output
+    assert [one.name for one in layout.anchors.iterdir()] == ["company.crt"]
+
+
 def test_file_alone_proves_no_root(layout: SystemLayout, tmp_path: Path) -> None:
     (tmp_path / "root.crt").write_text(ROOT.pem)
     refused = trust("install", tmp_path / "root.crt")
@@ -145,6 +195,8 @@ def test_file_alone_proves_no_root(layout: SystemLayout, tmp_path: Path) -> None
         (("show",), "Give one of SOURCE, --mount and --issuer"),
         (("show", "--issuer", "Other/name"), "Other/name"),
         (("show", "no-such-file"), "no-such-file can't be read"),
+        (("show", "https://[::1", "--sha256", ROOT.sha256), "no address"),
+        (("show", "https://a b/", "--sha256", ROOT.sha256), "control characters"),
         (("install", "-", "--sha256", "12"), "no SHA-256 fingerprint"),
         (("remove",), "--sha256, --ended or --all"),
         (("install", "-", "--store", "nss", "--nss-dir", "/dev/null"), "certutil|cert9.db"),
