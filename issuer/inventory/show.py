@@ -28,7 +28,8 @@ _CSV: Final = (
     "names", "serial", "issuer", "mount", "subject", "notBefore", "notAfter", "state", "revokedAt", "stored",
     "usedBy", "sha256",
 )  # fmt: skip
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""Beginnings of formulas in spreadsheets, the last four of full width (Excel in Japanese)."""
 
 Row = tuple[KnownCertificate, tuple[Use, ...]]
 
@@ -93,8 +94,11 @@ def _used_by(found: CertificateInventory, uses: tuple[Use, ...]) -> str:
 
 
 def write_csv(found: CertificateInventory, to: TextIO, limit: int | None) -> None:
-    """Write a line for each certificate below a line of names, in ASCII (RFC 4180)."""
-    writer = csv.writer(to, lineterminator="\n")
+    """Write a line for each certificate below a line of names (RFC 4180).
+
+    Every cell is quoted: spreadsheets of many languages end one at a semicolon, too.
+    """
+    writer = csv.writer(to, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow(_CSV)
     for certificate, uses in islice(found.rows, limit):
         revoked = certificate.revoked_at
