@@ -60,10 +60,18 @@ class DescribedList:
     now: datetime
     serials: tuple[int, ...] = ()
 
+    @property
+    def issuer(self) -> str:
+        """The name of its issuer for people."""
+        try:
+            return self.crl.issuer.rfc4514_string()
+        except UNDECODABLE:
+            return "a name that can't be read"
+
     @cached_property
     def signer(self) -> NamedAuthority | None:
         """The known CA whose key signed it, by name and signature."""
-        named = (one for one in self.authorities if one.certificate.subject == self.crl.issuer)
+        named = (one for one in self.authorities if _is_named(one.certificate, self.crl))
         return next((one for one in named if _has_signed(one.certificate, self.crl)), None)
 
     @property
@@ -121,7 +129,7 @@ class DescribedList:
         ends = self.crl.next_update_utc
         return {
             "source": self.source,
-            "issuer": self.crl.issuer.rfc4514_string(),
+            "issuer": self.issuer,
             "signedBy": None if self.signer is None else self.signer.label,
             "signatureChecked": bool(self.authorities),
             "number": self.number,
@@ -152,6 +160,14 @@ def _may_sign(certificate: x509.Certificate) -> bool:
     except UNDECODABLE:
         return True
     return usage is None or usage.crl_sign
+
+
+def _is_named(certificate: x509.Certificate, crl: x509.CertificateRevocationList) -> bool:
+    """Return True if a CA has the name of a list's issuer, or the library can't tell."""
+    try:
+        return certificate.subject == crl.issuer
+    except UNDECODABLE:
+        return True
 
 
 def _has_signed(certificate: x509.Certificate, crl: x509.CertificateRevocationList) -> bool:

@@ -16,7 +16,7 @@ def show_list(found: DescribedList, to: Console) -> None:
     fields(
         to,
         [
-            ("Issuer", found.crl.issuer.rfc4514_string()),
+            ("Issuer", found.issuer),
             ("Signed by", _signer(found)),
             ("Number", "none" if number is None else str(number)),
             ("Delta of", "" if found.base is None else f"number {found.base}"),

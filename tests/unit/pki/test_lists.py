@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from issuer.pki.lists.described import RAFT_ENTRY, DescribedList, NamedAuthority, read_list, revoked_ones
 from tests.ca import TestCA, key_usage
@@ -70,6 +71,16 @@ def test_a_list_that_says_nothing_of_some_certificates_is_told() -> None:
     day = timedelta(days=1)
     assert "of certificates of CAs alone" in problems(crl(day, scope={"only_contains_ca_certs": True}))[0]
     assert "it is indirect" in problems(crl(day, scope={"indirect_crl": True}))[0]
+
+
+def test_a_list_of_a_ca_with_an_odd_name_is_shown() -> None:
+    """A T61String in Latin-1, as old corporate CAs have it."""
+    plain = crl(timedelta(days=1), entries={5: x509.ReasonFlags.key_compromise})
+    old, odd = b"\x0c\x11Test Intermediate", b"\x14\x11T\xebst Int\xebrmediate"
+    found = read_list(plain.public_bytes(Encoding.DER).replace(old, odd))
+    shown = described(found, CA.intermediate, 400, 5).to_json()
+    assert (shown["issuer"], shown["serials"][0]["revoked"]) == ("a name that can't be read", True)
+    assert shown["problems"] == ["none of the CAs that are known signed it"], "its bytes were changed"
 
 
 def test_a_signer_that_may_not_sign_lists_is_told() -> None:
