@@ -9,6 +9,7 @@ Bottom-up:
 - `answer_log`: who hears of final answers.
 - `refused_writes`: certificates whose write the API server's rules refuse. Pure but for the clock.
 - `unanswered_writes`: writes of which nobody knows if they arrived. Pure.
-- `held`: holds what was signed, and writes, revokes and logs it.
+- `discarding`: certificates revoked, or their serials put on record.
+- `held`: holds what was signed until it is written or discarded.
 - `undelivered`: signing calls that brought nothing to hold.
 """

@@ -11,17 +11,15 @@ import asyncio
 import time
 from collections.abc import Callable, Set
 from datetime import UTC, datetime
-from enum import Enum
 from typing import Final
 
 import structlog
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from issuer.controller.delivery.answer_log import AnswerLog, NoAnswerLog
+from issuer.controller.delivery.discarding import Cause, DiscardedCertificate, Discarder
 from issuer.controller.delivery.refused_writes import RefusedWrites
 from issuer.controller.delivery.status_writer import StatusWriter
 from issuer.controller.delivery.unanswered_writes import UnansweredWrites
-from issuer.controller.state.health.shared_signer import SharedSigner
 from issuer.controller.state.outcomes import RequestFailed
 from issuer.controller.state.pending import PendingDelivery
 from issuer.kube.errors import Conflict, KubeError, NotFound
@@ -29,16 +27,12 @@ from issuer.kube.wire import Object
 from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKinds
 from issuer.requests.kinds import kind_of
 from issuer.requests.request import Request, RequestKey
-from issuer.signing.outcomes import IssuerUnavailable, Retry, SigningError
-from issuer.signing.signer import Revoker
 from issuer.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
 # Writers that keep changing a request lose to us after this many tries; then the queue's backoff takes over.
 _CONFLICTS = 5
-
-_REVOCATION_TRIES = 4
 
 LOGGED_EACH: Final = 10.0
 """Seconds after which all certificates that are held are logged once more."""
@@ -47,23 +41,10 @@ _NONE: Final[Set[RequestKey]] = frozenset()
 _LATE: Final = 1.0  # seconds that a write may take before the certificate counts as held
 
 
-class Cause(Enum):
-    """Cause for which a signed certificate is not delivered."""
-
-    DELETED = "its request was deleted"
-    DENIED = "its request was denied"
-    ANSWERED = "its request was answered by somebody else"
-    UNVERIFIED = "it is not what was asked for"
-    BAD_ANSWER = "it came in an answer that can't be delivered"
-    REFUSED = "the API server refused its request's status"
-    STOPPED = "the controller stopped before it could be written"
-    TOO_LARGE = "its request would be too large with it for the API server"
-
-
 class Delivery:
     """Holds what is signed until it is written or discarded.
 
-    `refused` are those of which the API server refuses the write.
+    `discarder` revokes; `refused` are those of which the API server refuses the write.
     """
 
     def __init__(
@@ -82,6 +63,7 @@ class Delivery:
         self._not_written: set[RequestKey] = set()
         self._unanswered = UnansweredWrites()
         self._given_up: dict[RequestKey, tuple[str, RequestFailed]] = {}
+        self.discarder = Discarder(metrics)
         self.refused = RefusedWrites()
         self.answers = answers or NoAnswerLog()
         self._issuer_kinds = issuer_kinds
@@ -186,10 +168,6 @@ class Delivery:
             return None
         return kind(found, self._issuer_kinds)
 
-    def refuse(self, pending: PendingDelivery, error: KubeError) -> bool:
-        """Return True if rules refuse its write, rather than that an outage is met."""
-        return self.refused.note(pending, error)
-
     async def may_write(self, pending: PendingDelivery) -> bool:
         """Return True unless RBAC refuses us the status of all requests of that kind. Raises KubeError."""
         return await self._writer.may_write(kind_of(pending.key).resource)
@@ -212,47 +190,9 @@ class Delivery:
 
     async def discard(self, pending: PendingDelivery, cause: Cause) -> None:
         """Revoke the certificate where allowed, and log its serial."""
-        await self.revoke(pending.shared, pending.leaf_pem, pending.serial, pending.key, cause)
+        discarded = DiscardedCertificate(pending.key, pending.serial, pending.leaf_pem)
+        await self.discarder.revoke(pending.shared, discarded, cause)
         await self._settle(pending)
-
-    async def revoke(
-        self,
-        shared: SharedSigner,
-        leaf_pem: str,
-        serial: str,
-        key: RequestKey,
-        cause: Cause,
-        *,
-        is_ca: bool | None = None,
-    ) -> None:
-        """Revoke one undelivered certificate; never raises but when cancelled, always logs.
-
-        `is_ca` says whether its request asked for a CA; for a verified one its own word is enough.
-        """
-        refused: str | None = "it was interrupted"
-        try:
-            refused = await _try_revoking(shared, leaf_pem, is_ca)
-        finally:
-            self._log_discarded(key, serial, cause, refused)
-
-    def not_ours(self, key: RequestKey, serial: str) -> None:
-        """Log a certificate that came back though it began before our call: it may be in use elsewhere."""
-        self._log_discarded(key, serial, Cause.BAD_ANSWER, "it began before it was asked for")
-
-    def _log_discarded(self, key: RequestKey, serial: str, cause: Cause, refused: str | None) -> None:
-        self._metrics.discarded.labels(cause.name.lower(), str(refused is None).lower()).inc()
-        log.warning(
-            "certificate not delivered",
-            request=str(key),
-            serial=serial,
-            cause=cause.value,
-            revoked=refused is None,
-            **({} if refused is None else {"not_revoked_because": refused}),
-        )
-
-    def left_behind(self, key: RequestKey, serial: str) -> None:
-        """Log the serial of a certificate that was signed and may never be written or revoked."""
-        log.warning("certificate left behind", request=str(key), serial=serial)
 
     async def _settle(self, pending: PendingDelivery) -> None:
         if self._pending.get(pending.key) is pending:
@@ -302,7 +242,7 @@ class Delivery:
         """
         left = self.all_pending()
         for pending in left:
-            self.left_behind(pending.key, pending.serial)
+            self.discarder.left_behind(pending.key, pending.serial)
         try:
             async with asyncio.timeout(seconds):
                 await asyncio.gather(*(self._end(pending, seconds / 2) for pending in left))
@@ -327,8 +267,7 @@ class Delivery:
             await self.discard(pending, Cause.STOPPED)
 
     async def _leave(self, pending: PendingDelivery, why: str) -> None:
-        """Log a certificate that isn't revoked, as somebody may use it."""
-        self._log_discarded(pending.key, pending.serial, Cause.STOPPED, why)
+        self.discarder.in_use(pending.key, pending.serial, why)
         await self._settle(pending)
 
 
@@ -341,21 +280,4 @@ def _obstacle(request: Request | None, pending: PendingDelivery) -> Cause | None
         return Cause.DENIED
     if request.finished and not request.carries(pending.certificate_pem):
         return Cause.ANSWERED
-    return None
-
-
-async def _try_revoking(shared: SharedSigner, leaf_pem: str, is_ca: bool | None) -> str | None:
-    """None when revoked, else why not; a passing fault of the backend is tried again a few times."""
-    if not isinstance(shared.signer, Revoker):
-        return "this kind of signer can't revoke"
-    attempts = AsyncRetrying(
-        retry=retry_if_exception_type((Retry, IssuerUnavailable)),
-        stop=stop_after_attempt(_REVOCATION_TRIES),
-        wait=wait_exponential_jitter(multiplier=0.2, max=2, jitter=0.2),
-        reraise=True,
-    )
-    try:
-        await attempts(shared.signer.revoke, leaf_pem, is_ca=is_ca)
-    except SigningError as error:
-        return str(error)
     return None

@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from issuer.bounded import LruCache
-from issuer.controller.delivery.held import Cause, Delivery
+from issuer.controller.delivery.discarding import Cause, DiscardedCertificate, Discarder
 from issuer.controller.state.defects import Defects
 from issuer.controller.state.health.shared_signer import SharedSigner
 from issuer.requests.request import Request
@@ -85,7 +85,7 @@ class SigningCall:
 class Undelivered:
     """Settles signing calls that brought nothing that could be delivered."""
 
-    delivery: Delivery
+    discarder: Discarder
     metrics: Metrics
     defects: Defects
     _told: LruCache[str, None] = field(default_factory=lambda: LruCache(_REMEMBERED))
@@ -158,15 +158,14 @@ class Undelivered:
         if outcome.fault is AnswerFault.BAD_TIME or leaf.not_valid_before_utc >= call.began - BACKDATED:
             await self._revoke(call, shared, signed, serial, Cause.BAD_ANSWER)
         else:
-            self.delivery.not_ours(call.request.key, serial)
+            self.discarder.not_ours(call.request.key, serial)
         return outcome
 
     async def _revoke(
         self, call: SigningCall, shared: SharedSigner, signed: SignedCertificate, serial: str, cause: Cause
     ) -> None:
-        await self.delivery.revoke(
-            shared, signed.leaf_pem, serial, call.request.key, cause, is_ca=call.asked.is_ca
-        )
+        discarded = DiscardedCertificate(call.request.key, serial, signed.leaf_pem, call.asked.is_ca)
+        await self.discarder.revoke(shared, discarded, cause)
 
     def _outcome(self, call: SigningCall, error: Exception) -> BadAnswer:
         match error:

@@ -8,7 +8,8 @@ from typing import Final
 
 import structlog
 
-from issuer.controller.delivery.held import Cause, Delivery
+from issuer.controller.delivery.discarding import Cause
+from issuer.controller.delivery.held import Delivery
 from issuer.controller.issuance.decider import RequestDecider
 from issuer.controller.issuance.kind_checks import KindChecks
 from issuer.controller.issuance.last_look import too_large
@@ -229,7 +230,7 @@ class RequestReconciler:
             await self._give_up(request, pending, Cause.TOO_LARGE, too_large(str(error)))
             return
         except KubeError as error:
-            if not self.delivery.refuse(pending, error):
+            if not self.delivery.refused.note(pending, error):
                 raise
             await self._refused(request, pending, error)
             return

@@ -221,7 +221,7 @@ class SigningStep:
             serial = await self.undelivered.discard(work.call, shared, signed)
             return _not_delivered(error, serial, shared.signer)
         except asyncio.CancelledError:
-            self.delivery.left_behind(work.request.key, signed.serial)
+            self.delivery.discarder.left_behind(work.request.key, signed.serial)
             raise
         except Exception as error:  # it was signed, and can't be delivered
             raise await self.undelivered.bad_answer(work.call, shared, signed, error) from error

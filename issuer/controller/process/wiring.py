@@ -264,7 +264,7 @@ class Components:
                     self.ownership.may_sign,
                     self.limits,
                 ),
-                Undelivered(self.delivery, self.metrics, self.defects),
+                Undelivered(self.delivery.discarder, self.metrics, self.defects),
                 self.signers,
             ),
             delivery=self.delivery,

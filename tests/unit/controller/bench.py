@@ -165,7 +165,7 @@ class Bench:
                 self.metrics,
                 self.limits,
                 self.last_look,
-                Undelivered(self.delivery, self.metrics, self.defects),
+                Undelivered(self.delivery.discarder, self.metrics, self.defects),
                 self.signers,
                 lambda: NOW,
             ),

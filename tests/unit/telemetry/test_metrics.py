@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from issuer.controller.canary.history import Stage
 from issuer.controller.canary.target import CanaryTarget
-from issuer.controller.delivery.held import Cause
+from issuer.controller.delivery.discarding import Cause
 from issuer.controller.leadership.ownership import Alone
 from issuer.controller.leadership.replica import ShardedReplica
 from issuer.controller.process.options import CanarySchedule, ControllerOptions, LeaderOptions, WatchOptions

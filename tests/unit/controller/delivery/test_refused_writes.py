@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from issuer.api.issuers import RateLimit
-from issuer.controller.delivery.held import Cause
+from issuer.controller.delivery.discarding import Cause
 from issuer.controller.delivery.refused_writes import (
     ADMISSION_PATIENCE,
     GIVEN_UP_AFTER,

@@ -38,7 +38,13 @@ def lines(log_format: LogFormat, monkeypatch: pytest.MonkeyPatch) -> Iterator[Li
     monkeypatch.setattr(sys, "stderr", stream)
     before = structlog.get_config()
     configure(log_format, "debug")
-    for module in ("state.audit", "issuance.reconciler", "delivery.held", "state.defects"):
+    for module in (
+        "state.audit",
+        "issuance.reconciler",
+        "delivery.discarding",
+        "delivery.held",
+        "state.defects",
+    ):
         # Loggers keep what was configured when they were used first.
         path = f"issuer.controller.{module}.log"
         monkeypatch.setattr(path, structlog.get_logger(module))
