@@ -91,7 +91,7 @@ async def test_a_refused_status_write_keeps_the_certificate_and_signs_nothing_mo
             await asyncio.to_thread(wait_ready, bed, "refused", None, until="Ready=False")
             request(bed, "second", namespace, "refused")
             await asyncio.sleep(2)
-            assert len(running.manager.components.delivery) == 1, "the certificate is kept"
+            assert len(running.manager.components.delivery.held) == 1, "the certificate is kept"
             assert len(signed_csrs(bed)) == before + 1, "nothing more is signed"
         finally:
             bed.kube.apply(kept["binding"])

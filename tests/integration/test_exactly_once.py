@@ -56,7 +56,7 @@ async def test_a_request_deleted_between_signing_and_writing_has_its_certificate
         ca.request("gone", namespace, "deleted")
         await until(lambda: ca.revocations() == revoked + 1, "the certificate is revoked")
         await until(lambda: sample(running, cause="deleted", revoked="true") == 1, "it is told")
-        await until(lambda: len(running.manager.components.delivery) == 0, "nothing is held")
+        await until(lambda: len(running.manager.components.delivery.held) == 0, "nothing is held")
     assert len(ca.signed()) == before + 1
     ca.delete("deleted")
 
@@ -118,8 +118,8 @@ async def test_a_signed_certificate_waits_for_an_api_server_that_went_away(
         ca.issuer("patient")
         await asyncio.to_thread(ca.wait, "patient")
         ca.request("late", namespace, "patient")
-        held = running.manager.components.delivery
-        await until(lambda: held.pending(RequestKey(namespace, "late")) is not None, "it is signed and held")
+        held = running.manager.components.delivery.held
+        await until(lambda: held.get(RequestKey(namespace, "late")) is not None, "it is signed and held")
         await asyncio.sleep(1)
         await asyncio.to_thread(bed.start_apiserver)
         await asyncio.to_thread(wait_issued, bed, "late", namespace)

@@ -428,5 +428,5 @@ async def test_deleted_between_signing_and_writing_is_revoked_once_though_the_fi
         request(bed, "gone", namespace, "undelivered")
         await asyncio.to_thread(wait_gone, bed, "gone", namespace)
         await until(lambda: revocations(bed) == before + 1, "the certificate is revoked")
-        await until(lambda: len(inside.manager.components.delivery) == 0, "nothing is held")
+        await until(lambda: len(inside.manager.components.delivery.held) == 0, "nothing is held")
     assert revocations(bed) == before + 1

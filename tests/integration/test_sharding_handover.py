@@ -160,7 +160,7 @@ async def signed_and_not_written(
         await until(lambda: shards_of(running) == SHARDS, "it has all shards")
         await asyncio.to_thread(wait_ready, bed, ISSUER)
         await asyncio.to_thread(create, bed, namespace, ISSUER, one_a_shard(namespace))
-        await until(lambda: len(running.manager.components.delivery) == SHARDS, "all are signed")
+        await until(lambda: len(running.manager.components.delivery.held) == SHARDS, "all are signed")
         yield running, write
 
 

@@ -10,6 +10,7 @@ Bottom-up:
 - `refused_writes`: certificates whose write the API server's rules refuse. Pure but for the clock.
 - `unanswered_writes`: writes of which nobody knows if they arrived. Pure.
 - `discarding`: certificates revoked, or their serials put on record.
-- `held`: holds what was signed until it is written or discarded.
+- `held`: certificates that wait to be written, by request and issuer.
+- `delivering`: writes what is held, or discards it.
 - `undelivered`: signing calls that brought nothing to hold.
 """

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from issuer.controller.approval.approver import Approval, Approver
-from issuer.controller.delivery.held import Delivery
+from issuer.controller.delivery.delivering import Delivery
 from issuer.controller.issuance.kind_checks import KindChecks
 from issuer.controller.issuance.last_look import Judged
 from issuer.controller.issuance.signing_step import SigningStep
@@ -90,7 +90,7 @@ class RequestDecider:
 
     def _signed_before(self, request: Request) -> Issued | RequestFailed | None:
         """Return what comes of a certificate that was signed for it in an earlier attempt, if one was."""
-        pending = self.delivery.pending(request.key)
+        pending = self.delivery.held.get(request.key)
         return self.delivery.given_up(request) if pending is None else Issued(pending)
 
     def forget(self, key: RequestKey) -> None:

@@ -8,8 +8,8 @@ from typing import Final
 
 import structlog
 
+from issuer.controller.delivery.delivering import Delivery
 from issuer.controller.delivery.discarding import Cause
-from issuer.controller.delivery.held import Delivery
 from issuer.controller.issuance.decider import RequestDecider
 from issuer.controller.issuance.kind_checks import KindChecks
 from issuer.controller.issuance.last_look import too_large
@@ -100,7 +100,7 @@ class RequestReconciler:
         """Make one attempt; return True if another is to be made at once."""
         try:
             request = await self.reader.get(key)
-            pending = self.delivery.pending(key)
+            pending = self.delivery.held.get(key)
             if pending is not None and (request is None or request.uid != pending.uid):
                 await self._settle(pending)
                 request = await self.reader.get(key)
@@ -138,7 +138,7 @@ class RequestReconciler:
     def _retry_write(self, key: RequestKey) -> None:
         """Come back soon with a certificate that is held: nothing more is signed while many are."""
         self.queue.retry(key)
-        if self.delivery.pending(key) is not None:
+        if self.delivery.held.get(key) is not None:
             self.queue.hasten(key, _WRITE_AGAIN)
 
     async def _settle(self, pending: PendingDelivery) -> None:

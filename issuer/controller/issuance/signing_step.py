@@ -11,7 +11,7 @@ from functools import partial
 
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.approval.approver import Approval
-from issuer.controller.delivery.held import Delivery
+from issuer.controller.delivery.delivering import Delivery
 from issuer.controller.delivery.undelivered import SigningCall, Undelivered, check_findings
 from issuer.controller.issuance.last_look import Judged, LastLook, NotSent
 from issuer.controller.issuance.renewable import bounded, fitting, renewable
@@ -251,7 +251,7 @@ class SigningStep:
             news=differences if news else "",
         )
         work.audit.begin_writing()
-        self.delivery.hold(pending)
+        self.delivery.held.hold(pending)
         return Issued(pending)
 
     async def _verified(

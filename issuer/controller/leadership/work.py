@@ -9,7 +9,7 @@ from typing import Protocol
 
 import structlog
 
-from issuer.controller.delivery.held import Delivery
+from issuer.controller.delivery.held import HeldCertificates
 from issuer.controller.issuance.reconciler import RequestReconciler
 from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.unprocessed import UnprocessedRequests
@@ -78,7 +78,7 @@ class RequestWork:
     reconciler: RequestReconciler
     registry: IssuerRegistry
     unprocessed: UnprocessedRequests
-    delivery: Delivery
+    held: HeldCertificates
 
     def claim(self, belongs: Belongs) -> None:
         """Begin with every unanswered request that belongs."""
@@ -88,17 +88,17 @@ class RequestWork:
 
     def holds_any(self, belongs: Belongs) -> bool:
         """Return True if signed certificates that belong are still to be written."""
-        return any(belongs(one.key) for one in self.delivery.all_pending())
+        return any(belongs(one.key) for one in self.held)
 
     def flush(self, belongs: Belongs) -> None:
         """Try to write them now."""
-        for one in self.delivery.all_pending():
+        for one in self.held:
             if belongs(one.key):
                 self.queue.add(one.key)
 
     def is_held(self, key: RequestKey) -> bool:
         """Return True if a signed certificate waits to be written to that request."""
-        return self.delivery.pending(key) is not None
+        return self.held.get(key) is not None
 
     def release(self, belongs: Belongs) -> None:
         """Forget what was remembered of requests that belong; another replica goes on."""

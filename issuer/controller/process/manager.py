@@ -169,7 +169,7 @@ class Manager:
         """Run watches and workers until `stop` is set; False when a replica lost a Lease before that."""
         self._working = kept = True
         background = [asyncio.create_task(self.components.recorder.run(), name="events")]
-        background.append(asyncio.create_task(self.components.delivery.log_held(), name="held"))
+        background.append(asyncio.create_task(self.components.delivery.held.keep_logging(), name="held"))
         working: list[asyncio.Task[None]] = []
         try:
             background += self._start_reflectors(*self.components.watches.first, *RBAC)
@@ -260,7 +260,9 @@ class Manager:
         deadline = time.monotonic() + grace
         self.components.queues.close()
         log.info(
-            "stopping", in_flight=self.components.queues.requests.in_hand, held=len(self.components.delivery)
+            "stopping",
+            in_flight=self.components.queues.requests.in_hand,
+            held=len(self.components.delivery.held),
         )
         if working:
             _done, late = await asyncio.wait(working, timeout=grace)
@@ -285,15 +287,13 @@ class Manager:
                     await self.components.delivery.deliver_fresh(pending)
                 except KubeError as error:
                     log.warning("certificate not written yet", request=str(pending.key), error=str(error))
-            if len(self.components.delivery):
+            if len(self.components.delivery.held):
                 await asyncio.sleep(0.5)
         await self.components.delivery.close()
 
     def _pending_of_ours(self) -> list[PendingDelivery]:
         """The certificates that wait to be written under a Lease that we still have."""
-        return [
-            pending for pending in self.components.delivery.all_pending() if self.ownership.holds(pending.key)
-        ]
+        return [pending for pending in self.components.delivery.held if self.ownership.holds(pending.key)]
 
 
 def _elector(options: ControllerOptions, client: KubeClient) -> LeaderElector:
@@ -353,7 +353,7 @@ def _request_work(components: Components) -> RequestWork:
         reconciler=components.reconcilers.requests,
         registry=components.state.registry,
         unprocessed=components.state.unprocessed,
-        delivery=components.delivery,
+        held=components.delivery.held,
     )
 
 

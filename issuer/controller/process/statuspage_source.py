@@ -87,7 +87,7 @@ class StatusSource:
             in_work=queue.in_hand,
             later=queue.delayed,
             held_back=components.queues.fair.held_back,
-            unwritten=len(components.delivery),
+            unwritten=len(components.delivery.held),
             oldest=queue.oldest_age,
             per_second=self._recent.per_second(),
             since_start=dict(self._recent.totals),

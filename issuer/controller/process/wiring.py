@@ -22,7 +22,7 @@ from issuer.controller.canary.history import CanaryHistory, Stage
 from issuer.controller.canary.prober import Prober
 from issuer.controller.delivery.answer_log import AnswerLog
 from issuer.controller.delivery.approval_pace import FEW, FEW_EACH, ApprovalPaces
-from issuer.controller.delivery.held import Delivery
+from issuer.controller.delivery.delivering import Delivery
 from issuer.controller.delivery.status_writer import StatusWriter
 from issuer.controller.delivery.undelivered import Undelivered
 from issuer.controller.issuance.decider import RequestDecider
@@ -106,7 +106,7 @@ class Components:
         self.writer = StatusWriter(client, paces, ownership.written)
         self.delivery = Delivery(self.writer, self.metrics, answers=answers, issuer_kinds=self.backends.kinds)
         self.limits = Limits(
-            self.state.registry, self.metrics, options.work.issuer_concurrency, self.delivery.of_issuer
+            self.state.registry, self.metrics, options.work.issuer_concurrency, self.delivery.held.of_issuer
         )
         self.delivery.refused.most = self.limits.most
         self.check_flows = CheckFlows(
@@ -157,7 +157,7 @@ class Components:
 
     def _queues(self) -> Queues:
         state = self.state
-        flows = RequestFlows(state.requests, state.issuers, self.delivery.pending, self.limits)
+        flows = RequestFlows(state.requests, state.issuers, self.delivery.held.get, self.limits)
         fair = partitioned_queue(flows.queue_key, self.options.work.workers)
         revocations = partitioned_queue(revocation_flow(state.revocations.issuer_of), REVOCATION_WORKERS)
         return Queues(

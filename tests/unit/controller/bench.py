@@ -12,7 +12,7 @@ from issuer.controller.approval.approver import AccessCache, Approver
 from issuer.controller.approval.csr_permissions import CSRPermissions
 from issuer.controller.approval.policies import PolicyStore
 from issuer.controller.delivery.answer_log import NoAnswerLog
-from issuer.controller.delivery.held import Delivery
+from issuer.controller.delivery.delivering import Delivery
 from issuer.controller.delivery.status_writer import StatusWriter
 from issuer.controller.delivery.undelivered import Undelivered
 from issuer.controller.issuance.decider import RequestDecider
@@ -118,7 +118,7 @@ class Bench:
         client = cast(KubeClient, self.kube)
         self.writer = StatusWriter(client)
         self.delivery = Delivery(self.writer, self.metrics, lambda: NOW)
-        self.limits = Limits(self.registry, self.metrics, 16, self.delivery.of_issuer)
+        self.limits = Limits(self.registry, self.metrics, 16, self.delivery.held.of_issuer)
         self.delivery.refused.most = self.limits.most
         self.policies = PolicyStore(lambda _name: None, partial(self.defects.note, "policies"))
         self.policies.upsert(with_meta(everything_policy()))

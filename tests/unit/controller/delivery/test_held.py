@@ -39,7 +39,7 @@ async def test_the_serial_is_logged_when_the_first_write_fails_and_only_then(ben
         bench.kube.expect("replace_status", DOWN)
         await bench.reconcile()
     (line,) = [one for one in logs if one["event"] == "certificate held"]
-    pending = bench.delivery.pending(KEY)
+    pending = bench.delivery.held.get(KEY)
     assert pending is not None
     assert (line["request"], line["serial"]) == ("team-a/one", pending.serial)
     assert (line["issuer"], line["error"]) == ("VaultClusterIssuer demo", "no answer")
@@ -48,9 +48,9 @@ async def test_the_serial_is_logged_when_the_first_write_fails_and_only_then(ben
 async def test_all_that_are_held_are_logged_again_until_they_are_written(bench: Bench) -> None:
     for name in ("one", "two"):
         await fails_to_write(bench, name)
-    serials = {str(one.key): one.serial for one in bench.delivery.all_pending()}
+    serials = {str(one.key): one.serial for one in bench.delivery.held}
     with capture_logs() as logs:
-        bench.delivery.log_held_now()
+        bench.delivery.held.log_all()
     assert logs == [
         {
             "event": "certificates held",
@@ -63,23 +63,23 @@ async def test_all_that_are_held_are_logged_again_until_they_are_written(bench: 
         bench.kube.accepts_status()
         await bench.reconcile(RequestKey("team-a", name))
     with capture_logs() as logs:
-        bench.delivery.log_held_now()
+        bench.delivery.held.log_all()
     assert logs == []
-    assert not bench.delivery.of_issuer(CLUSTER_ISSUER)
+    assert not bench.delivery.held.of_issuer(CLUSTER_ISSUER)
 
 
 async def test_one_whose_write_takes_long_is_logged_before_it_fails(bench: Bench) -> None:
     await fails_to_write(bench, "one")
-    pending = bench.delivery.pending(KEY)
+    pending = bench.delivery.held.get(KEY)
     assert pending is not None
-    bench.delivery._not_written.clear()  # as while its first write is under way
+    bench.delivery.held._not_written.clear()  # as while its first write is under way
     with capture_logs() as logs:
-        bench.delivery.log_held_now()
+        bench.delivery.held.log_all()
     assert logs == [], "every write takes a moment"
     assert pending.audit.to_write is not None
     pending.audit.to_write -= 2
     with capture_logs() as logs:
-        bench.delivery.log_held_now()
+        bench.delivery.held.log_all()
     assert [one["serials"] for one in logs] == [{"team-a/one": pending.serial}]
 
 
@@ -116,7 +116,7 @@ async def test_what_is_held_is_written_within_seconds_of_an_outage(bench: Bench)
 async def test_each_serial_is_logged_at_the_end_before_a_revocation_that_hangs(bench: Bench) -> None:
     for name in ("one", "two"):
         await fails_to_write(bench, name, Unauthorized("expired", status=401))
-    serials = {one.serial for one in bench.delivery.all_pending()}
+    serials = {one.serial for one in bench.delivery.held}
 
     async def hang(certificate_pem: str, *, is_ca: bool | None = None) -> None:
         await asyncio.Event().wait()

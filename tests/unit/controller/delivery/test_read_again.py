@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from issuer.controller.delivery.held import Delivery
+from issuer.controller.delivery.delivering import Delivery
 from issuer.controller.delivery.status_writer import StatusWriter
 from issuer.controller.state.pending import PendingDelivery
 from issuer.kube.resources import Resource

@@ -85,16 +85,16 @@ async def tried(bench: Bench, key: RequestKey, *answers: KubeError | None) -> No
 @pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
 async def test_a_refused_certificate_is_held_and_holds_up_nobody(bench: Bench, refusal: KubeError) -> None:
     key = await asked(bench, "one", "team-a", refusal, None)
-    assert bench.delivery.pending(key) is not None
+    assert bench.delivery.held.get(key) is not None
     assert "refuses its status" in bench.ready["message"]
     assert bench.registry.entry(CLUSTER_ISSUER).ready
     assert bench.limits.limiter(CLUSTER_ISSUER).has_room(KEY)
-    assert bench.delivery.of_issuer(CLUSTER_ISSUER) == {key}, "it counts like any other"
+    assert bench.delivery.held.of_issuer(CLUSTER_ISSUER) == {key}, "it counts like any other"
     assert ("Warning", "StatusWriteRefused") in {one[:2] for one in bench.recorder.events}
     await asked(bench, "two", "team-b", None)
     await tried(bench, key, None)
     assert bench.ready["reason"] == "Issued"
-    assert (bench.signer.signed, len(bench.delivery)) == (2, 0)
+    assert (bench.signer.signed, len(bench.delivery.held)) == (2, 0)
 
 
 async def test_nothing_more_is_signed_for_a_namespace_with_many(bench: Bench) -> None:
@@ -137,24 +137,24 @@ async def test_a_right_that_is_missing_stops_the_issuer_at_once(bench: Bench) ->
     await asked(bench, "one", "team-a", None)
     entry = bench.registry.entry(CLUSTER_ISSUER)
     assert (entry.ready, entry.reason) == (False, "StatusWriteRefused")
-    assert len(bench.delivery) == 1
+    assert len(bench.delivery.held) == 1
 
 
 async def test_a_webhook_that_fails_is_an_outage_at_first(bench: Bench, clock: SetClock) -> None:
     failing = AdmissionFailed('failed calling webhook "x"', status=500)
     key = await asked(bench, "one", "team-a", failing)
-    assert len(bench.delivery.of_issuer(CLUSTER_ISSUER)) == 1
+    assert len(bench.delivery.held.of_issuer(CLUSTER_ISSUER)) == 1
     clock.now = ADMISSION_PATIENCE
     await tried(bench, key, failing, None)
     assert key in bench.delivery.refused
-    assert len(bench.delivery) == 1
+    assert len(bench.delivery.held) == 1
 
 
 async def test_an_outage_counts_however_long_it_is(bench: Bench, clock: SetClock) -> None:
     key = await asked(bench, "one", "team-a", Unavailable("down"))
     clock.now = 10 * GIVEN_UP_AFTER
     await tried(bench, key, Unavailable("etcdserver: leader changed", status=500))
-    assert len(bench.delivery.of_issuer(CLUSTER_ISSUER)) == 1
+    assert len(bench.delivery.held.of_issuer(CLUSTER_ISSUER)) == 1
 
 
 async def test_after_an_hour_it_is_revoked_and_its_request_fails(bench: Bench, clock: SetClock) -> None:
@@ -162,7 +162,7 @@ async def test_after_an_hour_it_is_revoked_and_its_request_fails(bench: Bench, c
     key = await asked(bench, "one", "team-a", refusal, None)
     clock.now = GIVEN_UP_AFTER
     await tried(bench, key, refusal)
-    assert len(bench.delivery) == 1, "nobody else was served: it may be a rule for all"
+    assert len(bench.delivery.held) == 1, "nobody else was served: it may be a rule for all"
     await asked(bench, "two", "team-b", None)
     bench.signer.revokes.append(None)
     with capture_logs() as logs:
@@ -205,7 +205,7 @@ async def test_refused_certificates_count_against_the_issuers_limit_and_leave_ot
     for name in ("one", "two", "three"):
         await asked(bench, name, "team-b", None)
         assert bench.ready["reason"] == "Issued"
-    assert len(bench.delivery) == 1
+    assert len(bench.delivery.held) == 1
     assert bench.registry.entry(CLUSTER_ISSUER).ready
 
 
@@ -229,7 +229,7 @@ async def test_half_of_the_limit_is_others_once_one_of_them_was_written(
     bench.signer.revokes.append(None)
     await tried(bench, keys[0], refusal, None)
     assert bench.delivery.refused.in_the_way(CLUSTER_ISSUER) is None
-    assert len(bench.delivery) == 2
+    assert len(bench.delivery.held) == 2
 
 
 async def test_what_is_given_up_does_not_let_the_next_be_signed_in_its_place(
@@ -247,7 +247,7 @@ async def test_what_is_given_up_does_not_let_the_next_be_signed_in_its_place(
     await tried(bench, key, None)
     assert "StatusWriteRefused" in bench.ready["message"]
     assert "team-a/r0" in bench.ready["message"]
-    assert (bench.signer.signed, len(bench.delivery)) == (MOST_REFUSED, 0)
+    assert (bench.signer.signed, len(bench.delivery.held)) == (MOST_REFUSED, 0)
     await asked(bench, "one", "team-b", None)
     clock.now += GIVEN_UP_AFTER
     bench.signs()
@@ -263,7 +263,7 @@ async def test_nothing_is_given_up_for_a_rule_that_is_for_all(bench: Bench) -> N
     ]
     assert bench.registry.entry(CLUSTER_ISSUER).reason == "StatusWriteRefused"
     await tried(bench, keys[0], Invalid("no", status=422))
-    assert len(bench.delivery) == MOST_PLACES
+    assert len(bench.delivery.held) == MOST_PLACES
 
 
 async def test_a_certificate_that_is_too_large_is_revoked_and_its_request_fails(bench: Bench) -> None:
@@ -274,7 +274,7 @@ async def test_a_certificate_that_is_too_large_is_revoked_and_its_request_fails(
     assert (line["cause"], line["revoked"]) == (Cause.TOO_LARGE.value, True)
     assert bench.ready["reason"] == "Failed"
     assert "fewer labels" in bench.ready["message"]
-    assert (len(bench.delivery), len(bench.signer.revoked)) == (0, 1)
+    assert (len(bench.delivery.held), len(bench.signer.revoked)) == (0, 1)
 
 
 async def test_a_request_that_takes_no_status_at_all_is_never_signed_again(bench: Bench) -> None:

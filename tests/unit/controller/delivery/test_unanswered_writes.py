@@ -52,7 +52,7 @@ async def ended(bench: Bench, read: Object | KubeError | None) -> tuple[bool, st
     with capture_logs() as logs:
         await bench.delivery.close()
     assert not bench.kube.script
-    assert len(bench.delivery) == 0
+    assert len(bench.delivery.held) == 0
     [line] = [one for one in logs if one["event"] == "certificate not delivered"]
     assert line["serial"]
     assert line["revoked"] == bool(bench.signer.revoked)

@@ -61,7 +61,7 @@ async def test_another_ca_or_a_persons_word_lets_one_try_and_all_follow(trial: T
     trial.check("b")
     assert await trial.work(lambda asked: trial.bench.ca.sign(asked.csr_pem)) == 3
     assert trial.entry.ready
-    assert len(trial.bench.delivery) == 0
+    assert len(trial.bench.delivery.held) == 0
 
 
 async def test_another_generation_begins_anew(trial: Trial) -> None:

@@ -19,7 +19,7 @@ async def test_an_approved_request_is_signed_and_its_certificate_kept(bench: Ben
     bench.with_ready_issuer().with_request().signs()
     decided = await outcome(bench)
     assert isinstance(decided, Issued)
-    assert bench.delivery.pending(KEY) is decided.pending
+    assert bench.delivery.held.get(KEY) is decided.pending
 
 
 async def test_a_certificate_that_is_kept_is_not_signed_again(bench: Bench) -> None:

@@ -115,7 +115,7 @@ async def test_what_ended_during_a_login_signs_nothing(
     assert [one["changed"] for one in logs if one["event"] == "request decided again"] == [changed]
     assert len(bench.signer.asked) == 1, "it was decided again, and not tried again"
     assert len(bench.signer.signs) == 1, "no byte was sent"
-    assert len(bench.delivery) == 0
+    assert len(bench.delivery.held) == 0
     assert not [one for one in logs if "unexpected" in one["event"]]
 
 

@@ -28,12 +28,12 @@ async def test_a_signed_certificate_outlives_a_failed_write_and_is_not_signed_ag
     bench.with_ready_issuer().with_request().signs()
     bench.kube.expect("replace_status", Unavailable("down"))
     await bench.reconcile()
-    assert len(bench.delivery) == 1
+    assert len(bench.delivery.held) == 1
     bench.kube.accepts_status()
     await bench.reconcile()
     assert bench.signer.signed == 1
     assert bench.ready["reason"] == "Issued"
-    assert len(bench.delivery) == 0
+    assert len(bench.delivery.held) == 0
 
 
 async def test_a_conflict_is_read_again_and_the_same_certificate_delivered(bench: Bench) -> None:
@@ -63,7 +63,7 @@ async def test_a_write_whose_answer_was_lost_counts_as_delivered(bench: Bench) -
     bench.kube.expect("replace_status", Conflict("changed", status=409))
     bench.kube.expect("get", lambda _sent: arrived[0])
     await bench.reconcile()
-    assert len(bench.delivery) == 0
+    assert len(bench.delivery.held) == 0
     assert bench.signer.revoked == []
     assert bench.store.get(KEY) is None
 
@@ -79,7 +79,7 @@ async def test_a_request_deleted_between_signing_and_writing_has_its_certificate
     bench.kube.expect("replace_status", NotFound("gone", status=404))
     bench.kube.expect("get", NotFound("gone", status=404))
     await bench.reconcile()
-    assert len(bench.delivery) == 0
+    assert len(bench.delivery.held) == 0
     assert (
         bench.metrics.registry.get_sample_value(
             "vault_issuer_certificates_discarded_total", {"cause": "deleted", "revoked": str(allowed).lower()}

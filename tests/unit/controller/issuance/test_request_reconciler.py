@@ -45,7 +45,7 @@ async def test_a_missing_right_to_write_breaks_the_issuer_and_nothing_is_signed_
     assert {one["type"] for one in bench.kube.written[-1]["status"]["conditions"]} == {"Ready"}
     entry = bench.registry.entry(CLUSTER_ISSUER)
     assert (entry.ready, entry.reason) == (False, "StatusWriteRefused")
-    assert len(bench.delivery) == 1
+    assert len(bench.delivery.held) == 1
     bench.kube.accepts_status()
     await bench.reconcile()
     assert bench.signer.signed == 1

@@ -174,7 +174,7 @@ async def test_a_refused_write_holds_back_other_csrs_but_no_certificaterequests(
     bench.kube.expect("replace_status", Forbidden("cannot update", status=403))
     bench.kube.expect("create", {"status": {"allowed": False}})
     await bench.reconcile(CSR)
-    assert len(bench.delivery) == 1
+    assert len(bench.delivery.held) == 1
     assert bench.registry.entry(CLUSTER_ISSUER).ready
     with_csr(bench, name="two")
     await bench.reconcile(RequestKey("", "two"))
@@ -214,7 +214,7 @@ async def test_one_deleted_between_signing_and_writing_has_its_certificate_revok
     bench.kube.expect("replace_status", NotFound("gone", status=404))
     bench.kube.expect("get", NotFound("gone", status=404))
     await bench.reconcile(CSR)
-    assert (len(bench.delivery), len(bench.signer.revoked)) == (0, 1)
+    assert (len(bench.delivery.held), len(bench.signer.revoked)) == (0, 1)
 
 
 async def test_a_lifetime_that_changed_is_judged_anew(bench: Bench) -> None:

@@ -39,7 +39,7 @@ async def test_a_stranger_is_revoked_and_a_bad_answer(bench: Bench, answer: bool
     assert entry.bad_answers.error.fault is AnswerFault.ANOTHER_CA
     assert bench.ready["reason"] == "Pending"
     assert len(bench.signer.revoked) == 1
-    assert len(bench.delivery) == 0
+    assert len(bench.delivery.held) == 0
 
 
 @pytest.mark.parametrize("trusted", [True, False])

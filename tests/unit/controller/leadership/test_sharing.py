@@ -227,7 +227,7 @@ def work(bench: Bench) -> RequestWork:
         reconciler=bench.reconciler,
         registry=bench.registry,
         unprocessed=bench.unprocessed,
-        delivery=bench.delivery,
+        held=bench.delivery.held,
     )
 
 

@@ -215,7 +215,7 @@ async def test_a_certificate_for_a_request_that_is_being_deleted_is_discarded(be
     bench.signer.revokes.append(None)
     await bench.reconcile()
     assert len(bench.signer.revoked) == 1
-    assert len(bench.delivery) == 0
+    assert len(bench.delivery.held) == 0
     assert bench.store.get(KEY) is None
     assert bench.queue.depth == 0
 

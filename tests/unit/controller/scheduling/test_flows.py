@@ -26,7 +26,7 @@ def flows(bench: Bench) -> RequestFlows:
     bench.with_ready_issuer()
     for name in ("one", "two"):
         bench.issuers["VaultIssuer"].upsert(issuer_object(name, "team-a"))
-    return RequestFlows(bench.stores, bench.issuers, bench.delivery.pending, bench.limits)
+    return RequestFlows(bench.stores, bench.issuers, bench.delivery.held.get, bench.limits)
 
 
 def add(bench: Bench, name: str, namespace: str, issuer: str, kind: str = "VaultClusterIssuer") -> RequestKey:
@@ -85,7 +85,7 @@ def test_what_is_signed_is_delivered_whatever_its_issuer_may_have(bench: Bench, 
     request = bench.stores[CertificateRequest].get(key)
     assert request is not None
     shared = SharedSigner(bench.signer, Identity("uid-1", 1, ()))
-    bench.delivery.hold(
+    bench.delivery.held.hold(
         PendingDelivery(key, request.uid, CLUSTER_ISSUER, shared, "", "", "", "", "", NOW, AuditRecord())
     )
     assert flows.queue_key(key).limiter is UNLIMITED

@@ -41,6 +41,7 @@ def lines(log_format: LogFormat, monkeypatch: pytest.MonkeyPatch) -> Iterator[Li
     for module in (
         "state.audit",
         "issuance.reconciler",
+        "delivery.delivering",
         "delivery.discarding",
         "delivery.held",
         "state.defects",
