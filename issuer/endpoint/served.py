@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from issuer.x509.certificates import Certificate
-from issuer.x509.chains.chain import signed_by
+from issuer.x509.chains.links import signed_by
 from issuer.x509.describe import subject_text
 
 

@@ -15,7 +15,7 @@ from issuer.text import rfc3339
 from issuer.trust.errors import RootRefused
 from issuer.x509.certificates import Certificate, decoded, is_authority, usages, write_certificates
 from issuer.x509.chains.bundle import Bundle, read_bundle
-from issuer.x509.chains.chain import is_root
+from issuer.x509.chains.links import is_root
 from issuer.x509.describe import fingerprint, subject_text
 from issuer.x509.errors import InvalidCertificate
 from issuer.x509.keys import read_key

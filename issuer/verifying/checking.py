@@ -20,7 +20,7 @@ from issuer.verifying.judging import EndpointRules, failure_finding, judged, lin
 from issuer.verifying.names import covers, names_of
 from issuer.verifying.revocation import revocations
 from issuer.x509.certificates import Certificate, decoded
-from issuer.x509.chains.chain import is_root
+from issuer.x509.chains.links import is_root
 from issuer.x509.describe import fingerprint, issuer_text, serial_hex, subject_text
 from issuer.x509.keys import read_key
 

@@ -16,7 +16,7 @@ from issuer.verifying.findings import EndpointCode, EndpointFinding
 from issuer.verifying.names import covers, names_of
 from issuer.verifying.trust import EndpointTrust
 from issuer.x509.certificates import Certificate, decoded
-from issuer.x509.chains.chain import is_root, signed_by
+from issuer.x509.chains.links import is_root, signed_by
 from issuer.x509.describe import fingerprint, issuer_text, serial_hex, subject_text
 from issuer.x509.keys import read_key
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from issuer.x509.certificates import Certificate
-from issuer.x509.chains.chain import is_root
+from issuer.x509.chains.links import is_root
 from issuer.x509.describe import fingerprint
 
 

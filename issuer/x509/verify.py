@@ -32,8 +32,9 @@ from issuer.x509.certificates import (
     usages,
 )
 from issuer.x509.chains.acceptance import barred_usages, strange_extensions
-from issuer.x509.chains.chain import CLOCK_SKEW, Chain, is_self_issued
+from issuer.x509.chains.chain import CLOCK_SKEW, Chain
 from issuer.x509.chains.constraints import violations
+from issuer.x509.chains.links import is_self_issued
 from issuer.x509.describe import subject_text
 from issuer.x509.extensions import NAME_CONSTRAINTS
 from issuer.x509.findings import FindingCode, VerificationFinding

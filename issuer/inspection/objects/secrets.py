@@ -29,7 +29,7 @@ from issuer.terminal.ages import until
 from issuer.terminal.tables import listed
 from issuer.x509.certificates import Certificate, decoded
 from issuer.x509.chains.bundle import Bundle, read_bundle, read_delivered
-from issuer.x509.chains.chain import signed_by
+from issuer.x509.chains.links import signed_by
 from issuer.x509.errors import EncryptedPrivateKey, InvalidPrivateKey, X509Error
 from issuer.x509.private_keys import read_private_key
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from issuer.inspection.request.contents import validity_json
 from issuer.x509.certificates import Certificate, is_authority
-from issuer.x509.chains.chain import Chain, build_chain, is_root, signed_by
+from issuer.x509.chains.chain import Chain, build_chain
+from issuer.x509.chains.links import is_root, signed_by
 from issuer.x509.describe import serial_hex, subject_text
 from issuer.x509.errors import ChainError
 from issuer.x509.usages import EVERY_USAGE

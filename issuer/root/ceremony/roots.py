@@ -20,7 +20,7 @@ from issuer.root.reasons import RefusalReason
 from issuer.root.record.entries import InitData, SignData, to_base64
 from issuer.root.record.ledger import RootLedger, new_ledger
 from issuer.x509.certificates import is_authority, unread_part
-from issuer.x509.chains.chain import is_root, signed_by
+from issuer.x509.chains.links import is_root, signed_by
 from issuer.x509.describe import subject_text
 
 

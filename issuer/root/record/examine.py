@@ -23,7 +23,7 @@ from issuer.root.record.entries import EntryKind, SignData
 from issuer.root.record.files import CRL_DER, ISSUED, KEY, LEDGER, PUBLIC, derived_files, issued_path
 from issuer.root.record.ledger import RootLedger, SignedCA
 from issuer.text import rfc3339
-from issuer.x509.chains.chain import signed_by
+from issuer.x509.chains.links import signed_by
 from issuer.x509.errors import LIBRARY_ERRORS
 
 SOON: Final = timedelta(days=30)

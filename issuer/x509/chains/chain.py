@@ -14,8 +14,6 @@ from functools import lru_cache
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from issuer.x509.certificates import (
     MAX_CERTIFICATES,
@@ -24,24 +22,14 @@ from issuer.x509.certificates import (
     extension,
     information,
     public_key,
-    public_key_info,
-    read_certificates,
     write_certificates,
 )
 from issuer.x509.chains.anchors import Anchors
-from issuer.x509.chains.signatures import is_made_by, read_signature
+from issuer.x509.chains.links import ca_signed_by, is_proven, is_root, is_self_issued, signed_by
 from issuer.x509.describe import subject_text
 from issuer.x509.encoding.raw import RawCertificate
-from issuer.x509.errors import LIBRARY_ERRORS, ChainError
-from issuer.x509.extensions import (
-    AUTHORITY_KEY_IDENTIFIER,
-    KEY_USAGE,
-    SUBJECT_KEY_IDENTIFIER,
-    may_be_self_signed,
-    may_sign_certificates,
-)
-
-__all__ = ["Chain", "build_chain", "candidate_chains", "read_certificates", "signing_ca"]
+from issuer.x509.errors import ChainError
+from issuer.x509.extensions import KEY_USAGE, may_sign_certificates
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """The most that notBefore may lie ahead."""
@@ -105,7 +93,7 @@ class Way:
         begins = max(ca.not_valid_before_utc for ca in cas)
         ends = min(ca.not_valid_after_utc for ca in cas)
         complete = is_root(cas[-1])
-        return cls(cas, complete, complete and _is_proven(cas[-1]), begins, ends)
+        return cls(cas, complete, complete and is_proven(cas[-1]), begins, ends)
 
     @property
     def top(self) -> Certificate:
@@ -282,7 +270,7 @@ class _Search:
             raise ChainError(
                 "the certificates are too entangled to build a chain; give only those of this CA"
             )
-        return _ca_signed_by(child, signer)
+        return ca_signed_by(child, signer)
 
 
 def _why_no_signer(leaf: Certificate, pool: tuple[Certificate, ...]) -> str:
@@ -326,70 +314,6 @@ def _is_old(certificate: Certificate) -> bool:
     if isinstance(certificate, RawCertificate):
         return certificate.version < 3
     return certificate.version is x509.Version.v1
-
-
-def signed_by(child: Certificate, signer: Certificate) -> bool:
-    """Return True if `signer` has the name of `child`'s issuer, and its key made `child`'s signature."""
-    if isinstance(child, RawCertificate) or isinstance(signer, RawCertificate):
-        return information(child).issuer == _subject(signer) and _is_made_by(child, signer) is True
-    try:
-        child.verify_directly_issued_by(signer)
-    except (InvalidSignature, *LIBRARY_ERRORS):
-        return False
-    return True
-
-
-def _is_made_by(child: Certificate, signer: Certificate, *, old: bool = False) -> bool | None:
-    try:
-        signature = read_signature(child.public_bytes(Encoding.DER))
-    except ValueError:
-        return False
-    return is_made_by(signature, public_key_info(signer), old=old)
-
-
-@lru_cache(maxsize=256)
-def _ca_signed_by(child: Certificate, signer: Certificate) -> bool:
-    # The same few CA links stand above every leaf; remembering them saves most of the chain's cost.
-    return signed_by(child, signer)
-
-
-def is_self_issued(certificate: Certificate) -> bool:
-    """Return True if issuer and subject have one name: path lengths don't count it (RFC 5280 section 6.1)."""
-    found = information(certificate)
-    return found.issuer == found.subject
-
-
-def is_root(certificate: Certificate) -> bool:
-    """Return True for a root: its own key made its signature.
-
-    If its algorithm can't be verified any more, names and key identifiers decide: a root is trusted for its
-    source, not for that signature. `ways_up` prefers roots whose signature could be verified."""
-    if not is_self_issued(certificate):
-        return False
-    if _ca_signed_by(certificate, certificate):
-        return True
-    made = _self_signature(certificate)
-    return made is True or (made is None and not _names_another_key(certificate))
-
-
-def _is_proven(root: Certificate) -> bool:
-    """Return True if a root's signature could be verified."""
-    return _ca_signed_by(root, root) or _self_signature(root) is True
-
-
-@lru_cache(maxsize=256)
-def _self_signature(certificate: Certificate) -> bool | None:
-    return _is_made_by(certificate, certificate, old=True)
-
-
-def _names_another_key(certificate: Certificate) -> bool:
-    """Return True if the key identifiers say that another key signed it, or can't be read."""
-    try:
-        return not may_be_self_signed(
-            extension(certificate, SUBJECT_KEY_IDENTIFIER), extension(certificate, AUTHORITY_KEY_IDENTIFIER)
-        )
-    except ValueError:
-        return True
 
 
 def _subject(certificate: Certificate) -> bytes:

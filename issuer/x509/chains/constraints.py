@@ -19,7 +19,8 @@ from issuer.x509.certificates import (
     information,
     is_authority,
 )
-from issuer.x509.chains.chain import Chain, is_self_issued
+from issuer.x509.chains.chain import Chain
+from issuer.x509.chains.links import is_self_issued
 from issuer.x509.describe import subject_text
 from issuer.x509.encoding.der import SEQUENCE, Item, items, only, read_oid
 from issuer.x509.extensions import NAME_CONSTRAINTS

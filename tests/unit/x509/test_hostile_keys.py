@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from issuer.x509.certificates import decode, decode_leaf, public_key
-from issuer.x509.chains.chain import signed_by
+from issuer.x509.chains.links import signed_by
 from issuer.x509.encoding.der import element, items, only
 from issuer.x509.encoding.pem import read_blocks, write_pem
 from issuer.x509.errors import EncryptedPrivateKey, InvalidCertificate, InvalidPrivateKey, InvalidRequest

@@ -15,8 +15,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from issuer.x509.certificates import MAX_BUNDLE_BYTES, MAX_CERTIFICATES
-from issuer.x509.chains.chain import read_certificates
+from issuer.x509.certificates import MAX_BUNDLE_BYTES, MAX_CERTIFICATES, read_certificates
 from issuer.x509.errors import InvalidCertificate, InvalidRequest, X509Error
 from issuer.x509.names import Name, NameKind
 from issuer.x509.request import MAX_REQUEST_BYTES, decode_request, read_request

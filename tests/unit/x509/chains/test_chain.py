@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
+from issuer.x509.certificates import read_certificates
 from issuer.x509.chains.anchors import Anchors
-from issuer.x509.chains.chain import build_chain, candidate_chains, read_certificates, signing_ca
+from issuer.x509.chains.chain import build_chain, candidate_chains, signing_ca
 from issuer.x509.describe import fingerprint
 from issuer.x509.errors import ChainError
 from tests.rsa_keys import rsa_key

@@ -9,7 +9,8 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from issuer.x509.chains.chain import build_chain, read_certificates
+from issuer.x509.certificates import read_certificates
+from issuer.x509.chains.chain import build_chain
 from issuer.x509.chains.constraints import violations
 
 if TYPE_CHECKING:

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from issuer.text import rfc3339
 from issuer.x509.certificates import Certificate, basic_constraints, is_authority, public_key, usages
 from issuer.x509.chains.bundle import read_bundle, read_delivered, read_leaf
-from issuer.x509.chains.chain import build_chain, is_root, signed_by, signing_ca
+from issuer.x509.chains.chain import build_chain, signing_ca
 from issuer.x509.chains.constraints import violations
+from issuer.x509.chains.links import is_root, signed_by
 from issuer.x509.describe import fingerprint, serial_hex, subject_text
 from issuer.x509.encoding.raw import read_raw
 from issuer.x509.errors import ChainError, InvalidCertificate
