@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from issuer.pki.authorities.chains import is_signed_by
+from issuer.x509.chains.links import signed_by
 from issuer.x509.errors import LIBRARY_ERRORS
 
 Kind = TypeVar("Kind", bound=x509.ExtensionType)
@@ -100,7 +100,7 @@ class KnownIssuer:
         """Return True if it signed a certificate that has its name as the issuer's, and `key` as its key's
         identifier; without identifiers by the signature, which takes longer."""
         if key is None or self.key_id is None:
-            return is_signed_by(certificate, self.certificate)
+            return signed_by(certificate, self.certificate)
         return key == self.key_id
 
     @property

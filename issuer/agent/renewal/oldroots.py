@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 
 from issuer.vault.errors import VaultError
 from issuer.vault.pki import Pki
+from issuer.x509.chains.links import signed_by
 
 _MOST: Final = 100
 """Issuers of a mount that are read, a call each; of more all roots are kept."""
@@ -35,17 +35,8 @@ async def unneeded_roots(
     known = [*mount, *current, *roots]
     needed = list(mount)
     for ca in needed:  # grows: each with those that issued it
-        above = [one for one in known if _issued(one, ca)]
+        above = [one for one in known if signed_by(ca, one)]
         if not above:
             return ()
         needed += [one for one in above if one not in needed]
     return tuple(one for one in roots if one not in needed)
-
-
-def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-    """Return True if `issuer` issued the certificate; a root issued itself."""
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 from issuer.pki.authorities.certificates import UNDECODABLE
 from issuer.pki.secret import SecretText
 from issuer.x509.certificates import unread_part
+from issuer.x509.chains.links import signed_by
 
 _CERTIFICATE: Final = re.compile(
     rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----.+?-----END (?:X509 |TRUSTED )?CERTIFICATE-----",
@@ -173,7 +174,7 @@ def _chained(own: x509.Certificate, certificates: Sequence[x509.Certificate]) ->
     above: list[x509.Certificate] = []
     last = own
     while last.subject != last.issuer:
-        signer = next((one for one in certificates if one not in above and _signed(last, one)), None)
+        signer = next((one for one in certificates if one not in above and signed_by(last, one)), None)
         if signer is None:
             raise BadBundle(
                 f"the CA that signed {last.subject.rfc4514_string()} is missing "
@@ -192,14 +193,6 @@ def _must_be_ca(certificate: x509.Certificate) -> None:
         basic = None
     if basic is None or not basic.ca:
         raise BadBundle(f"{certificate.subject.rfc4514_string()} is no CA (basic constraints)")
-
-
-def _signed(child: x509.Certificate, signer: x509.Certificate) -> bool:
-    try:
-        child.verify_directly_issued_by(signer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
 
 
 def _spki(certificate: x509.Certificate) -> bytes:

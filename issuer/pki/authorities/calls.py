@@ -10,13 +10,13 @@ from typing import Any
 from cryptography import x509
 
 from issuer.pki.authorities.certificates import other_key, read_cas, serial_text, spki_sha256
-from issuer.pki.authorities.chains import is_signed_by
 from issuer.pki.authorities.identity import CAIdentity, identify
 from issuer.pki.errors import NotPermitted, OtherAuthority, PkiError
 from issuer.pki.file.authority import Authority
 from issuer.pki.secret import SecretText
 from issuer.pki.server.calls import VaultCalls
 from issuer.pki.server.reading import PathRead
+from issuer.x509.chains.links import signed_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +213,7 @@ class SignerCalls:
         if not found:
             return []
         signer = await self.certificate()
-        return [IssuedCA(pem, serial) for _, serial, pem in sorted(found) if is_signed_by(_read(pem), signer)]
+        return [IssuedCA(pem, serial) for _, serial, pem in sorted(found) if signed_by(_read(pem), signer)]
 
     async def revoke(self, serial: str) -> None:
         """Revoke a certificate that is one too many."""

@@ -8,17 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from issuer.pki.authorities.certificates import UNDECODABLE, is_ca, read_cas
+from issuer.pki.authorities.certificates import is_ca, read_cas
 from issuer.pki.errors import PkiError
 from issuer.pki.file.authority import Authority
 from issuer.text import rfc3339
 from issuer.x509.certificates import unread_part
-from issuer.x509.chains.signatures import is_made_by, read_signature
-from issuer.x509.encoding.der import certificate_information
+from issuer.x509.chains.links import signed_by
 
 
 def chain_problems(authority: Authority, read: Mapping[str, Any], now: datetime) -> Iterator[str]:
@@ -40,12 +37,12 @@ def chain_problems(authority: Authority, read: Mapping[str, Any], now: datetime)
             return
         yield from _own_problems(certificate, now)
     for lower, upper in itertools.pairwise(chain):
-        if not is_signed_by(lower, upper):
+        if not signed_by(lower, upper):
             yield (
                 f"its chain is broken: {lower.subject.rfc4514_string()} is not signed by "
                 f"{upper.subject.rfc4514_string()}"
             )
-    if authority.include_chain and not is_signed_by(chain[-1], chain[-1]):
+    if authority.include_chain and not signed_by(chain[-1], chain[-1]):
         yield f"its chain ends at {chain[-1].subject.rfc4514_string()}, which is no root"
 
 
@@ -100,31 +97,6 @@ def crl_urls(certificate: x509.Certificate) -> list[str]:
         return []
     names = [name for point in points for name in point.full_name or ()]
     return [one.value for one in names if isinstance(one, x509.UniformResourceIdentifier)]
-
-
-def is_signed_by(certificate: x509.Certificate, signer: x509.Certificate) -> bool:
-    """Return True if `signer` issued and signed a certificate, also where the library can't read their
-    names."""
-    try:
-        if certificate.issuer != signer.subject:
-            return False
-        certificate.verify_directly_issued_by(signer)
-    except InvalidSignature:
-        return False
-    except UNDECODABLE:
-        return _is_made_by(certificate, signer)
-    return True
-
-
-def _is_made_by(certificate: x509.Certificate, signer: x509.Certificate) -> bool:
-    """Return True if by its bytes a certificate names `signer`, whose key made its signature."""
-    try:
-        below = certificate_information(certificate.tbs_certificate_bytes)
-        above = certificate_information(signer.tbs_certificate_bytes)
-        signature = read_signature(certificate.public_bytes(Encoding.DER))
-    except ValueError:
-        return False
-    return below.issuer == above.subject and is_made_by(signature, above.public_key) is True
 
 
 def _listed(values: Sequence[str]) -> str:

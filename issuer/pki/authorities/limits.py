@@ -15,11 +15,11 @@ from typing import Final
 from cryptography import x509
 
 from issuer.pki.authorities.certificates import path_length, permitted_names
-from issuer.pki.authorities.chains import is_signed_by
 from issuer.pki.file.authority import Authority
 from issuer.pki.file.domains import outside
 from issuer.text import rfc3339
 from issuer.x509.certificates import unread_part
+from issuer.x509.chains.links import signed_by
 
 _SAME_RUN: Final = timedelta(hours=1)
 """A CA of its signer's lifetime is made a moment after it, or by the next run: so much later it may end."""
@@ -54,7 +54,7 @@ def _lengths(chain: Sequence[x509.Certificate]) -> Iterator[tuple[int, int | Non
     """
     yield 0, path_length(chain[0])
     for depth, (lower, upper) in enumerate(itertools.pairwise(chain), 1):
-        if not is_signed_by(lower, upper) or unread_part(upper):
+        if not signed_by(lower, upper) or unread_part(upper):
             return
         yield depth, path_length(upper)
 

@@ -12,13 +12,13 @@ from issuer.pki.authorities.attempts import attempt, refused, request_for
 from issuer.pki.authorities.bringing import make_imported, make_offline
 from issuer.pki.authorities.calls import AuthorityCalls, IssuedCA, SignerCalls
 from issuer.pki.authorities.certificates import serial_text, spki_sha256
-from issuer.pki.authorities.chains import is_signed_by
 from issuer.pki.authorities.files import AuthorityFiles
 from issuer.pki.authorities.identity import AuthorityProgress, CAIdentity
 from issuer.pki.errors import OtherAuthority, PkiError
 from issuer.pki.file.authority import Authority, Origin
 from issuer.pki.server.calls import VaultCalls
 from issuer.vault.errors import VaultBadRequest
+from issuer.x509.chains.links import signed_by
 
 
 class AuthorityMaker:
@@ -91,9 +91,9 @@ class AuthorityMaker:
 
     async def _own(self, ours: AuthorityCalls, signer: SignerCalls, identity: CAIdentity) -> CAIdentity:
         """Return an identity whose issuer has a certificate of the signer. Raises OtherAuthority."""
-        signed_by = await signer.certificate()
+        above = await signer.certificate()
         for one in identity.issuers:
-            if is_signed_by(await ours.certificate_of(one), signed_by):
+            if signed_by(await ours.certificate_of(one), above):
                 return replace(identity, issuer_id=one)
         raise OtherAuthority(
             f"The key of {ours.name} in mount {ours.mount} has a certificate of another CA than "
@@ -148,9 +148,9 @@ class AuthorityMaker:
             await attempt(ours, ours.name_issuer(identity.issuer_id))
             identity = await ours.identity()
             kept = await ours.certificate_of(identity.issuer_id)
-        signed_by = await signer.certificate()
+        above = await signer.certificate()
         for extra in identity.issuers:
-            if extra != identity.issuer_id and is_signed_by(await ours.certificate_of(extra), signed_by):
+            if extra != identity.issuer_id and signed_by(await ours.certificate_of(extra), above):
                 await ours.delete_issuer(extra, identity.issuer_id)
         used = {serial_text(await ours.certificate_of(one)) for one in identity.others}
         csr = await ours.request_of_key(identity.key_id)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from issuer.pki.authorities.certificates import spki_sha256
 from issuer.pki.authorities.described import fields_of
 from issuer.pki.export.fields import set_fields
 from issuer.pki.resources import defaults
 from issuer.pki.server.reading import VaultReading
+from issuer.x509.chains.links import signed_by
 
 _READ_ONLY: Final = frozenset(
     {
@@ -154,15 +154,6 @@ def depth(issuer: FoundIssuer, issuers: list[FoundIssuer]) -> int:
         seen.add(above.issuer_id)
         above = signer_of(above, issuers)
     return len(seen) if above is not None else len(seen) - 1
-
-
-def signed_by(certificate: x509.Certificate, signer: x509.Certificate) -> bool:
-    """Return True if the key of `signer` signed the certificate."""
-    try:
-        certificate.verify_directly_issued_by(signer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
 
 
 def _with_settings(found: dict[str, Any], issuer: FoundIssuer) -> dict[str, Any]:

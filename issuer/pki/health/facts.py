@@ -9,8 +9,8 @@ from typing import Any
 
 from cryptography import x509
 
-from issuer.pki.authorities.chains import is_signed_by
 from issuer.pki.server.reading import VaultReading
+from issuer.x509.chains.links import signed_by
 
 
 class NotReadable(Exception):
@@ -41,7 +41,7 @@ class IssuerFacts:
     @cached_property
     def is_root(self) -> bool:
         """True if it signed itself."""
-        return is_signed_by(self.certificate, self.certificate)
+        return signed_by(self.certificate, self.certificate)
 
     @cached_property
     def chain(self) -> tuple[x509.Certificate, ...]:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from issuer.pki.authorities.chains import is_signed_by
+from issuer.x509.chains.links import signed_by
 
 
 def ocsp_request(authority: x509.Certificate, serial: int) -> bytes:
@@ -29,7 +29,7 @@ def ocsp_request(authority: x509.Certificate, serial: int) -> bytes:
 
 def is_answered_by(response: ocsp.OCSPResponse, authority: x509.Certificate) -> bool:
     """Return True if the CA signed an answer, or a responder that it lets do so (RFC 6960, 4.2.2.2)."""
-    delegates = [one for one in response.certificates if is_signed_by(one, authority) and _may_answer(one)]
+    delegates = [one for one in response.certificates if signed_by(one, authority) and _may_answer(one)]
     return any(_verifies(response, one.public_key()) for one in (authority, *delegates))
 
 

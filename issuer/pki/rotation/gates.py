@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from cryptography import x509
 
-from issuer.pki.authorities.chains import chain_problems, is_signed_by
+from issuer.pki.authorities.chains import chain_problems
 from issuer.pki.errors import PkiError
 from issuer.pki.file.engine import acme_names, is_off, names_of
 from issuer.pki.file.rotations import NEW_ROOT
@@ -18,6 +18,7 @@ from issuer.pki.rotation.facts import RotatedCA, RotationFacts
 from issuer.pki.rotation.seen import SeenIssuer
 from issuer.text import rfc3339
 from issuer.vault.paths import PathError, SignPath
+from issuer.x509.chains.links import signed_by
 
 _SHOWN: Final = 5
 """Names that a message lists; the rest is counted."""
@@ -104,12 +105,12 @@ def _vouches(upper: x509.Certificate, ca: RotatedCA) -> bool:
     """Return True if a CA's chain, link by link, leads up to this certificate."""
     below = ca.certificate
     for one in ca.chain[1:]:
-        if not is_signed_by(below, one):
+        if not signed_by(below, one):
             break
         if one == upper:
             return True
         below = one
-    return is_signed_by(ca.certificate, upper)
+    return signed_by(ca.certificate, upper)
 
 
 def signs_gate(facts: RotationFacts, new: RotatedCA) -> Gate:
@@ -268,7 +269,7 @@ def _links(one: RotatedCA, old: RotatedCA) -> Iterator[str]:
         return
     if any(old.is_named(link) for link in names_of(one.entry.get("manual_chain"))):
         yield f"manual_chain of {one.name}"
-    elif is_signed_by(one.certificate, old.certificate):
+    elif signed_by(one.certificate, old.certificate):
         yield f"the chain of {one.name}, which it signed"
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from cryptography import x509
 
 from issuer.pki.authorities.certificates import UNDECODABLE
-from issuer.pki.authorities.chains import is_signed_by
+from issuer.x509.chains.links import signed_by
 
 
 @dataclass(slots=True)
@@ -22,7 +22,7 @@ class IssuedByCA:
 
     def add(self, certificate: x509.Certificate, now: datetime) -> None:
         """Count a certificate, if this CA signed it and it isn't the CA's own."""
-        if self.ca is None or certificate == self.ca or not is_signed_by(certificate, self.ca):
+        if self.ca is None or certificate == self.ca or not signed_by(certificate, self.ca):
             return
         end = certificate.not_valid_after_utc
         self.starts.append(certificate.not_valid_before_utc)

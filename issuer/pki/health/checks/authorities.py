@@ -9,7 +9,6 @@ from typing import Final
 from cryptography import x509
 
 from issuer.pki.authorities.certificates import serial_text
-from issuer.pki.authorities.chains import is_signed_by
 from issuer.pki.health.checks.check import LET_IT_READ, MountCheck
 from issuer.pki.health.checks.mounts import TIDY
 from issuer.pki.health.checks.successor import successor
@@ -18,6 +17,7 @@ from issuer.pki.health.finding import Gravity, HealthFinding
 from issuer.pki.health.fixes import mount_fix
 from issuer.site import docs_page
 from issuer.text import rfc3339
+from issuer.x509.chains.links import signed_by
 
 _GRADES: Final = (Gravity.CRITICAL, Gravity.WARNING, Gravity.INFORMATIONAL)
 
@@ -122,7 +122,7 @@ def root_issued_leaves(check: MountCheck) -> Iterator[HealthFinding]:
     roots = check.mount.roots()
     guilty = 0
     for issuer in roots:
-        leaf = next((one for one in check.mount.leaves if is_signed_by(one, issuer.certificate)), None)
+        leaf = next((one for one in check.mount.leaves if signed_by(one, issuer.certificate)), None)
         if leaf is not None:
             guilty += 1
             message = (

@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509 import ocsp
 
 from issuer.pki.authorities.certificates import UNDECODABLE
-from issuer.pki.authorities.chains import is_signed_by
 from issuer.pki.health.checks.check import MountCheck, hours
 from issuer.pki.health.facts import MountFacts
 from issuer.pki.health.finding import Gravity, HealthFinding
@@ -23,6 +22,7 @@ from issuer.pki.health.parameters import HealthParameters
 from issuer.pki.health.pointers import FIELDS, FetchedAnswer, Pointer, PointerKind, urls_of
 from issuer.site import docs_page
 from issuer.text import parse_json, rfc3339
+from issuer.x509.chains.links import signed_by
 
 _PEM: Final = b"-----BEGIN"
 _LAST: Final = {"issuing_certificates": "ca", "crl_distribution_points": "crl", "ocsp_servers": "ocsp"}
@@ -247,7 +247,7 @@ def _acme(pointer: Pointer, body: bytes) -> HealthFinding:
 
 def serial_for(mount: MountFacts, pointer: Pointer) -> int:
     """Return a serial number to ask an OCSP responder for: one that the mount stores, else any."""
-    own = next((one for one in mount.leaves if is_signed_by(one, pointer.authority)), None)
+    own = next((one for one in mount.leaves if signed_by(one, pointer.authority)), None)
     return own.serial_number if own is not None else pointer.authority.serial_number
 
 

@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 from issuer.pki.authorities.certificates import UNDECODABLE
-from issuer.pki.authorities.chains import is_signed_by
 from issuer.pki.authorities.described import fields_of
 from issuer.pki.health.checks.check import MountCheck, hours
 from issuer.pki.health.facts import IssuerFacts
 from issuer.pki.health.fixes import authority_fix
 from issuer.site import docs_page
+from issuer.x509.chains.links import signed_by
 
 
 def successor(check: MountCheck, issuer: IssuerFacts) -> tuple[dict[str, Any], str]:
@@ -48,6 +48,6 @@ def _signer(check: MountCheck, issuer: IssuerFacts) -> str:
     """Return the name of a CA of this Vault that can sign again; "" if none can."""
     for mount in check.vault.mounts:
         for one in mount.issuers:
-            if one.name and one.key_id and is_signed_by(issuer.certificate, one.certificate):
+            if one.name and one.key_id and signed_by(issuer.certificate, one.certificate):
                 return one.name
     return ""
