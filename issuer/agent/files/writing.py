@@ -8,9 +8,11 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from issuer.agent.errors import DiskRefused
+from issuer.agent.files.folders import opened_folder
 from issuer.agent.files.regular import open_regular
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -78,6 +80,20 @@ def replace(folder: int, name: str, file: NewFile) -> None:
             os.unlink(temporary, dir_fd=folder)
         raise
     os.fsync(folder)
+
+
+def write_file(path: Path, data: bytes, mode: int, what: str = "", *, create: bool = True) -> None:
+    """Put a file at `path` in one step; `what` names it in errors, by default its path.
+
+    With `create` its folder is made if it isn't there, closed to others if the file is. Raises UnsafePath and
+    DiskRefused.
+    """
+    folder_mode = 0o755 if mode & 0o077 else 0o700
+    with (
+        opened_folder(path.parent, create=create, mode=folder_mode) as folder,
+        disk_errors(what or f'"{path}"'),
+    ):
+        replace(folder, path.name, NewFile(data, mode))
 
 
 def try_writing(folder: int, size: int, files: Iterable[NewFile]) -> None:

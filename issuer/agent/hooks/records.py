@@ -14,7 +14,7 @@ from typing import Any
 
 from issuer.agent.config.state import CONSUMERS
 from issuer.agent.files.folders import opened_folder
-from issuer.agent.files.writing import NewFile, disk_errors, replace
+from issuer.agent.files.writing import disk_errors, write_file
 
 
 class HookOutcome(StrEnum):
@@ -68,8 +68,7 @@ class ConsumerRecords:
     def write(self, record: ConsumerRecord) -> None:
         """Keep a record. Raises UnsafePath and DiskRefused."""
         data = json.dumps(asdict(record), sort_keys=True).encode()
-        with opened_folder(self._folder, create=True) as folder, disk_errors("The consumer's record"):
-            replace(folder, f"{record.name}.json", NewFile(data, 0o644))
+        write_file(self._folder / f"{record.name}.json", data, 0o644, "The consumer's record")
 
     def read(self, name: str) -> ConsumerRecord:
         """Return the record of a consumer, an empty one if there is none or it can't be read."""

@@ -13,8 +13,7 @@ import structlog
 
 from issuer.agent.config.login import AppRoleLogin, CertificateFiles, LoginChoice, VaultServer
 from issuer.agent.errors import AgentError
-from issuer.agent.files.folders import opened_folder
-from issuer.agent.files.writing import NewFile, disk_errors, replace
+from issuer.agent.files.writing import write_file
 from issuer.agent.login.kept import KeptLogin
 from issuer.agent.login.secretids import SecretIdFile, SecretIdRenewal
 from issuer.agent.login.statefile import StateFile
@@ -217,8 +216,7 @@ def _record(state: Path, way: str, refused: Sequence[RefusedWay], now: datetime)
     """Keep how the last login went, for `agent status`."""
     data = {"way": way, "at": rfc3339(now), "refused": [asdict(one) for one in refused]}
     try:
-        with opened_folder(state, create=True, mode=0o700) as folder, disk_errors("The login's record"):
-            replace(folder, LOGIN_RECORD, NewFile(json.dumps(data).encode(), 0o600))
+        write_file(state / LOGIN_RECORD, json.dumps(data).encode(), 0o600, "The login's record")
     except AgentError as error:
         log.warning("the record of the login can't be written", error=str(error))
 

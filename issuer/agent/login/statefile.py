@@ -7,8 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from issuer.agent.errors import AgentError
-from issuer.agent.files.folders import opened_folder
-from issuer.agent.files.writing import NewFile, disk_errors, replace
+from issuer.agent.files.writing import write_file
 
 
 class StateFile:
@@ -26,8 +25,7 @@ class StateFile:
 
     def write(self, data: bytes) -> None:
         """Put `data` there in one step. Raises UnsafePath and DiskRefused."""
-        with opened_folder(self._folder, create=True, mode=0o700) as folder, disk_errors("The login's state"):
-            replace(folder, self._name, NewFile(data, 0o600))
+        write_file(self._folder / self._name, data, 0o600, "The login's state")
 
     def remove(self) -> None:
         """Remove the file, if it is there."""

@@ -14,8 +14,7 @@ from issuer.agent.config.login import AppRoleLogin
 from issuer.agent.config.model import AgentFile
 from issuer.agent.config.reading import checked_agent_file, load_agent_file
 from issuer.agent.errors import AgentError
-from issuer.agent.files.folders import opened_folder
-from issuer.agent.files.writing import NewFile, disk_errors, replace
+from issuer.agent.files.writing import write_file
 from issuer.agent.login.contact import pinned_root
 from issuer.agent.login.methods import secret_id_file, unwrapping_of
 from issuer.agent.login.ticket import ServerTrust, Ticket, common_name
@@ -56,10 +55,10 @@ async def write_configuration(ticket: Ticket, places: JoinPlaces) -> bool:
     checked_agent_file(f"{places.config}, as the ticket has it,", text)
     ca = await _ca(ticket)
     if ca is not None:
-        _write(places.ca, ca)
+        write_file(places.ca, ca, 0o644)
     if there:
         return False
-    _write(places.config, text)
+    write_file(places.config, text, 0o644)
     return True
 
 
@@ -138,8 +137,3 @@ async def _ca(ticket: Ticket) -> bytes | None:
             return ticket.ca.encode()
     connection = Connection(ticket.server, namespace=ticket.namespace or None)
     return await pinned_root(connection, ticket.mount, ticket.root_fingerprint)
-
-
-def _write(path: Path, data: bytes) -> None:
-    with opened_folder(path.parent, create=True) as folder, disk_errors(f'"{path}"'):
-        replace(folder, path.name, NewFile(data, 0o644))

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from issuer.agent.config.state import RECORDS
-from issuer.agent.files.folders import opened_folder
-from issuer.agent.files.writing import NewFile, disk_errors, replace
+from issuer.agent.files.writing import write_file
 from issuer.agent.login.methods import LOGIN_RECORD
 
 
@@ -37,8 +36,7 @@ class Records:
     def write(self, record: SetRecord) -> None:
         """Keep a record. Raises UnsafePath and DiskRefused."""
         data = json.dumps(asdict(record), sort_keys=True).encode()
-        with opened_folder(self._folder, create=True, mode=0o755) as folder, disk_errors("The record"):
-            replace(folder, f"{record.name}.json", NewFile(data, 0o644))
+        write_file(self._folder / f"{record.name}.json", data, 0o644, "The record")
 
     def read(self, name: str) -> SetRecord:
         """Return the record of a set, an empty one if there is none or it can't be read."""

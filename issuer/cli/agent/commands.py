@@ -312,13 +312,10 @@ def _need_free(textfile: Path | None, file: AgentFile, config: str) -> None:
 
 
 def _write(path: Path | None, agent: Agent) -> None:
-    from issuer.agent.files.folders import opened_folder
-    from issuer.agent.files.writing import NewFile, disk_errors, replace
+    from issuer.agent.files.writing import write_file
 
-    if path is None:
-        return
-    with opened_folder(path.absolute().parent) as folder, disk_errors(f'"{path}"'):
-        replace(folder, path.name, NewFile(_metrics(agent).encode(), 0o644))
+    if path is not None:
+        write_file(path.absolute(), _metrics(agent).encode(), 0o644, f'"{path}"', create=False)
 
 
 def _metrics(agent: Agent) -> str:

@@ -89,8 +89,7 @@ def install(
 
 def _install(config: Path, user: str, text: ServiceKind | None) -> int:
     from issuer.agent.config.reading import load_agent_file
-    from issuer.agent.files.folders import opened_folder
-    from issuer.agent.files.writing import NewFile, disk_errors, replace
+    from issuer.agent.files.writing import write_file
     from issuer.agent.process import units
     from issuer.agent.process.serviceuser import service_user
 
@@ -114,8 +113,7 @@ def _install(config: Path, user: str, text: ServiceKind | None) -> int:
     if runs_as is not None:
         problems = (*runs_as.prepare(folders.every, state), *runs_as.unreadable(file, config))
     place = _unit_folder() / f"{service.name}.service"
-    with opened_folder(place.parent, create=True) as opened, disk_errors(f'"{place}"'):
-        replace(opened, place.name, NewFile(unit.encode(), 0o644))
+    write_file(place, unit.encode(), 0o644)
     typer.echo(f"{place}: written")
     problem = _verify(place, is_root)
     if problem:

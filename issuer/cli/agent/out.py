@@ -42,8 +42,7 @@ async def given_file(given: GivenSet) -> AgentFile:
     Raises BadInput and AgentError.
     """
     from issuer.agent.config.given import UNHEEDED_FOR_ONE_SET, address
-    from issuer.agent.files.folders import opened_folder
-    from issuer.agent.files.writing import NewFile, disk_errors, replace
+    from issuer.agent.files.writing import write_file
     from issuer.agent.login.contact import pinned_root
     from issuer.vault.connection import Connection
     from issuer.vault.environment import variable
@@ -60,7 +59,6 @@ async def given_file(given: GivenSet) -> AgentFile:
         )
         root = await pinned_root(server, given.mount, given.root_fingerprint)
         ca_file = given.folder / "first-contact.pem"
-        with opened_folder(given.folder, create=True) as folder, disk_errors(f'"{ca_file}"'):
-            replace(folder, ca_file.name, NewFile(root, 0o644))
+        write_file(ca_file, root, 0o644)
         return given.agent_file(os.environ, ca_file)
     return checked
