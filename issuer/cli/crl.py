@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from issuer.cli.help import Commands
-from issuer.cli.inventory import BAD_INPUT, Mounts
 from issuer.cli.options import Format, OutputFormat
 from issuer.cli.output import print_data
-from issuer.cli.pki.options import reported
+from issuer.cli.vault import BAD_INPUT, Mounts, reported
 
 if TYPE_CHECKING:
     from issuer.pki.lists.described import DescribedList, NamedAuthority

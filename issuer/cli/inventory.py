@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from issuer.cli.options import Context, Kubeconfig
-from issuer.cli.pki.options import reported
+from issuer.cli.vault import BAD_INPUT, Mounts, reported
 
 if TYPE_CHECKING:
     from issuer.inventory.selection import InventoryChoice
     from issuer.inventory.taking import CertificateInventory, InventoryWish
 
-BAD_INPUT: Final = 2
 ENDS_SOON: Final = 1
 _PROGRESS_SECONDS: Final = 0.2
 _WIDE_COLUMNS: Final = 500
@@ -35,12 +34,6 @@ class InventoryFormat(StrEnum):
     JSON = "json"
     CSV = "csv"
     NAME = "name"
-
-
-Mounts = Annotated[
-    list[str] | None,
-    typer.Option("--mount", metavar="PATH", help="This PKI mount alone. Repeatable. Default: all."),
-]
 
 
 def inventory(

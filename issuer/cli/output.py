@@ -25,22 +25,36 @@ _OF_CERTIFICATES: Final = "Attribute's length must be|Parsed a serial number whi
 
 
 @contextmanager
-def report_bad_input(exit_code: int) -> Iterator[None]:
-    """End the command on BadInput, with its message on standard error, line by line.
+def report_bad_input(exit_code: int, *failures: type[Exception]) -> Iterator[None]:
+    """End the command on BadInput, and on `failures`, with the message on standard error.
 
     What the library says of careless certificates of others is kept from the terminal.
     """
     from issuer.manifests.errors import BadInput
-    from issuer.manifests.text import shown
 
+    told: tuple[type[Exception], ...] = (BadInput, *failures)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=_OF_CERTIFICATES)
             yield
-    except BadInput as error:
-        for line in str(error).splitlines():
-            typer.echo(f"Error: {shown(line, 4000)}", err=True)
+    except told as error:
+        print_error(error)
         raise typer.Exit(exit_code) from error
+
+
+def print_error(error: Exception, label: str = "Error") -> None:
+    """Print the message of an error on standard error, a label before each of its lines."""
+    from issuer.manifests.text import shown
+
+    for line in str(error).splitlines():
+        typer.echo(f"{label}: {shown(line, 4000)}", err=True)
+
+
+def say_progress(text: str) -> None:
+    """Say on standard error what is done next; standard output is the result's."""
+    from issuer.manifests.text import shown
+
+    typer.echo(f"... {shown(text)}", err=True)
 
 
 def agreed(question: str, instead: str = "--yes") -> bool:

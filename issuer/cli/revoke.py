@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from issuer.cli.completing import complete_revoked
-from issuer.cli.inventory import BAD_INPUT, Mounts
 from issuer.cli.options import Context, DryRun, Format, Kubeconfig, OutputFormat, Yes
 from issuer.cli.output import agreed_to_plan, print_data
-from issuer.cli.pki.options import reported
 from issuer.cli.streams import finished_without_output
+from issuer.cli.vault import BAD_INPUT, Mounts, reported
 
 if TYPE_CHECKING:
     from issuer.pki.server.calls import VaultCalls

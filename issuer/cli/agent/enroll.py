@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from issuer.cli.options import Format, OutputFormat
+from issuer.cli.options import Format, OutputFormat, Yes
 from issuer.cli.output import agreed, print_data
 from issuer.cli.pki.options import CHANGES, FAILED, reported
 from issuer.cli.streams import finished_without_output
@@ -84,7 +84,7 @@ def enroll(
         typer.Option(metavar="MOUNT", help="Auth method of certificates, for its way back by its own one."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan alone.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    yes: Yes = False,
     output: Format = OutputFormat.TABLE,
 ) -> None:
     """Enrol a machine: a role with its exact names, a policy, an AppRole, and a ticket that works once.

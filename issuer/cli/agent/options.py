@@ -68,16 +68,11 @@ def reported() -> Iterator[None]:
     Of the log only errors are shown: a command prints what there is to say.
     """
     from issuer.agent.errors import AgentError
-    from issuer.manifests.text import shown
     from issuer.vault.errors import VaultError
 
     set_logs("error")
-    with report_bad_input(FAILED):
-        try:
-            yield
-        except (AgentError, VaultError) as error:
-            typer.echo(f"Error: {shown(str(error), 4000)}", err=True)
-            raise typer.Exit(FAILED) from error
+    with report_bad_input(FAILED, AgentError, VaultError):
+        yield
 
 
 def set_logs(level: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from issuer.cli.pki.options import note_unheeded
+from issuer.cli.vault import note_unheeded
 
 if TYPE_CHECKING:
     from issuer.agent.config.given import GivenSet

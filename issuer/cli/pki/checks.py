@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from issuer.cli.options import Format, OutputFormat
-from issuer.cli.output import print_data
+from issuer.cli.output import print_data, say_progress
 from issuer.cli.pki.options import (
     CHANGES,
     LEFT,
@@ -221,18 +221,11 @@ async def _health(files: list[str], wish: HealthWish) -> HealthReport:
     from issuer.pki.session import reached
 
     async with reached(files, os.environ) as session:
-        return await session.run(wish, _progress)
+        return await session.run(wish, say_progress)
 
 
 async def _verify(files: list[str], parts: Collection[Part], token_role: str | None) -> Verification:
     from issuer.pki.session import opened
 
     async with opened(files, os.environ, parts) as session:
-        return await session.verify(_progress, token_role)
-
-
-def _progress(text: str) -> None:
-    """Say on standard error, a line each, what is done next; standard output is the result's."""
-    from issuer.manifests.text import shown
-
-    typer.echo(f"... {shown(text)}", err=True)
+        return await session.verify(say_progress, token_role)

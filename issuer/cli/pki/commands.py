@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from issuer.cli.help import Commands
-from issuer.cli.options import Format, OutputFormat
+from issuer.cli.options import Format, OutputFormat, Yes
 from issuer.cli.output import agreed, print_data
 from issuer.cli.pki import checks, export, init, rotate, unseal
 from issuer.cli.pki.carrying import carry_out
@@ -130,7 +130,7 @@ def apply(
         Path | None,
         typer.Option("--plan", metavar="FILE", help="Apply this saved plan, or nothing if it is stale."),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    yes: Yes = False,
     kubernetes_role: Annotated[
         str | None,
         typer.Option(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from issuer.cli.options import Yes
 from issuer.cli.output import agreed
 from issuer.cli.pki.options import FAILED, LEFT, Files, reported
 from issuer.cli.pki.typed import typed_secret
@@ -79,7 +80,7 @@ def init(
             "or read from standard input. bao operator generate-root makes one from shares.",
         ),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Initialise a new Vault, apply the file's foundation, leave one admin login, and revoke the root token.
 

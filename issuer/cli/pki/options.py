@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from issuer.cli import vault
 from issuer.cli.help import HelpfulGroup
-from issuer.cli.output import report_bad_input
+from issuer.cli.output import print_error
 
 if TYPE_CHECKING:
     from issuer.manifests.errors import BadInput
@@ -69,27 +69,17 @@ def parts_of(choice: PartChoice) -> Collection[Part]:
     return frozenset(Part) if choice is PartChoice.ALL else frozenset({Part(choice.value)})
 
 
-def note_unheeded(more: Mapping[str, str] | None = None) -> None:
-    """Print a note on each variable that is set and not obeyed; see `vault.environment.unheeded`."""
-    from issuer.vault.environment import unheeded
-
-    for line in unheeded(os.environ, more):
-        typer.echo(f"Note: {line}", err=True)
-
-
 @contextmanager
-def reported(failed: int = FAILED) -> Iterator[None]:
-    """End the command with code `failed` on bad input and failures, with their message on standard error."""
-    from issuer.manifests.text import shown
-    from issuer.pki.errors import NeedsCertificate, PkiError
-    from issuer.vault.errors import VaultError
+def reported() -> Iterator[None]:
+    """End the command with code 1 on bad input and failures, with their message on standard error.
 
-    note_unheeded()
-    with report_bad_input(failed):
+    While a certificate of an offline CA is waited for, the code is 3.
+    """
+    from issuer.pki.errors import NeedsCertificate
+
+    with vault.reported(FAILED):
         try:
             yield
-        except (PkiError, VaultError) as error:
-            waits = isinstance(error, NeedsCertificate)
-            for line in str(error).splitlines():
-                typer.echo(f"{'Waiting' if waits else 'Error'}: {shown(line, 4000)}", err=True)
-            raise typer.Exit(LEFT if waits else failed) from error
+        except NeedsCertificate as error:
+            print_error(error, "Waiting")
+            raise typer.Exit(LEFT) from error

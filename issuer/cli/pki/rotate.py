@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 import typer
 
 from issuer.cli.help import Commands
-from issuer.cli.options import Context, Format, OutputFormat
-from issuer.cli.output import agreed, print_data
+from issuer.cli.options import Context, Format, OutputFormat, Yes
+from issuer.cli.output import agreed, print_data, say_progress
 from issuer.cli.pki.carrying import carry_out
 from issuer.cli.pki.options import CHANGES, FAILED, LEFT, Files, PkiGroup, reported
 from issuer.cli.signals import cancelled_by_signals, each_interrupt_cancels
@@ -90,7 +90,6 @@ RotationKubeconfig = Annotated[
         help="Look at the issuers of this cluster. Without it or --context none is looked at.",
     ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
 Rotated = TypeVar("Rotated")
 _CLUSTER_RIGHTS: Final = "That takes list of the issuers' kinds"
 
@@ -244,7 +243,7 @@ async def _back(wish: _Wish, *, yes: bool) -> int:
 
     seen = await _rotation_wish(wish)
     async with opened(wish.files, os.environ) as session:
-        facts = _only(await session.rotation_facts(seen, _progress))
+        facts = _only(await session.rotation_facts(seen, say_progress))
         steps = tuple(back_steps(facts, session.loaded.places))
         plan = PkiPlan(steps, facts.reading.sha256(), session.loaded.sha256)
         show_plan(plan, console())
@@ -287,7 +286,7 @@ async def _states(session: PkiSession, wish: _Wish, seen: RotationWish) -> list[
     from issuer.pki.rotation.gates import GateName
 
     accepted = [GateName(one.value) for one in wish.accepted]
-    return await session.rotations(seen, accepted, _progress)
+    return await session.rotations(seen, accepted, say_progress)
 
 
 def _only(found: Sequence[Rotated]) -> Rotated:
@@ -335,9 +334,3 @@ def _code(states: Sequence[RotationState]) -> int:
     if any(one.plan.applied for one in states):
         return CHANGES
     return LEFT if any(one.waits_for for one in states) else 0
-
-
-def _progress(text: str) -> None:
-    from issuer.manifests.text import shown
-
-    typer.echo(f"... {shown(text)}", err=True)

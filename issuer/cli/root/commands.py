@@ -11,8 +11,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from issuer.cli.help import Commands
-from issuer.cli.options import Format, OutputFormat
-from issuer.cli.output import print_data, report_bad_input
+from issuer.cli.options import Format, OutputFormat, Yes
+from issuer.cli.output import print_data, print_error, report_bad_input
 from issuer.cli.root.options import (
     Ceremony,
     CRLUrls,
@@ -25,7 +25,6 @@ from issuer.cli.root.options import (
     PathLength,
     Permit,
     Today,
-    Yes,
 )
 
 REFUSED: Final = 1
@@ -355,7 +354,6 @@ def _printed(report: Any, lines: Sequence[str], output: OutputFormat) -> None:
 @contextmanager
 def _reported(output: OutputFormat) -> Iterator[None]:
     """End the command with code 1 on a refusal, 2 on bad input, with the message on standard error."""
-    from issuer.manifests.text import shown
     from issuer.root.errors import RootRefusal
 
     with report_bad_input(BAD_INPUT):
@@ -364,6 +362,5 @@ def _reported(output: OutputFormat) -> Iterator[None]:
         except RootRefusal as error:
             if output is not OutputFormat.TABLE:
                 print_data({"refused": error.reason.value, "message": str(error)}, output)
-            for line in str(error).splitlines():
-                typer.echo(f"Error: {shown(line, 4000)}", err=True)
+            print_error(error)
             raise typer.Exit(REFUSED) from error

@@ -52,4 +52,3 @@ Life = Annotated[str | None, typer.Option(metavar="DURATION", help="Lifetime: 10
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show and check it, write nothing, ask for no passphrase.")
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]

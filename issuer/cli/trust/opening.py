@@ -64,12 +64,8 @@ class GivenStores:
 @contextmanager
 def reported() -> Iterator[None]:
     """End the command with code 2 on refusals and bad input, with their message on standard error."""
-    try:
-        with report_bad_input(BAD_INPUT):  # which keeps warnings about others' certificates off the terminal
-            yield
-    except (TrustError, BadVariable) as error:
-        typer.echo(f"Error: {shown(str(error), 4000)}", err=True)
-        raise typer.Exit(BAD_INPUT) from error
+    with report_bad_input(BAD_INPUT, TrustError, BadVariable):
+        yield
 
 
 def read_certificates(given: GivenSource, *, is_pinned: bool) -> tuple[Bundle, str]:
