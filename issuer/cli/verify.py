@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from issuer.cli.help import Commands
-from issuer.cli.options import Context, Kubeconfig
+from issuer.cli.options import ClusterChoice, Context, Kubeconfig
 from issuer.cli.trust.options import Home
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def endpoint(
 
       vault-issuer verify endpoint www.example.com:443 --secret shop/www-tls --issuer vaultclusterissuer/vault
     """
-    from issuer.cli.trust.opening import given_source, reported
+    from issuer.cli.trust.opening import GivenSource, reported
 
     with reported():
         from issuer.manifests.errors import BadInput
@@ -154,8 +154,9 @@ def endpoint(
         source = str(ca_file) if ca_file is not None else None
         if sum(one is not None for one in (source, mount, issuer)) > 1:
             raise BadInput("Give one of --ca-file, --mount and --issuer.")
-        given = given_source(source, mount, None, issuer, kubeconfig, context, home)
-        rules = EndpointRules(server_name, _trust(given, sha256 or []), None, _within(expiring))
+        cluster = ClusterChoice(kubeconfig, context)
+        given = GivenSource(source, mount, issuer, sha256, None, cluster, home)
+        rules = EndpointRules(server_name, _trust(given), None, _within(expiring))
         expected = _expected(file, secret, namespace, kubeconfig, context)
         found = asyncio.run(_check(replace(rules, expected=expected), timeout, dialled, crl=crl))
     _print(found, output)
@@ -188,18 +189,18 @@ def _within(text: str | None) -> timedelta | None:
     return found
 
 
-def _trust(given: GivenSource, sha256: list[str]) -> EndpointTrust:
+def _trust(given: GivenSource) -> EndpointTrust:
     """Return what clients trust, as the options say it. Raises BadInput, TrustError, BadVariable."""
-    from issuer.cli.trust.opening import read_certificates
+    from issuer.cli.trust.opening import find_certificates
     from issuer.manifests.errors import BadInput
     from issuer.trust.roots import parse_fingerprint
     from issuer.verifying.trust import EndpointTrust, NoSuchRoot
 
-    pins = [parse_fingerprint(one) for one in sha256]
+    pins = [parse_fingerprint(one) for one in given.sha256 or ()]
     trust = EndpointTrust()
     if given.source is not None or given.mount is not None or given.issuer is not None:
-        bundle, name = read_certificates(given, is_pinned=bool(pins))
-        trust = EndpointTrust.of(bundle.certificates, name)
+        found = find_certificates(given)
+        trust = EndpointTrust.of(found.bundle.certificates, found.source)
     try:
         return trust.pinned(pins)
     except NoSuchRoot as error:

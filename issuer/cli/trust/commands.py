@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from issuer.cli.help import Commands
-from issuer.cli.options import Context, Format, Kubeconfig, OutputFormat
+from issuer.cli.options import ClusterChoice, Context, Format, Kubeconfig, OutputFormat
 from issuer.cli.streams import finished_without_output
 from issuer.cli.trust.options import (
     BAD_INPUT,
@@ -70,24 +70,22 @@ def show(
       vault-issuer trust show https://ca.example.com:9000/roots.pem --sha256 HEX -o pem
     """
     # Imported here so that --help and completion stay quick.
-    from issuer.cli.trust.opening import given_source, read_certificates, reported
+    from issuer.cli.trust.opening import GivenSource, find_certificates, reported
     from issuer.cli.trust.out import print_certificates
-    from issuer.trust.roots import choose_roots, parse_fingerprint
     from issuer.x509.describe import fingerprint
 
-    now = datetime.now(UTC)
-    cluster = (kubeconfig, context, cluster_resource_namespace)
-    asked = given_source(source, mount, ca_file, issuer, *cluster)
+    now, cluster = datetime.now(UTC), ClusterChoice(kubeconfig, context)
+    given = GivenSource(source, mount, issuer, sha256, ca_file, cluster, cluster_resource_namespace)
     with reported():
-        wanted = [parse_fingerprint(one) for one in sha256 or ()]
-        bundle, name = read_certificates(asked, is_pinned=bool(wanted))
-        if wanted or output is ShowFormat.PEM:
-            roots = choose_roots(bundle.certificates, wanted, now, name)
+        found = find_certificates(given)
+        if found.wanted or output is ShowFormat.PEM:
+            roots = found.roots(now)
             if output is ShowFormat.PEM:
                 sys.stdout.write("".join(root.pem for root in roots))
                 return
-        shown = [one for one in bundle.certificates if not wanted or fingerprint(one) in wanted]
-        print_certificates(shown, bundle.left_out, now, OutputFormat(output.value))
+        certificates, wanted = found.bundle.certificates, found.wanted
+        shown = [one for one in certificates if not wanted or fingerprint(one) in wanted]
+        print_certificates(shown, found.bundle.left_out, now, OutputFormat(output.value))
 
 
 @app.command("install")
@@ -123,28 +121,18 @@ def install(
 
       vault-issuer trust install root.crt --sha256 HEX --store nss
     """
-    from issuer.cli.trust.opening import (
-        GivenStores,
-        confirm,
-        given_source,
-        open_stores,
-        read_certificates,
-        reported,
-    )
+    from issuer.cli.trust.opening import GivenSource, confirm, find_certificates, open_stores, reported
     from issuer.cli.trust.out import print_steps
     from issuer.trust.installing import apply, plan_install
-    from issuer.trust.roots import choose_roots, parse_fingerprint
 
-    cluster = (kubeconfig, context, cluster_resource_namespace)
-    asked = given_source(source, mount, ca_file, issuer, *cluster)
+    cluster = ClusterChoice(kubeconfig, context)
+    given = GivenSource(source, mount, issuer, sha256, ca_file, cluster, cluster_resource_namespace)
     with reported():
-        wanted = [parse_fingerprint(one) for one in sha256 or ()]
-        given = GivenStores(store or (), nss_dir or (), java_truststore, java_password_file)
-        stores = open_stores(given)
-        bundle, name = read_certificates(asked, is_pinned=bool(wanted))
-        roots = choose_roots(bundle.certificates, wanted, datetime.now(UTC), name)
+        stores = open_stores(store, nss_dir, java_truststore, java_password_file)
+        found = find_certificates(given)
+        roots = found.roots(datetime.now(UTC))
         steps = plan_install(stores, roots)
-        if not plan and not wanted:
+        if not plan and not found.wanted:
             confirm(roots)
         with finished_without_output():
             failed = print_steps(steps if plan else apply(steps), output)
@@ -167,16 +155,15 @@ def list_installed(
 
       vault-issuer trust list --store system --store nss
     """
-    from issuer.cli.trust.opening import GivenStores, open_stores, reported
+    from issuer.cli.trust.opening import open_stores, reported
     from issuer.cli.trust.out import print_steps
     from issuer.trust.installing import look
 
     with reported():
-        given = GivenStores(store or (), nss_dir or (), java_truststore, java_password_file)
-        opened = open_stores(given)
-        names = ", ".join(one.name for one in opened)
+        stores = open_stores(store, nss_dir, java_truststore, java_password_file)
+        names = ", ".join(one.name for one in stores)
         none = f"No root that this command put there is in {names} (other stores: --store)."
-        failed = print_steps(look(opened, datetime.now(UTC)), output, none)
+        failed = print_steps(look(stores, datetime.now(UTC)), output, none)
     raise typer.Exit(FAILED if failed else 0)
 
 
@@ -203,7 +190,7 @@ def remove(
 
       vault-issuer trust remove --sha256 HEX --store system --store java
     """
-    from issuer.cli.trust.opening import GivenStores, open_stores, reported
+    from issuer.cli.trust.opening import open_stores, reported
     from issuer.cli.trust.out import print_steps
     from issuer.trust.installing import apply, plan_removal
     from issuer.trust.roots import parse_fingerprint
@@ -213,8 +200,8 @@ def remove(
         raise typer.Exit(BAD_INPUT)
     with reported():
         wanted = [parse_fingerprint(one) for one in sha256 or ()]
-        given = GivenStores(store or (), nss_dir or (), java_truststore, java_password_file)
-        steps = plan_removal(open_stores(given), wanted, datetime.now(UTC), ended=ended, every=every)
+        stores = open_stores(store, nss_dir, java_truststore, java_password_file)
+        steps = plan_removal(stores, wanted, datetime.now(UTC), ended=ended, every=every)
         with finished_without_output():
             failed = print_steps(steps if plan else apply(steps), output)
     raise typer.Exit(FAILED if failed else 0)

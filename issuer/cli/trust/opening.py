@@ -8,17 +8,19 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import typer
 
+from issuer.cli.options import ClusterChoice
 from issuer.cli.output import report_bad_input, without_logs
 from issuer.cli.trust.options import BAD_INPUT, StoreKind
 from issuer.manifests.errors import BadInput
 from issuer.manifests.text import shown
 from issuer.trust.errors import RootRefused, StoreNotUsable, TrustError
-from issuer.trust.roots import TrustRoot, read_source
+from issuer.trust.roots import TrustRoot, choose_roots, parse_fingerprint, read_source
 from issuer.trust.sources import fetch, is_url, read_file
 from issuer.trust.stores.java import DEFAULT_PASSWORD, JavaStore, default_truststore
 from issuer.trust.stores.nss import NSSStore, databases
@@ -32,33 +34,32 @@ _TYPED: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class GivenIssuer:
-    """An issuer, and the cluster it is in, as the options name them."""
-
-    name: str
-    kubeconfig: str | None = None
-    context: str | None = None
-    home: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class GivenSource:
-    """Where certificates come from, as the options say it."""
+    """Where certificates come from, and which of them are wanted, as the options say it.
+
+    `home` is the namespace of the Secrets of cluster issuers.
+    """
 
     source: str | None
     mount: str | None
-    ca_file: Path | None = None
-    issuer: GivenIssuer | None = None
+    issuer: str | None
+    sha256: Sequence[str] | None
+    ca_file: Path | None
+    cluster: ClusterChoice
+    home: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class GivenStores:
-    """Trust stores, as the options name them."""
+class FoundCertificates:
+    """Certificates of a source by its name for people; `wanted` are fingerprints, none if all are wanted."""
 
-    kinds: Sequence[StoreKind]
-    nss: Sequence[Path] = ()
-    java: Path | None = None
-    password_file: Path | None = None
+    source: str
+    bundle: Bundle
+    wanted: Sequence[str]
+
+    def roots(self, now: datetime) -> tuple[TrustRoot, ...]:
+        """Return the roots that are wanted. Raises RootRefused."""
+        return choose_roots(self.bundle.certificates, self.wanted, now, self.source)
 
 
 @contextmanager
@@ -68,34 +69,32 @@ def reported() -> Iterator[None]:
         yield
 
 
-def read_certificates(given: GivenSource, *, is_pinned: bool) -> tuple[Bundle, str]:
-    """Return the certificates of a source, and its name for people.
-
-    Raises RootRefused, BadInput, BadVariable.
-    """
+def find_certificates(given: GivenSource) -> FoundCertificates:
+    """Return the certificates of a source. Raises RootRefused, BadInput, BadVariable."""
+    wanted = [parse_fingerprint(one) for one in given.sha256 or ()]
     if sum(one is not None for one in (given.source, given.mount, given.issuer)) != 1:
         raise BadInput("Give one of SOURCE, --mount and --issuer.")
-    if given.issuer is not None:
+    if given.issuer is None:
+        source, data = _read(given, is_pinned=bool(wanted))
+    else:
         from issuer.cli.trust.cluster import issuer_cas  # a machine without a cluster loads nothing of it
 
+        source = given.issuer
         with without_logs():
-            return read_source(asyncio.run(issuer_cas(given.issuer)), given.issuer.name), given.issuer.name
+            data = asyncio.run(issuer_cas(source, given.cluster, given.home or ""))
+    return FoundCertificates(source, read_source(data, source), wanted)
+
+
+def _read(given: GivenSource, *, is_pinned: bool) -> tuple[str, bytes]:
+    """Return the name and the content of a mount, a URL or a file."""
     namespace, source = "", given.source or ""
     if given.mount is not None:
         mount = given.mount.strip("/")
         source = f"{address_from(os.environ).rstrip('/')}/v1/{mount}/ca_chain"
         namespace = variable(os.environ, "NAMESPACE")
     if not is_url(source):
-        return read_source(read_file(source), source), source
-    data = fetch(source, is_pinned=is_pinned, ca_pem=_server_ca(given), namespace=namespace)
-    return read_source(data, source), source
-
-
-def given_source(
-    source: str | None, mount: str | None, ca_file: Path | None, issuer: str | None, *cluster: str | None
-) -> GivenSource:
-    """Return the source of the options; `cluster` are kubeconfig, context, and namespace of Secrets."""
-    return GivenSource(source, mount, ca_file, None if issuer is None else GivenIssuer(issuer, *cluster))
+        return source, read_file(source)
+    return source, fetch(source, is_pinned=is_pinned, ca_pem=_server_ca(given), namespace=namespace)
 
 
 def _server_ca(given: GivenSource) -> bytes | None:
@@ -121,16 +120,21 @@ def confirm(roots: Sequence[TrustRoot]) -> None:
             raise RootRefused("That is another fingerprint. Nothing was written.")
 
 
-def open_stores(given: GivenStores) -> list[TrustStore]:
+def open_stores(
+    kinds: Sequence[StoreKind] | None,
+    nss: Sequence[Path] | None,
+    java: Path | None,
+    java_password_file: Path | None,
+) -> list[TrustStore]:
     """Return the stores that the options name. Raises StoreNotUsable, RootRefused."""
     stores: list[TrustStore] = []
-    for kind in dict.fromkeys(given.kinds or [StoreKind.SYSTEM]):
+    for kind in dict.fromkeys(kinds or [StoreKind.SYSTEM]):
         if kind is StoreKind.SYSTEM:
             stores.append(SystemStore.of_this_machine())
         elif kind is StoreKind.NSS:
-            stores += _nss(given.nss)
+            stores += _nss(nss or ())
         else:
-            stores.append(JavaStore(given.java or default_truststore(), _password(given.password_file)))
+            stores.append(JavaStore(java or default_truststore(), _password(java_password_file)))
     return stores
 
 
