@@ -9,5 +9,5 @@ Nothing here reaches a network. Folders, bottom-up; each one's docstring maps it
 - `folder`: the folder on disk: modes, lock, whole writes. `session`: an opened root. `show`: words and data.
 
 The ledger holds all that a root made; its other files follow from it, and are written after it. Kept out:
-Vault, Kubernetes, prompts (`issuer.cli.root.acts`). Mock nothing: tests make roots in a folder, with a time.
+Vault, Kubernetes, prompts (`issuer.cli.root`). Mock nothing: tests make roots in a folder, with a time.
 """

@@ -93,7 +93,8 @@ def init(
 
       vault-issuer root init --from-key ca.key --from-certificate ca.crt
     """
-    from issuer.cli.root.acts import Sources, make_root
+    from issuer.cli.root.making import Sources, make_root
+    from issuer.cli.root.results import ActOptions
     from issuer.cli.root.wishes import ca_fields, given, root_wish
 
     sources = Sources(from_key, from_certificate, from_crl, tuple(from_issued or ()), from_passphrase_file)
@@ -107,7 +108,8 @@ def init(
     with _reported(output):
         fields = ca_fields(lifetime, path_length, (permit, exclude), crl_url, issuer_url)
         wish = root_wish(file, given({**options, **fields}))
-        made = make_root(folder, wish, sources, passphrase_file or [], _now(), _day(today))
+        how = ActOptions(passphrase_file or [], _now(), _day(today))
+        made = make_root(folder, wish, sources, how)
         _printed(made.report, made.lines, output)
 
 
@@ -133,7 +135,7 @@ def inspect(
 
       vault-issuer root inspect env.csr
     """
-    from issuer.cli.root.acts import inspected
+    from issuer.cli.root.looking import inspected
 
     with _reported(output):
         shown = inspected(folder, what, _now())
@@ -187,7 +189,8 @@ def sign(
 
       vault-issuer root sign -f ceremony.yaml
     """
-    from issuer.cli.root.acts import Asked, sign_all
+    from issuer.cli.root.results import ActOptions
+    from issuer.cli.root.signing import sign_all
     from issuer.cli.root.wishes import ca_fields, given, sign_wishes
 
     options = {
@@ -200,8 +203,8 @@ def sign(
     with _reported(output):
         fields = ca_fields(lifetime, path_length, (permit, exclude), crl_url, issuer_url)
         wishes = sign_wishes(file, given({**options, **fields}))
-        asked = Asked(passphrase_file or [], yes, dry_run, _now(), _day(today))
-        done = sign_all(folder, wishes, asked, quiet=output is not OutputFormat.TABLE)
+        how = ActOptions(passphrase_file or [], _now(), _day(today), yes, dry_run)
+        done = sign_all(folder, wishes, how, quiet=output is not OutputFormat.TABLE)
         _printed(done.report, done.lines, output)
 
 
@@ -245,7 +248,8 @@ def crl(
 
       vault-issuer root crl --revoke 1f0a3c55 --reason cACompromise --publish /srv/www/pki
     """
-    from issuer.cli.root.acts import Asked, next_crl, revoked_certificates
+    from issuer.cli.root.crls import next_crl, revoked_certificates
+    from issuer.cli.root.results import ActOptions
     from issuer.cli.root.wishes import crl_wish, given
 
     if reason is not None and not revoke and not revoke_certificate:
@@ -257,8 +261,8 @@ def crl(
     }
     with _reported(output):
         wish = revoked_certificates(revoke_certificate or [], reason, crl_wish(file, given(options)))
-        asked = Asked(passphrase_file or [], yes, dry_run, _now(), _day(today))
-        done = next_crl(folder, wish, asked, publish, quiet=output is not OutputFormat.TABLE)
+        how = ActOptions(passphrase_file or [], _now(), _day(today), yes, dry_run)
+        done = next_crl(folder, wish, how, publish, quiet=output is not OutputFormat.TABLE)
         _printed(done.report, done.lines, output)
 
 
@@ -289,7 +293,7 @@ def passphrase(
 
       vault-issuer root passphrase --dir old --passphrase-file old.txt --new-passphrase-file new.txt
     """
-    from issuer.cli.root.acts import change_passphrase
+    from issuer.cli.root.making import change_passphrase
 
     with _reported(output):
         done = change_passphrase(folder, passphrase_file or [], new_passphrase_file or [], _now())
@@ -322,7 +326,7 @@ def verify(
 
       vault-issuer root verify --head 5:1f0a3c55d2e8b7a4 --with-key
     """
-    from issuer.cli.root.acts import verified
+    from issuer.cli.root.looking import verified
 
     with _reported(output):
         found = verified(folder, head, with_key, passphrase_file or [], _now())
