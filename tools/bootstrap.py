@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,11 +55,15 @@ MEANINGLESS = frozenset(
 
 
 def main(others: Sequence[str] = ()) -> int:
-    """Make .venv, and install the locks with these names in it; 0, or 1 with the reason on standard error."""
-    code = furnish()
-    for name in others:
-        if code == 0 and not install(["--require-hashes", "-r", str(LOCKS / f"{name}.txt")], 0):
-            code = 1
+    """Make .venv, and install the locks with these names in it; 0, or 1 with the reason.
+
+    All is told on standard error: a shell evaluates the output of `make -s env`, which runs this first.
+    """
+    with redirect_stdout(sys.stderr):
+        code = furnish()
+        for name in others:
+            if code == 0 and not install(["--require-hashes", "-r", str(LOCKS / f"{name}.txt")], 0):
+                code = 1
     return code
 
 

@@ -71,3 +71,15 @@ def test_uv_itself_is_installed_with_the_hashes_of_the_lock(monkeypatch: pytest.
     assert first.startswith("uv==")
     assert hashes
     assert all(line.strip().startswith(("--hash=sha256:", "#")) for line in hashes)
+
+
+def test_nothing_is_told_on_the_output_that_a_shell_evaluates(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def furnish() -> int:
+        print("Setting up .venv")
+        return 0
+
+    monkeypatch.setattr(bootstrap, "furnish", furnish)
+    assert bootstrap.main() == 0
+    assert capsys.readouterr() == ("", "Setting up .venv\n")
