@@ -55,7 +55,8 @@ def show(
     """Show CRLs: issuer, signer, number, dates, entries, size, and whether a certificate is on them.
 
     With --mount those of the CAs of that mount, whole and delta; Vault's address and token come from
-    VAULT_ADDR and VAULT_TOKEN, as for pki. A URL is fetched for at most 10 seconds and 16 MiB.
+    VAULT_ADDR and VAULT_TOKEN, as for pki. A URL is fetched for at most 10 seconds and 16 MiB, by
+    https from servers that the system's CAs or VAULT_CACERT vouch for.
 
     Exit codes: 0 shown; 2 bad input, or a CRL that can't be read.
 
@@ -131,17 +132,27 @@ async def _read(sources: list[str], mounts: list[str]) -> tuple[list[FoundList],
 
     lists: list[FoundList] = []
     authorities: list[NamedAuthority] = []
-    ca_pem = None
     if mounts:
         async with reached([], os.environ) as session:
-            ca_pem = session.client.connection.ca_pem
             for mount in mounts:
                 async for authority, found in mount_lists(session.calls, mount.strip("/")):
                     authorities.append(authority)
                     lists += found
     if sources:
-        lists += await named_lists(sources, ca_pem)
+        tls = any(one.startswith("https://") for one in sources)
+        lists += await named_lists(sources, _trusted() if tls else None)
     return lists, authorities
+
+
+def _trusted() -> bytes | None:
+    """Return the CAs beside the system's, by VAULT_CACERT and its like. Raises BadInput."""
+    from issuer.manifests.errors import BadInput
+    from issuer.vault.environment import BadVariable, trusted_from
+
+    try:
+        return trusted_from(os.environ)
+    except BadVariable as error:
+        raise BadInput(str(error)) from error
 
 
 def _print(found: list[DescribedList], output: OutputFormat) -> None:

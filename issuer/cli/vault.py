@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from issuer.cli.output import report_bad_input
+from issuer.cli.output import print_error, report_bad_input
 
 BAD_INPUT: Final = 2
 """Exit code of `inventory`, `revoke` and `crl` for bad input, and where Vault can't be read."""
@@ -31,9 +31,24 @@ def note_unheeded(more: Mapping[str, str] | None = None) -> None:
 @contextmanager
 def reported(exit_code: int) -> Iterator[None]:
     """End the command on bad input and failures, with their message on standard error."""
-    from issuer.pki.errors import PkiError
+    from issuer.pki.errors import PkiError, VaultNotUsable
     from issuer.vault.errors import VaultError
 
     note_unheeded()
     with report_bad_input(exit_code, PkiError, VaultError):
-        yield
+        try:
+            yield
+        except VaultNotUsable as error:
+            print_error(error)
+            _say_which_server()
+            raise typer.Exit(exit_code) from error
+
+
+def _say_which_server() -> None:
+    """Print the address that was called: a shell keeps that of the day before."""
+    from issuer.manifests.text import shown
+
+    for name in ("BAO_ADDR", "VAULT_ADDR"):
+        if address := os.environ.get(name):
+            typer.echo(f"{name} is {shown(address, 300)}", err=True)
+            return

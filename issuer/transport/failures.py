@@ -107,11 +107,11 @@ def _broken_answer(where: str, error: Exception, peer: str) -> CallError:
 def _tls_error(where: str, tls: ssl.SSLError, peer: str, *, connected: bool) -> CallError:
     if _about_our_certificate(tls):
         return ClientCertificateRefused(
-            f"{peer}'s listener closed the TLS connection in {where}: {_tls_reason(tls)}"
+            f"{peer}'s listener closed the TLS connection in {where}: {tls_reason(tls)}"
         )
     if connected and "ALERT" not in (tls.reason or ""):  # the call was written, and what came back is garbled
-        return Unreachable(f"TLS to {peer} broke during {where}: {_tls_reason(tls)}", sent=True)
-    return UntrustedTLS(f"TLS to {peer} failed in {where}: {_tls_reason(tls)}", fault=_tls_fault(tls))
+        return Unreachable(f"TLS to {peer} broke during {where}: {tls_reason(tls)}", sent=True)
+    return UntrustedTLS(f"TLS to {peer} failed in {where}: {tls_reason(tls)}", fault=_tls_fault(tls))
 
 
 def terse_error(where: str, error: Exception, peer: str) -> CallError:
@@ -159,7 +159,7 @@ def _tls_fault(error: ssl.SSLError) -> TLSFault:
     return TLSFault.NO_TLS if error.reason in _NO_TLS else TLSFault.TRUST
 
 
-def _tls_reason(error: ssl.SSLError) -> str:
+def tls_reason(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return cleaned(str(error.verify_message))
     if error.reason in _NO_TLS:

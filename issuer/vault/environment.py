@@ -69,7 +69,7 @@ def server_from(environment: Mapping[str, str]) -> Connection:
     """Return the server that the variables of HEEDED name. Raises BadVariable."""
     return Connection(
         server=address_from(environment),
-        ca_pem=_trusted(environment),
+        ca_pem=trusted_from(environment),
         server_name=variable(environment, "TLS_SERVER_NAME") or None,
         client_certificate=_client_certificate(environment),
         timeout=_timeout(variable(environment, "CLIENT_TIMEOUT")),
@@ -101,7 +101,7 @@ def unheeded(environment: Mapping[str, str], more: Mapping[str, str] | None = No
                 yield f"{known} is set and not obeyed here: {instead}"
 
 
-def _trusted(environment: Mapping[str, str]) -> bytes | None:
+def trusted_from(environment: Mapping[str, str]) -> bytes | None:
     """Return the CAs to trust, as PEM, by the first of three variables; None for the system's."""
     if path := variable(environment, "CACERT"):
         return _content("CACERT", Path(path))

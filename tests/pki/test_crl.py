@@ -90,6 +90,12 @@ def test_files_and_urls_are_verified_against_a_given_ca(store: Store, tmp_path: 
     assert [one["source"] for one in found] == [
         f"{store.mount}/lab/{end}" for end in ("crl", "crl/delta")
     ] + [url]
+    assert [one["source"] for one in lists(store, 0, "verify", url, "--ca", ca)] == [url]
+    untrusted = {**store.vault.environment(), "VAULT_CACERT": "", "BAO_CACERT": ""}
+    refused = CliRunner().invoke(app, ["crl", "show", url], env=untrusted)
+    assert "TLS fails: unable to get local issuer certificate" in refused.stderr
+    no_ca = CliRunner().invoke(app, ["crl", "show", url], env=untrusted | {"VAULT_CACERT": str(crl)})
+    assert (no_ca.exit_code, "no certificates in PEM" in no_ca.stderr) == (2, True)
     other = new_store(Vault(store.vault.bao, f"{store.vault.name}-other"))
     last = lists(store, 1, "verify", crl, "--mount", other.mount)[-1]
     assert last["problems"] == ["none of the CAs that are known signed it"]

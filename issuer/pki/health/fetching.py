@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from issuer.late_roots import aiohttp
+from issuer.manifests.errors import BadInput
 from issuer.pki.health.pointers import FetchedAnswer
+from issuer.transport.failures import tls_cause, tls_reason
 
 SECONDS: Final = 10
 """For one URL, redirects included."""
@@ -48,7 +50,8 @@ class URLReader:
             except aiohttp.ClientConnectorDNSError:
                 return FetchedAnswer(problem="its host name doesn't resolve")
             except (aiohttp.ClientSSLError, ssl.SSLError) as error:
-                return FetchedAnswer(problem=f"TLS fails ({type(error).__name__})")
+                tls = tls_cause(error)
+                return FetchedAnswer(problem=f"TLS fails: {tls_reason(tls) if tls else 'no handshake'}")
             except aiohttp.ClientConnectorError:
                 return FetchedAnswer(problem="the connection is refused, or there is no route")
             except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -66,10 +69,13 @@ async def _read(response: aiohttp.ClientResponse) -> FetchedAnswer:
 
 @asynccontextmanager
 async def url_reader(ca_pem: bytes | None) -> AsyncIterator[URLReader]:
-    """Open a session that trusts the system's CAs and `ca_pem`, Vault's own."""
+    """Open a session that trusts the system's CAs and `ca_pem`, Vault's own. Raises BadInput."""
     trusted = ssl.create_default_context()
     if ca_pem:
-        trusted.load_verify_locations(cadata=ca_pem.decode())
+        try:
+            trusted.load_verify_locations(cadata=ca_pem.decode("ascii", "replace"))
+        except (ssl.SSLError, ValueError) as error:
+            raise BadInput("VAULT_CACERT holds no certificates in PEM") from error
     async with aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=SECONDS),
         connector=aiohttp.TCPConnector(ssl=trusted, limit=_AT_ONCE),

@@ -62,3 +62,10 @@ def test_every_command_has_its_line_in_the_table() -> None:
     named = {words for words in ALL if words and not hasattr(ALL[words], "commands")}
     missing = [words for words in named if not {" ".join(words), words[0]} & rows]
     assert not missing
+
+
+@pytest.mark.parametrize(("words", "code"), [(["inventory", "--no-cluster"], 2), (["pki", "health"], 1)])
+def test_a_server_that_cant_be_reached_is_named(words: list[str], code: int) -> None:
+    address = "https://127.0.0.1:1"
+    done = CliRunner().invoke(app, words, env={"BAO_ADDR": None, "VAULT_ADDR": address, "VAULT_TOKEN": "t"})
+    assert (done.exit_code, done.stderr.splitlines()[-1]) == (code, f"VAULT_ADDR is {address}")
