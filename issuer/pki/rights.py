@@ -13,7 +13,7 @@ from issuer.pki.file.authority import Authority, Origin
 from issuer.pki.file.model import PkiFile
 from issuer.pki.file.rotations import Rotation, rotations_of
 from issuer.pki.health.gathering import CONFIGS
-from issuer.pki.plan.acme import acme_reads
+from issuer.pki.plan.checks.acme import acme_reads
 from issuer.pki.plan.planning import PlanInput
 from issuer.pki.resources.audit import TABLE as AUDIT
 from issuer.pki.resources.auth import ROLE_FOLDER

@@ -13,12 +13,14 @@ from issuer.pki.errors import OtherAuthority
 from issuer.pki.file.authority import Authority
 from issuer.pki.file.model import Part, PkiFile, path_in_file
 from issuer.pki.file.place import Places
-from issuer.pki.plan.acme import acme_problems
-from issuer.pki.plan.certificates import certificate_problems
-from issuer.pki.plan.context import PlanContext
+from issuer.pki.plan.checks.acme import acme_problems
+from issuer.pki.plan.checks.certificates import certificate_problems
+from issuer.pki.plan.checks.context import PlanContext
+from issuer.pki.plan.checks.granted import grant_problems
+from issuer.pki.plan.checks.role_dates import role_date_problems
+from issuer.pki.plan.checks.signers import authority_limits, signer_problems
 from issuer.pki.plan.desired import BOTH, authorities_top_down
 from issuer.pki.plan.fields import Offers, check_fields
-from issuer.pki.plan.granted import grant_problems
 from issuer.pki.plan.imports import (
     Brought,
     Chains,
@@ -29,9 +31,7 @@ from issuer.pki.plan.imports import (
     shown_certificate,
 )
 from issuer.pki.plan.pruning import Prunable
-from issuer.pki.plan.role_dates import role_date_problems
 from issuer.pki.plan.rotations import rotated_step
-from issuer.pki.plan.signers import authority_limits, signer_problems
 from issuer.pki.plan.step import PkiStep, StepAction
 from issuer.pki.resources.audit import AuditResource, stanza
 from issuer.pki.resources.issuers import IssuerResource
@@ -41,6 +41,8 @@ from issuer.pki.secret import HIDDEN
 from issuer.pki.server.reading import VaultReading
 from issuer.site import docs_page
 from issuer.x509.certificates import unread_part
+
+_CHECKS: Final = (signer_problems, certificate_problems, role_date_problems, acme_problems, grant_problems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +134,12 @@ def plan_of(given: PlanInput, reading: VaultReading, offers: Offers, now: dateti
         except OtherAuthority as error:
             key = error.key or ("spkiSHA256" if authority.spki_sha256 is not None else "mount")
             problems.append(f"{given.places.told(*path_in_file(part, 'authorities', name, key))} {error}")
-    limits = authority_limits(given.file, steps, reading, given.chains, now)
-    context = PlanContext(given.file, given.places, steps, reading, limits, now)
-    problems += signer_problems(context)
     brought = {name: brought_certificates(content) for name, content in given.brought.items()}
-    problems += certificate_problems(context, {**brought, **given.chains})
-    problems += role_date_problems(context)
-    problems += acme_problems(given.file, given.places, given.parts, reading)
-    problems += grant_problems(given.file, given.places, given.parts, reading)
+    limits = authority_limits(given.file, steps, reading, given.chains, now)
+    context = PlanContext(
+        given.file, given.places, given.parts, steps, reading, limits, {**brought, **given.chains}, now
+    )
+    problems += [problem for check in _CHECKS for problem in check(context)]
     steps += [step for one in given.prunables for step in one.steps(reading)]
     steps.sort(key=lambda one: one.order)  # stable: authorities stay top down
     return PkiPlan(

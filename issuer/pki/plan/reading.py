@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from issuer.pki.plan.acme import acme_reads
-from issuer.pki.plan.granted import grant_reads
+from issuer.pki.plan.checks.acme import acme_reads
+from issuer.pki.plan.checks.granted import grant_reads
+from issuer.pki.plan.checks.signers import certificate_path, listed, signers_apart
 from issuer.pki.plan.planning import PlanInput
-from issuer.pki.plan.signers import certificate_path, listed, signers_apart
 from issuer.pki.resources.audit import TABLE as AUDIT_TABLE
 from issuer.pki.resources.issuers import IssuerResource
 from issuer.pki.resources.mounts import AUTH, SECRETS, exists

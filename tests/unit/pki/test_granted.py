@@ -11,7 +11,7 @@ import pytest
 
 from issuer.pki.file.model import Part
 from issuer.pki.file.reading import load_texts
-from issuer.pki.plan.granted import grant_reads
+from issuer.pki.plan.checks.granted import grant_reads
 from issuer.pki.plan.planning import plan_of
 from issuer.pki.server.reading import PathRead, VaultReading
 from issuer.pki.session import plan_input

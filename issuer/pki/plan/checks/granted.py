@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from issuer.pki.file.access import Grants
 from issuer.pki.file.model import Part, PkiFile, path_in_file
-from issuer.pki.file.place import Path, Places
+from issuer.pki.file.place import Path
+from issuer.pki.plan.checks.context import PlanContext
 from issuer.pki.resources.mounts import SECRETS, exists
 from issuer.pki.server.reading import VaultReading
 
@@ -36,17 +37,15 @@ def grant_reads(file: PkiFile, parts: Collection[Part]) -> Iterator[tuple[str, s
             yield one.mount, one.roles
 
 
-def grant_problems(
-    file: PkiFile, places: Places, parts: Collection[Part], reading: VaultReading
-) -> Iterator[str]:
+def grant_problems(context: PlanContext) -> Iterator[str]:
     """Yield a line, with file and line, for each mount or role that neither the file nor Vault has."""
-    mounts = {path for _, path, _ in file.all_mounts()}
-    for one in _unknown(file, parts):
-        at = places.told(*one.where)
+    mounts = {path for _, path, _ in context.file.all_mounts()}
+    for one in _unknown(context.file, context.parts):
+        at = context.places.told(*one.where)
         if one.mount not in mounts:
-            if reading.data(SECRETS) is not None and not exists(reading, SECRETS, one.mount):
+            if context.reading.data(SECRETS) is not None and not exists(context.reading, SECRETS, one.mount):
                 yield f"{at} neither the file nor Vault has the mount {one.mount}; correct its name"
-        elif one.roles not in reading.refused and one.role not in _listed(reading, one.roles):
+        elif one.roles not in context.reading.refused and one.role not in _listed(context.reading, one.roles):
             yield (
                 f"{at} neither the file nor mount {one.mount} has the role {one.role}; correct its name, "
                 "or put the role into the file"

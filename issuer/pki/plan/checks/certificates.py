@@ -8,7 +8,7 @@ Source of the bounds: RFC 5280, appendix A.1.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from cryptography import x509
@@ -17,27 +17,22 @@ from issuer.pki.authorities.certificates import UNDECODABLE
 from issuer.pki.file.authority import Subject
 from issuer.pki.file.engine import names_of
 from issuer.pki.file.model import Part
-from issuer.pki.plan.context import PlanContext
-from issuer.pki.plan.signers import will_be_made
+from issuer.pki.plan.checks.context import PlanContext
+from issuer.pki.plan.checks.signers import will_be_made
 
 _LONGEST: Final = {"organization": 64, "ou": 64, "province": 128, "locality": 128}
 _CRL_SIGNING: Final = "crl-signing"
 _WITHOUT_CRLS: Final = "issuing-certificates,ocsp-signing,read-only"
 
 
-def certificate_problems(
-    context: PlanContext, files: Mapping[str, Sequence[x509.Certificate]]
-) -> Iterator[str]:
-    """Yield a line, with file and line, for each CA that would be made, or imported, and not serve.
-
-    `files` are the chains of bundles and of offline CAs, by authority.
-    """
+def certificate_problems(context: PlanContext) -> Iterator[str]:
+    """Yield a line, with file and line, for each CA that would be made, or imported, and not serve."""
     steps = {one.authority: one for one in context.steps if one.authority}
     for part, name, authority in context.file.all_authorities():
         step = steps.get(name)
         if step is None or not step.action.applies:
             continue
-        chain = files.get(name, ())
+        chain = context.chains.get(name, ())
         usage = authority.settings.get("usage")
         signs_crls = usage is None or _CRL_SIGNING in names_of(usage)
         if chain and signs_crls and not _may_sign_crls(chain[0]):

@@ -11,7 +11,7 @@ from typing import Any
 
 from issuer.pki.file.accepted import date_of
 from issuer.pki.file.model import PkiMount
-from issuer.pki.plan.context import PlanContext
+from issuer.pki.plan.checks.context import PlanContext
 from issuer.text import rfc3339
 
 

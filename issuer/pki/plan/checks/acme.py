@@ -11,9 +11,8 @@ from typing import Any, Final
 
 from issuer.pki.file.engine import AcmeNames, acme_names
 from issuer.pki.file.model import Part, PkiFile, path_in_file
-from issuer.pki.file.place import Places
+from issuer.pki.plan.checks.context import PlanContext
 from issuer.pki.resources.issuers import issuer_id
-from issuer.pki.server.reading import VaultReading
 
 _FOLDERS: Final = {"role": "roles", "issuer": "issuers"}
 
@@ -39,16 +38,14 @@ def acme_reads(file: PkiFile, parts: Collection[Part]) -> Iterator[tuple[str, st
         yield one.mount, one.path
 
 
-def acme_problems(
-    file: PkiFile, places: Places, parts: Collection[Part], reading: VaultReading
-) -> Iterator[str]:
+def acme_problems(context: PlanContext) -> Iterator[str]:
     """Yield a line, with file and line, for each name that neither the file nor the mount has."""
-    for one in _unknown(file, parts):
-        if one.path in reading.refused or _stands(one, reading.data(one.path) or {}):
+    for one in _unknown(context.file, context.parts):
+        if one.path in context.reading.refused or _stands(one, context.reading.data(one.path) or {}):
             continue
         where = path_in_file(one.part, "mounts", one.mount, "acme", one.key)
         yield (
-            f"{places.told(*where)} neither the file nor mount {one.mount} has "
+            f"{context.places.told(*where)} neither the file nor mount {one.mount} has "
             f"the {one.kind} {one.name}; correct the name, or put the {one.kind} into the file"
         )
 

@@ -10,20 +10,26 @@ from issuer.pki.authorities.limits import CALimits
 from issuer.pki.file.authority import Authority
 from issuer.pki.file.model import Part, PkiFile, path_in_file
 from issuer.pki.file.place import Places
+from issuer.pki.plan.imports import Chains
 from issuer.pki.plan.step import PkiStep
 from issuer.pki.server.reading import VaultReading
 
 
 @dataclass(frozen=True, slots=True)
 class PlanContext:
-    """A planned file at one moment. `limits` are the bounds of each CA that stands, or will after the steps,
-    by name."""
+    """The planned parts of a file at one moment.
+
+    `limits` are the bounds of each CA that stands, or will after the steps; `chains` the certificates that
+    bundles and offline CAs give. Both by authority.
+    """
 
     file: PkiFile
     places: Places
+    parts: Collection[Part]
     steps: Collection[PkiStep]
     reading: VaultReading
     limits: Mapping[str, CALimits]
+    chains: Chains
     now: datetime
 
     @property

@@ -17,7 +17,7 @@ from issuer.pki.authorities.limits import CALimits, breaches, limits_of, planned
 from issuer.pki.file.authority import Authority
 from issuer.pki.file.engine import ISSUES, may_sign
 from issuer.pki.file.model import Part, PkiFile
-from issuer.pki.plan.context import PlanContext
+from issuer.pki.plan.checks.context import PlanContext
 from issuer.pki.plan.desired import authorities_top_down
 from issuer.pki.plan.imports import Chains
 from issuer.pki.plan.step import PkiStep
