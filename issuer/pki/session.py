@@ -19,7 +19,7 @@ from issuer.pki.health.parameters import HealthParameters
 from issuer.pki.health.running import HealthInput, HealthRun
 from issuer.pki.plan.desired import BOTH, resources_of
 from issuer.pki.plan.fields import questions
-from issuer.pki.plan.imports import Brought, Chains
+from issuer.pki.plan.imports import Chains
 from issuer.pki.plan.planning import PkiPlan, PlanInput, plan_of
 from issuer.pki.plan.pruning import prunables
 from issuer.pki.plan.reading import read_for
@@ -77,10 +77,9 @@ class PkiSession:
         With `prune` it removes what the file owns and doesn't have; with `resend` it sends again what Vault
         never gives back.
         """
-        given = plan_input(self.loaded, self.parts, prune=prune, resend=resend)
-        there = self._bundles()
-        plan, _ = await self._planned(replace(given, chains=there, brought=self._brought()))
-        return replace(plan, problems=(*plan.problems, *self._missing_bundles(plan, there)))
+        given = self._with_files(plan_input(self.loaded, self.parts, prune=prune, resend=resend))
+        plan, _ = await self._planned(given)
+        return replace(plan, problems=(*plan.problems, *self._missing_bundles(plan, given.chains)))
 
     def _missing_bundles(self, plan: PkiPlan, there: Chains) -> Iterator[str]:
         """Yield a problem for each CA that an apply would import from a file that isn't there."""
@@ -118,30 +117,31 @@ class PkiSession:
 
     async def _making(self, rotation: Rotation) -> PkiPlan:
         """Return the plan that makes the new CA of a rotation, and nothing else."""
-        given = rotation_input(self.loaded, rotation)
-        there = self._bundles()
-        plan, _ = await self._planned(replace(given, chains=there, brought=self._brought()))
+        given = self._with_files(rotation_input(self.loaded, rotation))
+        plan, _ = await self._planned(given)
         steps = tuple(one for one in plan.applied if one.authority == rotation.new)
         made = replace(plan, steps=steps)
-        return replace(made, problems=(*plan.problems, *self._missing_bundles(made, there)))
+        return replace(made, problems=(*plan.problems, *self._missing_bundles(made, given.chains)))
 
     async def verify(self, progress: Progress, token_role: str | None = None) -> Verification:
         """Read Vault and hold it against the file, each policy by a token of its own."""
-        given = replace(plan_input(self.loaded, self.parts), chains=self._bundles(), brought=self._brought())
+        given = self._with_files(plan_input(self.loaded, self.parts))
         plan, reading = await self._planned(given)
         return await Verifier(self.calls, given, progress, token_role).verify(plan, reading)
 
-    def _brought(self) -> Brought:
-        files = {
+    def _with_files(self, given: PlanInput) -> PlanInput:
+        """Return it with the certificates of bundles and of offline CAs that are there. Raises BadInput."""
+        bundles = check_bundles(self.loaded.file, self.loaded.places, self.files)
+        answers = {
             name: self.files.read(one.offline.certificate)
             for _, name, one in self.loaded.file.all_authorities()
             if one.offline is not None
         }
-        return {name: content for name, content in files.items() if content is not None}
-
-    def _bundles(self) -> Chains:
-        found = check_bundles(self.loaded.file, self.loaded.places, self.files)
-        return {name: one.certificates for name, one in found.items()}
+        return replace(
+            given,
+            chains={name: one.certificates for name, one in bundles.items()},
+            brought={name: content for name, content in answers.items() if content is not None},
+        )
 
     async def _planned(self, given: PlanInput) -> tuple[PkiPlan, VaultReading]:
         reading = await read_for(self.calls, given)
