@@ -5,7 +5,7 @@ from __future__ import annotations
 from cryptography import x509
 
 from issuer.inventory.certificate import KnownCertificate
-from issuer.pki.authorities.certificates import UNDECODABLE
+from issuer.pki.authorities.parts import UNDECODABLE
 from issuer.pki.errors import PkiError
 from issuer.pki.file.durations import seconds
 from issuer.pki.lists.described import revoked_entry

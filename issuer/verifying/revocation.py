@@ -11,8 +11,8 @@ from cryptography import x509
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from issuer.pki.authorities.certificates import UNDECODABLE
 from issuer.pki.authorities.chains import access_urls, crl_urls
+from issuer.pki.authorities.parts import UNDECODABLE
 from issuer.pki.health.fetching import URLReader
 from issuer.pki.health.ocsp import is_answered_by, ocsp_request
 from issuer.pki.health.pointers import FetchedAnswer

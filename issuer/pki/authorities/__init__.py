@@ -5,6 +5,7 @@ its name, a certificate at its signer by key and subject, an issuer by its key. 
 the last call and the one that only one of several appliers can win.
 
 - `identity`: who is who in a mount's keys and issuers. Pure.
+- `parts`: parts of CA certificates, and certificates in answers of Vault. Pure.
 - `certificates`: what a CA certificate says, against the file. Pure.
 - `described`: a CA certificate as fields of the file. Pure.
 - `chains`: a CA's chain as Vault gives it: signatures, dates, and the pointers that it carries. Pure.

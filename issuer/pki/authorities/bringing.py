@@ -6,15 +6,14 @@ from datetime import timedelta
 from pathlib import PurePath
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from issuer.duration import format_duration
 from issuer.pki.authorities.attempts import attempt, request_for
 from issuer.pki.authorities.bundles import BadBundle, CAChain, KeyedCA, pem_of, signed_chain
 from issuer.pki.authorities.calls import AuthorityCalls
-from issuer.pki.authorities.certificates import spki_sha256
 from issuer.pki.authorities.files import AuthorityFiles
 from issuer.pki.authorities.identity import AuthorityProgress, CAIdentity
+from issuer.pki.authorities.parts import spki, spki_sha256
 from issuer.pki.errors import NeedsCertificate, OtherAuthority, PkiError
 from issuer.pki.file.authority import Authority, OfflineSigning
 from issuer.pki.secret import SecretText
@@ -120,9 +119,8 @@ def _fitting(
     ours: AuthorityCalls, given: OfflineSigning, files: AuthorityFiles, brought: bytes, csr: str
 ) -> CAChain:
     request = x509.load_pem_x509_csr(csr.encode())
-    spki = request.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     try:
-        return signed_chain(brought, spki)
+        return signed_chain(brought, spki(request))
     except BadBundle as error:
         where = error.at(files.folder / given.certificate)
         raise PkiError(f"{where}. Nothing of {ours.name} was imported") from error

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from issuer.pki.authorities.certificates import UNDECODABLE
+from issuer.pki.authorities.parts import UNDECODABLE, spki
 from issuer.pki.secret import SecretText
 from issuer.x509.certificates import unread_part
 from issuer.x509.chains.links import signed_by
@@ -82,8 +82,8 @@ def keyed_ca(bundle: bytes, key: bytes | None = None, passphrase: SecretText | N
     """Return the CA of a bundle whose key is in it or in `key`. Raises BadBundle."""
     certificates = certificates_of(bundle)
     private = _private_key(bundle if key is None else key, passphrase)
-    spki = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    own = [one for one in certificates if _spki(one) == spki]
+    own_key = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    own = [one for one in certificates if spki(one) == own_key]
     if not own:
         raise BadBundle(
             "the key belongs to none of the certificates; bring the key of the CA itself", of_key=True
@@ -92,13 +92,13 @@ def keyed_ca(bundle: bytes, key: bytes | None = None, passphrase: SecretText | N
     return KeyedCA(_chained(own[0], certificates), SecretText(plain))
 
 
-def signed_chain(pem: bytes, spki: bytes) -> CAChain:
-    """Return the CA certificate for the key `spki` (DER) and its chain, from what an offline CA gave back.
+def signed_chain(pem: bytes, own_key: bytes) -> CAChain:
+    """Return the CA certificate for `own_key` (SPKI, DER) and its chain, from what an offline CA gave back.
 
     Raises BadBundle.
     """
     certificates = certificates_of(pem)
-    own = [one for one in certificates if _spki(one) == spki]
+    own = [one for one in certificates if spki(one) == own_key]
     if not own:
         raise BadBundle("no certificate in it is for the key in Vault; bring the one made from this request")
     return _chained(own[0], certificates)
@@ -193,7 +193,3 @@ def _must_be_ca(certificate: x509.Certificate) -> None:
         basic = None
     if basic is None or not basic.ca:
         raise BadBundle(f"{certificate.subject.rfc4514_string()} is no CA (basic constraints)")
-
-
-def _spki(certificate: x509.Certificate) -> bytes:
-    return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

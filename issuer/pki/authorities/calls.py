@@ -9,8 +9,9 @@ from typing import Any
 
 from cryptography import x509
 
-from issuer.pki.authorities.certificates import other_key, read_cas, serial_text, spki_sha256
+from issuer.pki.authorities.certificates import other_key
 from issuer.pki.authorities.identity import CAIdentity, identify
+from issuer.pki.authorities.parts import read_ca, serial_text, spki_sha256
 from issuer.pki.errors import NotPermitted, OtherAuthority, PkiError
 from issuer.pki.file.authority import Authority
 from issuer.pki.secret import SecretText
@@ -80,7 +81,7 @@ class AuthorityCalls:
         data = must_read(path, {path: await self.calls.read(path)})
         if data is None:
             raise PkiError(f"{path} was there a moment ago and is gone; run the same again")
-        return read_cas([data.get("certificate")], path)[0]
+        return read_ca(data, path)
 
     def hold(self, keyed: x509.Certificate | x509.CertificateSigningRequest) -> None:
         """Raise OtherAuthority unless a certificate or request is for the key that the file names."""
@@ -207,7 +208,7 @@ class SignerCalls:
         found = []
         for serial in serials:
             data = must_read(f"{self.mount}/cert/{serial}", read)
-            certificate = _matching(data, request, now)
+            certificate = _matching(data, request, now, f"{self.mount}/cert/{serial}")
             if data is not None and certificate is not None:
                 found.append((certificate.not_valid_before_utc, serial, str(data["certificate"])))
         if not found:
@@ -236,11 +237,11 @@ def _read(pem: str) -> x509.Certificate:
 
 
 def _matching(
-    data: Mapping[str, Any] | None, request: x509.CertificateSigningRequest, now: datetime
+    data: Mapping[str, Any] | None, request: x509.CertificateSigningRequest, now: datetime, where: str
 ) -> x509.Certificate | None:
     if data is None or data.get("revocation_time"):
         return None
-    certificate = x509.load_pem_x509_certificate(str(data["certificate"]).encode())
+    certificate = read_ca(data, where)
     fits = (
         certificate.subject == request.subject
         and certificate.not_valid_after_utc > now

@@ -10,7 +10,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from issuer.pki.authorities.certificates import is_ca, read_cas
+from issuer.pki.authorities.parts import is_ca, read_cas
 from issuer.pki.errors import PkiError
 from issuer.pki.file.authority import Authority
 from issuer.text import rfc3339

@@ -5,16 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
-_SUBJECT: Final = {
-    NameOID.ORGANIZATION_NAME: "organization",
-    NameOID.ORGANIZATIONAL_UNIT_NAME: "ou",
-    NameOID.COUNTRY_NAME: "country",
-    NameOID.STATE_OR_PROVINCE_NAME: "province",
-    NameOID.LOCALITY_NAME: "locality",
-}
+from issuer.pki.authorities.parts import SUBJECT_FIELDS, key_kind
+
 _BACKDATED: Final = 30
 """Seconds by which Vault dates certificates back."""
 
@@ -45,22 +39,18 @@ def _subject(certificate: x509.Certificate) -> dict[str, Any]:
         value = str(attribute.value)
         if attribute.oid == NameOID.COMMON_NAME and "commonName" not in found:
             found["commonName"] = value
-        elif attribute.oid in _SUBJECT:
-            found.setdefault(_SUBJECT[attribute.oid], []).append(value)
+        elif attribute.oid in SUBJECT_FIELDS:
+            found.setdefault(SUBJECT_FIELDS[attribute.oid], []).append(value)
         else:
             raise ValueError(f"its subject has {attribute.rfc4514_string()}, for which a file has no key")
     return found
 
 
 def _key(certificate: x509.Certificate) -> dict[str, Any]:
-    key = certificate.public_key()
-    if isinstance(key, rsa.RSAPublicKey):
-        return {"type": "rsa", "bits": key.key_size}
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        return {"type": "ec", "bits": key.key_size}
-    if isinstance(key, ed25519.Ed25519PublicKey):
-        return {"type": "ed25519"}
-    raise ValueError("its key is of a type that a file can't name")
+    kind, bits = key_kind(certificate)
+    if kind == "other":
+        raise ValueError("its key is of a type that a file can't name")
+    return {"type": kind, "bits": bits} if bits else {"type": kind}
 
 
 def _constraints(certificate: x509.Certificate) -> dict[str, Any]:

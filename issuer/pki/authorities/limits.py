@@ -14,7 +14,7 @@ from typing import Final
 
 from cryptography import x509
 
-from issuer.pki.authorities.certificates import path_length, permitted_names
+from issuer.pki.authorities.parts import path_length, permitted_names
 from issuer.pki.file.authority import Authority
 from issuer.pki.file.domains import outside
 from issuer.text import rfc3339

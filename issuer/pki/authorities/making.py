@@ -11,9 +11,9 @@ from cryptography import x509
 from issuer.pki.authorities.attempts import attempt, refused, request_for
 from issuer.pki.authorities.bringing import make_imported, make_offline
 from issuer.pki.authorities.calls import AuthorityCalls, IssuedCA, SignerCalls
-from issuer.pki.authorities.certificates import serial_text, spki_sha256
 from issuer.pki.authorities.files import AuthorityFiles
 from issuer.pki.authorities.identity import AuthorityProgress, CAIdentity
+from issuer.pki.authorities.parts import serial_text, spki_sha256
 from issuer.pki.errors import OtherAuthority, PkiError
 from issuer.pki.file.authority import Authority, Origin
 from issuer.pki.server.calls import VaultCalls

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from cryptography import x509
 
-from issuer.pki.authorities.certificates import spki_sha256
 from issuer.pki.authorities.described import fields_of
+from issuer.pki.authorities.parts import read_ca, spki_sha256
 from issuer.pki.export.fields import set_fields
 from issuer.pki.resources import defaults
 from issuer.pki.server.reading import VaultReading
@@ -80,7 +80,7 @@ def _of_mount(reading: VaultReading, mount: str) -> Iterator[FoundIssuer]:
             name=info.get("issuer_name") or identifier,
             key_id=key_id,
             key_name=str((keys.get(key_id) or {}).get("key_name") or ""),
-            certificate=x509.load_pem_x509_certificate(str(read["certificate"]).encode()),
+            certificate=read_ca(read, f"{mount}/issuer/{identifier}"),
             settings=set_fields(read, defaults.ISSUER, _READ_ONLY),
             is_default=identifier == default,
         )

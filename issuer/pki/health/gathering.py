@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from cryptography import x509
 
-from issuer.pki.authorities.certificates import UNDECODABLE, is_ca
+from issuer.pki.authorities.parts import UNDECODABLE, is_ca
 from issuer.pki.errors import PkiError
 from issuer.pki.health.facts import AccessFacts, AuthRoleFacts, IssuerFacts, MountFacts
 from issuer.pki.resources.auth import ROLE_FOLDER

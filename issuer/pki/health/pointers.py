@@ -10,8 +10,8 @@ from typing import Any, Final
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from issuer.pki.authorities.certificates import spki_sha256
 from issuer.pki.authorities.chains import access_urls, crl_urls
+from issuer.pki.authorities.parts import spki_sha256
 from issuer.pki.health.facts import IssuerFacts, MountFacts
 
 

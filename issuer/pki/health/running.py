@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from issuer.pki.authorities.certificates import UNDECODABLE, spki_sha256
+from issuer.pki.authorities.parts import UNDECODABLE, spki_sha256
 from issuer.pki.file.model import PkiFile
 from issuer.pki.file.place import Places
 from issuer.pki.health.checks import authorities, endpoints, lifetimes, mounts, names, roles

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from issuer.pki.authorities.certificates import UNDECODABLE
+from issuer.pki.authorities.parts import UNDECODABLE
 from issuer.text import rfc3339
 
 Kind = TypeVar("Kind", bound=x509.ExtensionType)

@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from issuer.manifests.errors import BadInput
-from issuer.pki.authorities.certificates import UNDECODABLE
+from issuer.pki.authorities.parts import UNDECODABLE
 from issuer.pki.health.fetching import MAX_BYTES, url_reader
 from issuer.pki.lists.described import NamedAuthority, read_list
 from issuer.pki.server.calls import VaultCalls

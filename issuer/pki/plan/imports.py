@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from issuer.pki.authorities.bundles import BadBundle, certificates_of
-from issuer.pki.authorities.certificates import spki_sha256
+from issuer.pki.authorities.parts import spki_sha256
 from issuer.pki.errors import OtherAuthority
 from issuer.pki.file.authority import Authority
 from issuer.pki.plan.step import PkiStep

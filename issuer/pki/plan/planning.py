@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-from issuer.pki.authorities.certificates import other_key, read_cas, rotation_needs
+from issuer.pki.authorities.certificates import other_key, rotation_needs
 from issuer.pki.authorities.identity import AuthorityProgress, identify
+from issuer.pki.authorities.parts import read_cas
 from issuer.pki.errors import OtherAuthority
 from issuer.pki.file.authority import Authority
 from issuer.pki.file.model import Part, PkiFile, path_in_file

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from cryptography import x509
 
-from issuer.pki.authorities.certificates import read_cas
 from issuer.pki.authorities.identity import AuthorityProgress, identify
+from issuer.pki.authorities.parts import read_ca, read_chain
 from issuer.pki.file.authority import Authority
 from issuer.pki.file.engine import ISSUES, lifetime, names_of
 from issuer.pki.file.rotations import Rotation
@@ -46,13 +46,12 @@ class RotatedCA:
     @cached_property
     def certificate(self) -> x509.Certificate:
         """Its certificate. Raises PkiError for one that can't be read."""
-        return read_cas([self.entry.get("certificate")], f"the issuer {self.name}")[0]
+        return read_ca(self.entry, f"the issuer {self.name}")
 
     @cached_property
     def chain(self) -> Sequence[x509.Certificate]:
         """Its certificate and those above it, as Vault built the chain. Raises PkiError."""
-        pems = self.entry.get("ca_chain") or [self.entry.get("certificate")]
-        return read_cas(pems, f"the chain of {self.name}")
+        return read_chain(self.entry, f"the chain of {self.name}")
 
     @property
     def end(self) -> datetime:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from cryptography import x509
 
-from issuer.pki.authorities.certificates import UNDECODABLE
+from issuer.pki.authorities.parts import UNDECODABLE
 from issuer.x509.chains.links import signed_by
 
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from cryptography import x509
 
-from issuer.pki.authorities.certificates import spki_sha256
 from issuer.pki.authorities.chains import chain_problems, pointer_problems
+from issuer.pki.authorities.parts import read_ca, spki_sha256
 from issuer.pki.errors import NotPermitted
 from issuer.pki.file.access import PolicyText
 from issuer.pki.file.authority import Authority
@@ -88,7 +88,7 @@ class Verifier:
                 continue
             self._progress(f"reading the chain of {name}")
             told = list(chain_problems(authority, read, self._now()))
-            certificate = x509.load_pem_x509_certificate(str(read["certificate"]).encode())
+            certificate = read_ca(read, f"{authority.mount}/issuer/{name}")
             signer = _signer(self._given.file, authority)
             if signer is not None:
                 urls = await self._calls.read(f"{signer.mount}/config/urls")
@@ -114,10 +114,9 @@ class Verifier:
         if len(serials) > MAX_SERIALS:
             message = f"{signer.mount} lists {len(serials)} certificates; {MAX_SERIALS} at most are read"
             return VerifyItem(Standing.NOT_CHECKED, kind, path, place, message)
-        read = await self._calls.read_all(f"{signer.mount}/cert/{one}" for one in serials)
-        valid = [
-            one for one in serials if _is_for(read[f"{signer.mount}/cert/{one}"], certificate, self._now())
-        ]
+        paths = {one: f"{signer.mount}/cert/{one}" for one in serials}
+        read, now = await self._calls.read_all(paths.values()), self._now()
+        valid = [one for one, at in paths.items() if _is_for(read[at], at, certificate, now)]
         if len(valid) == 1:
             return VerifyItem(Standing.STANDS, kind, path, place)
         told = f"{signer.mount} lists {len(valid)} valid certificates for its key, not 1"
@@ -181,11 +180,11 @@ def _is_pki(reading: VaultReading, mount: str) -> bool:
     return ((reading.data(SECRETS) or {}).get(f"{mount}/") or {}).get("type") == "pki"
 
 
-def _is_for(read: PathRead, certificate: x509.Certificate, now: datetime) -> bool:
+def _is_for(read: PathRead, path: str, certificate: x509.Certificate, now: datetime) -> bool:
     data: Any = read.data
     if data is None or data.get("revocation_time"):
         return False
-    other = x509.load_pem_x509_certificate(str(data["certificate"]).encode())
+    other = read_ca(data, path)
     # Another CA of the mount may have signed the same key, such as for a cross-signature.
     ours = other.issuer == certificate.issuer and spki_sha256(other) == spki_sha256(certificate)
     return ours and other.not_valid_after_utc > now

@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from issuer.pki.authorities.certificates import spki_sha256
+from issuer.pki.authorities.parts import spki_sha256
 from issuer.pki.errors import StalePlan
 from issuer.pki.file.reading import BOTH_PARTS, load_texts
 from issuer.pki.plan.imports import files_sha256, renewed

@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from issuer.pki.authorities.certificates import serial_text
 from issuer.pki.authorities.files import AuthorityFiles
 from issuer.pki.authorities.identity import identify
 from issuer.pki.authorities.making import AuthorityMaker
+from issuer.pki.authorities.parts import serial_text
 from issuer.pki.errors import OtherAuthority
 from issuer.pki.file.authority import Authority
 from issuer.pki.server.calls import VaultCalls

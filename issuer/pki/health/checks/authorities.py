@@ -8,7 +8,7 @@ from typing import Final
 
 from cryptography import x509
 
-from issuer.pki.authorities.certificates import serial_text
+from issuer.pki.authorities.parts import serial_text
 from issuer.pki.health.checks.check import LET_IT_READ, MountCheck
 from issuer.pki.health.checks.mounts import TIDY
 from issuer.pki.health.checks.successor import successor

@@ -12,7 +12,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509 import ocsp
 
-from issuer.pki.authorities.certificates import UNDECODABLE
+from issuer.pki.authorities.parts import UNDECODABLE
 from issuer.pki.health.checks.check import MountCheck, hours
 from issuer.pki.health.facts import MountFacts
 from issuer.pki.health.finding import Gravity, HealthFinding

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from issuer.pki.authorities.certificates import UNDECODABLE
 from issuer.pki.authorities.described import fields_of
+from issuer.pki.authorities.parts import UNDECODABLE
 from issuer.pki.health.checks.check import MountCheck, hours
 from issuer.pki.health.facts import IssuerFacts
 from issuer.pki.health.fixes import authority_fix

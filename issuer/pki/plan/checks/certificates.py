@@ -13,7 +13,7 @@ from typing import Final
 
 from cryptography import x509
 
-from issuer.pki.authorities.certificates import UNDECODABLE
+from issuer.pki.authorities.parts import UNDECODABLE
 from issuer.pki.file.authority import Subject
 from issuer.pki.file.engine import names_of
 from issuer.pki.file.model import Part

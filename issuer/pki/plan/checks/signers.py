@@ -11,9 +11,9 @@ from datetime import datetime
 
 from cryptography import x509
 
-from issuer.pki.authorities.certificates import read_cas
 from issuer.pki.authorities.identity import identify
 from issuer.pki.authorities.limits import CALimits, breaches, limits_of, planned_limits
+from issuer.pki.authorities.parts import read_chain
 from issuer.pki.file.authority import Authority
 from issuer.pki.file.engine import ISSUES, may_sign
 from issuer.pki.file.model import Part, PkiFile
@@ -89,7 +89,7 @@ def _standing(name: str, authority: Authority, reading: VaultReading) -> list[x5
     for path in (f"{authority.mount}/issuer/{name}", certificate_path(name, authority)):
         data = reading.data(path)
         if data is not None:
-            return read_cas(data.get("ca_chain") or [data.get("certificate")], f"the chain at {path}")
+            return read_chain(data, f"the chain at {path}")
     return []
 
 
