@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
 from issuer.cli.options import Format, OutputFormat, Yes
-from issuer.cli.output import agreed, print_data
-from issuer.cli.pki.options import CHANGES, FAILED, reported
-from issuer.cli.streams import finished_without_output
-
-if TYPE_CHECKING:
-    from issuer.enrolment.giving import GivenWish
-    from issuer.enrolment.host import HostBounds, HostRecord, HostWish
-    from issuer.enrolment.session import EnrolmentSession
+from issuer.cli.pki.options import reported
 
 LIST: Final = "list"
 
@@ -31,24 +21,6 @@ def _duration(text: str) -> timedelta:
         return parse_duration(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-
-
-@dataclass(frozen=True, slots=True)
-class _Acts:
-    """Acts on a machine; without any it is enrolled."""
-
-    renew: bool
-    lock: bool
-    remove: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Ways:
-    """Ways of going about an act."""
-
-    dry_run: bool
-    yes: bool
-    output: OutputFormat
 
 
 def enroll(
@@ -103,167 +75,18 @@ def enroll(
 
       vault-issuer enroll --remove nas.example.com
     """
-    acts, ways = _Acts(renew, lock, remove), _Ways(dry_run, yes, output)
-    if sum((renew, lock, remove)) > 1:
+    from issuer.cli.agent.enrolling import EnrolmentAct, EnrolmentWays, HostOptions, carry_out, list_hosts
+
+    asked = ((EnrolmentAct.RENEW, renew), (EnrolmentAct.LOCK, lock), (EnrolmentAct.REMOVE, remove))
+    acts = [act for act, is_asked in asked if is_asked] or [EnrolmentAct.ENROLL]
+    if len(acts) > 1:
         raise typer.BadParameter("give one of --renew, --lock and --remove")
-    life, ticket_life = None if ttl is None else _duration(ttl), _duration(ticket_ttl)
+    life = None if ttl is None else _duration(ttl)
+    options = HostOptions(mount, approle, cert, dns_name, ip_address, cidr, life)
+    ways = EnrolmentWays(_duration(ticket_ttl), output, dry_run, yes)
     with reported():
         if host == LIST:
-            code = asyncio.run(_list(output))
+            code = asyncio.run(list_hosts(output))
         else:
-            wish = _wish(host, (mount, approle, cert), (dns_name, ip_address, cidr), life)
-            code = asyncio.run(_enroll(wish, acts, ways, ticket_life))
+            code = asyncio.run(carry_out(acts[0], options.wish(host), ways))
     raise typer.Exit(code)
-
-
-def _wish(
-    host: str,
-    mounts: tuple[str | None, str | None, str | None],
-    names: tuple[list[str] | None, list[str] | None, list[str] | None],
-    life: timedelta | None,
-) -> HostWish:
-    import re
-
-    from issuer.enrolment.host import HostWish, check_names
-    from issuer.pki.errors import PkiError
-
-    if re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?", host) is None:
-        raise PkiError(f'"{host}" can\'t name a machine: use small letters, digits, dots and hyphens')
-    mount, approle, cert = (None if one is None else one.strip("/") for one in mounts)
-    dns, addresses = (tuple(one or ()) for one in names[:2])
-    cidrs = None if names[2] is None else tuple(one for one in names[2] if one)
-    wish = HostWish(host, mount, approle, None, dns, addresses, cidrs, life)
-    check_names(wish.record())  # --cert may go by a name that is in Vault
-    return replace(wish, cert_mount=cert)
-
-
-async def _enroll(wish: HostWish, acts: _Acts, ways: _Ways, ticket_life: timedelta) -> int:
-    from issuer.enrolment.giving import GivenWish
-    from issuer.enrolment.planning import wished_bounds, wished_record
-    from issuer.enrolment.removing import record_of
-    from issuer.enrolment.session import opened_session
-
-    async with opened_session(os.environ) as session:
-        if acts.lock or acts.remove:
-            return await _take_away(session, await record_of(session.calls, wish.record()), acts, ways)
-        if acts.renew:
-            record = await record_of(session.calls, wish.record())
-            if record.locked:
-                from issuer.pki.errors import PkiError
-
-                raise PkiError(f'"{record.host}" is locked; enrol it anew: vault-issuer enroll {record.host}')
-            if ways.dry_run:
-                typer.echo("A new ticket would be given, and every secret ID before it destroyed.")
-                return CHANGES
-            bounds = await wished_bounds(session.calls, wish, record)
-            given = GivenWish(await session.server(record.mount), bounds.ttl, ticket_life)
-            return await _give(session, record, ways, given, [])
-        record = await wished_record(session.calls, wish)
-        bounds = await wished_bounds(session.calls, wish, record)
-        # Before anything is written: without it there is no ticket.
-        given = GivenWish(await session.server(record.mount), bounds.ttl, ticket_life)
-        return await _plan_and_give(session, record, ways, bounds, given)
-
-
-async def _plan_and_give(
-    session: EnrolmentSession,
-    record: HostRecord,
-    ways: _Ways,
-    bounds: HostBounds,
-    given: GivenWish,
-) -> int:
-    from issuer.enrolment.host import wanted_objects
-    from issuer.enrolment.planning import HostAction, plan_host
-
-    ca_pem = await session.signing_ca_pem(record.mount)
-    wanted = wanted_objects(record, bounds, ca_pem)
-    steps = await plan_host(session.calls, wanted, record)
-    plan = [step.to_json() for step in steps]
-    changes = [step for step in steps if step.action is not HostAction.NOTHING]
-    if ways.output is OutputFormat.TABLE:
-        for step in steps:
-            for line in step.lines():
-                typer.echo(line)
-    if record.ip_addresses:
-        typer.echo("Warning: a role can't limit IP addresses: this one may be given any", err=True)
-    if ways.dry_run:
-        if ways.output is not OutputFormat.TABLE:
-            print_data({"host": record.host, "plan": plan}, ways.output)
-        return CHANGES if changes else 0
-    if changes and not ways.yes and not agreed("Write this, and give a ticket?"):
-        return FAILED
-    for step in changes:
-        await session.calls.write(step.wanted.path, step.wanted.fields)
-    return await _give(session, record, ways, given, plan)
-
-
-async def _give(
-    session: EnrolmentSession,
-    record: HostRecord,
-    ways: _Ways,
-    wish: GivenWish,
-    plan: Sequence[dict[str, Any]],
-) -> int:
-    from issuer.enrolment.giving import destroy_secret_ids, give_ticket
-
-    await destroy_secret_ids(session.calls, record)  # the machine has lost them, or never had them
-    given = await give_ticket(session.client, session.calls, session.token, record, wish)
-    ticket = given.ticket
-    if ways.output is not OutputFormat.TABLE:
-        data = {
-            "host": record.host,
-            "plan": list(plan),
-            "command": given.command,
-            "deadline": ticket.deadline,
-            "secretIdAccessor": given.accessor,
-            "rootFingerprint": ticket.root_fingerprint,
-        }
-        print_data(data, ways.output)
-        return 0
-    typer.echo(f"\nType this on {record.host} before {ticket.deadline}; it works once:\n")
-    typer.echo(given.command)
-    typer.echo(f"\nRoot of {record.mount}: SHA-256 {ticket.root_fingerprint}")
-    return 0
-
-
-async def _take_away(session: EnrolmentSession, record: HostRecord, acts: _Acts, ways: _Ways) -> int:
-    from issuer.enrolment.removing import lock, plan_removal, remove
-
-    plan = await plan_removal(session.calls, record, certificates=acts.remove)
-    if ways.output is not OutputFormat.TABLE:
-        print_data(plan.to_json(), ways.output)
-    else:
-        for line in plan.lines():
-            typer.echo(line)
-    if ways.dry_run:
-        return CHANGES
-    if not ways.yes and not agreed(f"{'Remove' if acts.remove else 'Lock out'} {record.host}?"):
-        return FAILED
-    told: Callable[[str], None] = typer.echo if ways.output is OutputFormat.TABLE else lambda _: None
-    with finished_without_output():
-        unread = await (remove(session.calls, plan, told) if acts.remove else lock(session.calls, plan))
-    if acts.remove:
-        seen = "of what was read back nothing" if unread else "read back, no role, secret ID or token of it"
-        told(f"{record.host} is removed: {seen} is left.")
-    else:
-        told(f"{record.host} is locked out. Its certificates stay good; --remove revokes them.")
-    for one in unread:
-        typer.echo(f"Warning: could not be read back: {one}", err=True)
-    return 0
-
-
-async def _list(output: OutputFormat) -> int:
-    from issuer.enrolment.listing import enrolled_hosts
-    from issuer.enrolment.session import opened_session
-
-    async with opened_session(os.environ) as session:
-        hosts = await enrolled_hosts(session.calls)
-    if output is not OutputFormat.TABLE:
-        print_data([one.to_json() for one in hosts], output)
-        return 0
-    typer.echo(f"{'HOST':<32} {'STATE':<10} {'SECRET IDS':<10} {'MOUNT':<16} NAMES")
-    for one in hosts:
-        count = "?" if one.secret_ids is None else str(one.secret_ids)
-        names = ", ".join((*one.record.dns_names, *one.record.ip_addresses))
-        typer.echo(f"{one.record.host:<32} {one.state:<10} {count:<10} {one.record.mount:<16} {names}")
-    return 0
