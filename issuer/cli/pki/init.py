@@ -104,17 +104,16 @@ def init(
 
       vault-issuer pki init -f pki.yaml --continue --admin-to ~/admin-token
     """
-    options = _Options(shares_to, pgp_key or [], shares, threshold, one_share, go_on)
+    options = _Options(shares_to, pgp_key or [], shares, threshold, one_share, go_on, admin_to, admin_pgp_key)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the root token
     with reported():
-        wish = options.wish()
-        code = asyncio.run(cancelled_by_signals(_run(file, options, wish, (admin_to, admin_pgp_key), yes)))
+        code = asyncio.run(cancelled_by_signals(_run(file, options, yes=yes)))
     raise typer.Exit(code)
 
 
 @dataclass(frozen=True, slots=True)
 class _Options:
-    """Options for the shares, as they were given."""
+    """Options for the shares and for the admin login, as they were given."""
 
     folder: Path | None
     keys: list[str]
@@ -122,6 +121,8 @@ class _Options:
     threshold: int | None
     one_share: bool
     go_on: bool
+    admin: Path
+    admin_key: str | None
 
     def wish(self) -> ShareWish | None:
         """Return what is wanted, or None for --continue. Raises BadInput."""
@@ -145,9 +146,7 @@ class _Options:
         return found
 
 
-async def _run(
-    files: list[str], options: _Options, wish: ShareWish | None, admin: tuple[Path, str | None], yes: bool
-) -> int:
+async def _run(files: list[str], options: _Options, *, yes: bool) -> int:
     from issuer.manifests.errors import BadInput
     from issuer.pki.authorities.files import AuthorityFiles, check_bundles
     from issuer.pki.file.reading import load
@@ -156,6 +155,7 @@ async def _run(
     from issuer.pki.server.connecting import connected, connection_from
     from issuer.pki.server.state import check_state
 
+    wish = options.wish()
     loaded = load(files, os.environ)
     check_bundles(loaded.file, loaded.places, AuthorityFiles(loaded.folder))
     connection = replace(connection_from(os.environ), timeout=INIT_SECONDS)
@@ -163,7 +163,7 @@ async def _run(
         raise BadInput(f"{connection.server} is no https:// address, and shares go by TLS alone")
     if connection.namespace is not None:
         raise BadInput("VAULT_NAMESPACE is set, and a server is initialised as a whole; unset it")
-    check_targets(options.folder, admin[0])
+    check_targets(options.folder, options.admin)
     async with connected(connection) as client:
         if wish is None:
             await check_state(client)
@@ -175,22 +175,18 @@ async def _run(
         if not yes and not _agreed(wish, options, connection.server):
             return FAILED
         with finished_without_output():
-            return await _reserved(client, loaded, options, wish, admin)
+            return await _reserved(client, loaded, options, wish)
 
 
 async def _reserved(
-    client: VaultClient,
-    loaded: LoadedFile,
-    options: _Options,
-    wish: ShareWish | None,
-    admin: tuple[Path, str | None],
+    client: VaultClient, loaded: LoadedFile, options: _Options, wish: ShareWish | None
 ) -> int:
     from issuer.pki.initialising.first_start import FirstStart, ReservedTokenFile, StartStage
     from issuer.pki.initialising.pgp import encrypted, read_keys
     from issuer.pki.initialising.targets import ReservedFile, share_files
     from issuer.pki.secret import SecretText
 
-    path, key = admin[0], read_keys([admin[1]])[0] if admin[1] else None
+    path, key = options.admin, read_keys([options.admin_key])[0] if options.admin_key else None
     if key is not None:
         encrypted(SecretText("a trial"), key)
     with ExitStack() as kept:
