@@ -42,12 +42,17 @@ def report_bad_input(exit_code: int, *failures: type[Exception]) -> Iterator[Non
         raise typer.Exit(exit_code) from error
 
 
-def print_error(error: Exception, label: str = "Error") -> None:
-    """Print the message of an error on standard error, a label before each of its lines."""
+def print_error(error: Exception | str, label: str = "Error") -> None:
+    """Print an error or its message on standard error, a label before each of its lines."""
     from issuer.manifests.text import shown
 
     for line in str(error).splitlines():
         typer.echo(f"{label}: {shown(line, 4000)}", err=True)
+
+
+def print_warning(text: str) -> None:
+    """Print a warning on standard error."""
+    print_error(text, "Warning")
 
 
 def say_progress(text: str) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Coroutine, Iterable
-from datetime import UTC, datetime
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,11 +15,10 @@ from issuer.cli.agent import machine, showing
 from issuer.cli.agent.options import FAILED, AgentGroup, Config, reported, set_logs, state_of
 from issuer.cli.agent.out import DnsNames, Mount, Out, PkiPath, RootFingerprint, TokenPath, Ttl, given_file
 from issuer.cli.help import Commands
+from issuer.cli.output import print_error, print_warning
 
 if TYPE_CHECKING:
     from issuer.agent.config.given import GivenSet
-    from issuer.agent.config.model import AgentFile
-    from issuer.agent.hooks.checking import CheckFindings
     from issuer.agent.process.agent import Agent
 
 app = Commands(
@@ -74,18 +72,19 @@ def run(config: Config = "", textfile: Textfile = None, metrics: Metrics = None)
     from issuer.agent.config.reading import load_agent_file
     from issuer.agent.process.notify import ALIVE, READY, STOPPING, ServiceNotifier
     from issuer.agent.process.running import ConfigurationFile, Running
+    from issuer.cli.agent.metrics import measured, need_free, write_metrics
 
     with reported():
         set_logs("info")
         file = load_agent_file(config)
-        _need_free(textfile, file, config)
+        need_free(textfile, file, config)
         watched = ConfigurationFile(config, load_agent_file, file)
         service = ServiceNotifier(os.environ)
         seen: list[Agent] = []
 
         def looked(agent: Agent) -> None:
             seen[:] = [agent]
-            _write(textfile, agent)
+            write_metrics(textfile, agent)
 
         running = Running(
             file,
@@ -100,7 +99,7 @@ def run(config: Config = "", textfile: Textfile = None, metrics: Metrics = None)
             running.stop()
 
         work = running.run(lambda: service.send(READY))
-        asyncio.run(_until_told(_measured(work, metrics, seen), stop, running.reread))
+        asyncio.run(_until_told(measured(work, metrics, seen), stop, running.reread))
 
 
 @app.command("once")
@@ -138,15 +137,18 @@ def once(
         )
     if out is not None and bool(path) == bool(mount):
         raise typer.BadParameter("--out needs --path or --mount, and not both")
+    from issuer.agent.config.reading import load_agent_file
+    from issuer.cli.agent.acting import look_once
+
     with reported():
         if out is None:
-            failed = asyncio.run(_once(config, None, textfile))
+            failed = asyncio.run(look_once(load_agent_file(config), config, None, textfile))
         else:
             from issuer.agent.config.given import GivenSet
 
             token = None if token_file is None else token_file.absolute()
             given = GivenSet(out.absolute(), path, tuple(dns_name or ()), ttl, token, mount, root_fingerprint)
-            failed = asyncio.run(_once_given(given, textfile))
+            failed = asyncio.run(_look_once_given(given, textfile))
     raise typer.Exit(FAILED if failed else 0)
 
 
@@ -163,8 +165,11 @@ def renew(
 
       vault-issuer agent renew web -c agent.yaml
     """
+    from issuer.agent.config.reading import load_agent_file
+    from issuer.cli.agent.acting import look_once
+
     with reported():
-        failed = asyncio.run(_once(config, name, None))
+        failed = asyncio.run(look_once(load_agent_file(config), config, name, None))
     raise typer.Exit(FAILED if failed else 0)
 
 
@@ -178,12 +183,14 @@ def check(config: Config = "") -> None:
 
       vault-issuer agent check -c agent.yaml
     """
+    from issuer.cli.agent.acting import check_all
+
     with reported():
-        findings = asyncio.run(_check(config))
+        findings = asyncio.run(check_all(config))
     for line in findings.warnings:
-        typer.echo(f"Warning: {line}", err=True)
+        print_warning(line)
     for line in findings.problems:
-        typer.echo(f"Error: {line}", err=True)
+        print_error(line)
     if not findings.problems:
         typer.echo("All of it works: folders, TLS, login, role, CAs and consumers.")
     raise typer.Exit(FAILED if findings.problems else 0)
@@ -207,143 +214,18 @@ def deliver(
 
       vault-issuer agent deliver web --json - < answer.json
     """
+    from issuer.cli.agent.acting import deliver_answer
+
     with reported():
-        failed = asyncio.run(_deliver(name, json, config))
+        failed = asyncio.run(deliver_answer(name, json, config))
     raise typer.Exit(FAILED if failed else 0)
 
 
-async def _deliver(name: str, source: str, config: str) -> bool:
-    """Return True if a consumer was not told."""
-    from issuer.agent.config.reading import load_agent_file
-    from issuer.agent.errors import AgentError
-    from issuer.agent.process.agent import opened_agent
-    from issuer.agent.renewal.delivered import read_answer
-    from issuer.manifests.documents import read_source
+async def _look_once_given(given: GivenSet, textfile: Path | None) -> bool:
+    """Look at the one set that the options give. The folder stands for the configuration's name."""
+    from issuer.cli.agent.acting import look_once
 
-    file = load_agent_file(config)
-    answer = read_answer(read_source(source)[1].decode("utf-8", "replace"))
-    async with opened_agent(file, state_of(file, config)) as agent:
-        if name not in agent.keepers:
-            raise AgentError(f'There is no set "{name}": the file has {", ".join(sorted(agent.keepers))}')
-        await agent.read_clock()
-        report = await agent.deliver(name, answer)
-        for text in report.warnings:
-            typer.echo(f"Warning: {name}: {text}", err=True)
-        typer.echo(f"{name}: delivered, expires {report.kept.not_after:%Y-%m-%d %H:%M} UTC")
-        return await _tell_consumers(agent, [name])
-
-
-async def _once_given(given: GivenSet, textfile: Path | None) -> bool:
-    """Return True if something failed. The folder stands for the configuration's name."""
-    return await _once_of(await given_file(given), str(given.folder), None, textfile)
-
-
-async def _once(config: str, name: str | None, textfile: Path | None) -> bool:
-    """Return True if something failed."""
-    from issuer.agent.config.reading import load_agent_file
-
-    return await _once_of(load_agent_file(config), config, name, textfile)
-
-
-async def _once_of(file: AgentFile, config: str, name: str | None, textfile: Path | None) -> bool:
-    from issuer.agent.errors import AgentError
-    from issuer.agent.process.agent import opened_agent
-
-    _need_free(textfile, file, config)
-    async with opened_agent(file, state_of(file, config)) as agent:
-        if name is not None and name not in agent.keepers:
-            raise AgentError(f'There is no set "{name}": the file has {", ".join(sorted(agent.keepers))}')
-        agent.expect_few_looks()
-        if (warning := await agent.read_clock()) is not None:
-            typer.echo(f"Warning: {warning}", err=True)
-        await agent.keep_login()
-        names = list(agent.keepers) if name is None else [name]
-        reports = await asyncio.gather(*(agent.step(one, force=name is not None) for one in names))
-        for one, report in zip(names, reports, strict=True):
-            if report is None:
-                typer.echo(f"Error: {one}: {agent.errors.get(one, 'the agent is being stopped')}", err=True)
-                continue
-            for text in report.warnings:
-                typer.echo(f"Warning: {one}: {text}", err=True)
-            done = f"renewed ({report.renewed})" if report.renewed else "kept"
-            typer.echo(f"{one}: {done}, expires {report.kept.not_after:%Y-%m-%d %H:%M} UTC")
-        failing = await _tell_consumers(agent, names)
-        _write(textfile, agent)
-        return None in reports or failing
-
-
-async def _tell_consumers(agent: Agent, sets: Iterable[str]) -> bool:
-    """Tell the consumers of the sets what they have to be told; return True if that failed."""
-    failing = False
-    for name in dict.fromkeys(consumer for one in sets for consumer in agent.telling.of(one)):
-        had_news = agent.telling.has_news(name)
-        record = await agent.telling.tell(name)
-        for text in record.warnings:
-            typer.echo(f"Warning: {name}: {text}", err=True)
-        if record.is_failing:
-            failing = True
-            typer.echo(f"Error: {name}: {record.error}", err=True)
-        elif had_news and agent.telling.has_news(name):
-            failing = True
-            typer.echo(f"Error: {name}: another agent is telling it now: run this again", err=True)
-        elif had_news:
-            typer.echo(f"{name}: {'told' if record.outcome == 'Told' else 'not running'}")
-    return failing
-
-
-async def _check(config: str) -> CheckFindings:
-    from issuer.agent.config.reading import load_agent_file
-    from issuer.agent.process.agent import opened_agent
-
-    file = load_agent_file(config)
-    async with opened_agent(file, state_of(file, config)) as agent:
-        if (warning := await agent.read_clock()) is not None:
-            typer.echo(f"Warning: {warning}", err=True)
-        return await agent.check()
-
-
-def _need_free(textfile: Path | None, file: AgentFile, config: str) -> None:
-    """Raise AgentError if the metrics would be written over what the agent needs or keeps."""
-    from issuer.agent.config.paths import use_of
-    from issuer.agent.errors import AgentError
-
-    if textfile is not None and (use := use_of(file, config, textfile)) is not None:
-        raise AgentError(f'"{textfile}" is {use}, and would be overwritten: give --textfile another path')
-
-
-def _write(path: Path | None, agent: Agent) -> None:
-    from issuer.agent.files.writing import write_file
-
-    if path is not None:
-        write_file(path.absolute(), _metrics(agent).encode(), 0o644, f'"{path}"', create=False)
-
-
-def _metrics(agent: Agent) -> str:
-    from issuer.agent.reporting.consumers import consumer_statuses
-    from issuer.agent.reporting.metrics import metrics_text
-    from issuer.agent.reporting.report import statuses
-
-    found = statuses(agent.keepers.values(), agent.records)
-    return metrics_text(found, consumer_statuses(agent.telling), datetime.now(UTC))
-
-
-async def _measured(work: Coroutine[None, None, None], address: str | None, seen: list[Agent]) -> None:
-    """Do the work, and answer Prometheus about the agent in `seen` meanwhile. Raises AgentError."""
-    from issuer.agent.errors import AgentError
-    from issuer.agent.reporting.listening import metrics_listener
-    from issuer.telemetry.address import AddressError, parse_address
-
-    if address is None:
-        await work
-        return
-    try:
-        host, port = parse_address(address)
-        async with metrics_listener(host, port, lambda: _metrics(seen[0]) if seen else ""):
-            await work
-    except AddressError as error:
-        raise AgentError(str(error)) from error
-    finally:
-        work.close()
+    return await look_once(await given_file(given), str(given.folder), None, textfile)
 
 
 async def _until_told(

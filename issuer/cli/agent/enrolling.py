@@ -13,7 +13,7 @@ from typing import Any
 import typer
 
 from issuer.cli.options import OutputFormat
-from issuer.cli.output import agreed, print_data
+from issuer.cli.output import agreed, print_data, print_warning
 from issuer.cli.pki.options import CHANGES, FAILED
 from issuer.cli.streams import finished_without_output
 from issuer.enrolment.giving import GivenWish, destroy_secret_ids, give_ticket
@@ -143,7 +143,7 @@ class _Machine:
             for line in step.lines():
                 ways.told(line)
         if record.ip_addresses:
-            typer.echo("Warning: a role can't limit IP addresses: this one may be given any", err=True)
+            print_warning("a role can't limit IP addresses: this one may be given any")
         if ways.dry_run:
             if not ways.shows:
                 print_data({"host": record.host, "plan": plan}, ways.output)
@@ -188,7 +188,7 @@ class _Machine:
         else:
             ways.told(f"{record.host} is locked out. Its certificates stay good; --remove revokes them.")
         for one in unread:
-            typer.echo(f"Warning: could not be read back: {one}", err=True)
+            print_warning(f"could not be read back: {one}")
         return 0
 
     async def _given(self, record: HostRecord, bounds: HostBounds) -> GivenWish:
