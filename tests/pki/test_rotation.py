@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from tests.pki.cas import root
 from tests.pki.cutting import CutMode, CuttingProxy
-from tests.pki.rotations import UNSEEN, cut_next, holds_both, rotation_case, wait_for_the_end
+from tests.pki.rotations import UNSEEN, RotationCase, cut_next, holds_both, rotation_case, wait_for_the_end
 from tests.pki.support import Vault, actions
 
 
@@ -92,12 +93,45 @@ def test_a_lost_answer_makes_no_second_ca(vault: Vault, tmp_path: Path) -> None:
     assert case.status(code=0)["phase"] == "done"
 
 
+def urls_of_the_default(case: RotationCase) -> tuple[str, str]:
+    """Have certificates name `ca` and `crl` of the mount, which answer for its default issuer alone."""
+    ca, crl = (f"{case.vault.bao.addr}/v1/{case.mount}/{one}" for one in ("ca", "crl"))
+    urls = {
+        "issuing_certificates": [ca],
+        "crl_distribution_points": [crl],
+        "ocsp_servers": [],
+        "enable_templating": False,
+    }
+    case.vault.bao.call("POST", f"{case.mount}/config/urls", urls)
+    return ca, crl
+
+
+def judged(case: RotationCase) -> dict[str, dict[str, str]]:
+    """What `pki health` says of the mount's URLs, by URL and issuer."""
+    ran = case.vault.run("health", "--mount", case.mount, "-o", "json")
+    found: dict[str, dict[str, str]] = {}
+    for one in json.loads(ran.stdout)["findings"]:
+        if one["check"] in ("aia_url", "crl_url") and one["endpoint"].startswith(case.vault.bao.addr):
+            name = one["message"].rpartition("(for ")[2].rstrip(")")
+            found.setdefault(one["endpoint"], {})[name] = one["severity"]
+    return found
+
+
 def test_the_way_back_is_open_until_it_is_retired(vault: Vault, tmp_path: Path) -> None:
     case = rotation_case(vault, tmp_path)
-    case.next()
-    assert case.run("back", "--yes").exit_code == 0
-    case.next()
+    urls = urls_of_the_default(case)
     case.issue()
+    case.next()
+    assert judged(case) == {one: {case.old: "ok", case.new: "not_applicable"} for one in urls}
+    assert case.run("back", "--yes").exit_code == 0
+    ran = case.next()
+    assert f"certificates of {case.old}: clients that look at CRLs refuse those" in ran.output
+    case.issue()
+    ca, crl = urls
+    assert judged(case) == {
+        ca: {case.old: "warning", case.new: "ok"},
+        crl: {case.old: "critical", case.new: "ok"},
+    }
     assert case.default() == case.new
     ran = case.run("back", "--yes")
     assert ran.exit_code == 0, ran.output

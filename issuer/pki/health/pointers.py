@@ -12,7 +12,8 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from issuer.pki.authorities.chains import access_urls, crl_urls
 from issuer.pki.authorities.parts import spki_sha256
-from issuer.pki.health.facts import IssuerFacts, MountFacts
+from issuer.pki.health.facts import IssuerFacts, MountFacts, NotReadable
+from issuer.x509.chains.links import signed_by
 
 
 class PointerKind(StrEnum):
@@ -32,11 +33,25 @@ FIELDS: Final[Mapping[PointerKind, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class DefaultIssuer:
+    """The issuer that a mount signs with by default, beside another one of the mount.
+
+    Paths that name no issuer, such as `ca` and `crl`, answer for it alone. `is_followed` tells that the other
+    one is younger and that no certificate of it was seen, as while a rotation is prepared.
+    """
+
+    label: str
+    certificate: x509.Certificate
+    is_followed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Pointer:
     """One URL: `authority` is the CA that it must answer for; `is_offline` if no mount here has its key.
 
     `from_certificate` tells that a CA certificate carries it, so that it can't be changed any more;
     `carriers` are those certificates. `is_own` tells that the issuer's settings have it, not the mount's.
+    `default` is the mount's default issuer, where that is another than the URL's.
     """
 
     kind: PointerKind
@@ -48,6 +63,7 @@ class Pointer:
     from_certificate: bool = False
     carriers: tuple[x509.Certificate, ...] = field(default=(), repr=False)
     is_own: bool = False
+    default: DefaultIssuer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +105,28 @@ def _written(mount: MountFacts, issuer: IssuerFacts) -> Iterator[Pointer]:
     for kind, name in FIELDS.items():
         for url in _texts(fields.get(name)):
             filled = _filled(url, mount, issuer)
-            yield Pointer(kind, filled, mount.path, issuer.label, issuer.certificate, is_own=own)
+            yield Pointer(
+                *(kind, filled, mount.path, issuer.label, issuer.certificate),
+                is_own=own,
+                default=_default_beside(mount, issuer),
+            )
     cluster = str(mount.data("config/cluster").get("path") or "")
     if mount.data("config/acme").get("enabled") and cluster.startswith("https://"):
         url = f"{cluster.rstrip('/')}/acme/directory"
         yield Pointer(PointerKind.ACME, url, mount.path, "", issuer.certificate)
+
+
+def _default_beside(mount: MountFacts, issuer: IssuerFacts) -> DefaultIssuer | None:
+    try:
+        default = mount.default()
+    except NotReadable:
+        return None
+    if default is None or default.identifier == issuer.identifier:
+        return None
+    begins = issuer.certificate.not_valid_before_utc
+    is_younger = begins >= default.certificate.not_valid_before_utc
+    has_signed = any(signed_by(one, issuer.certificate) for one in mount.leaves)
+    return DefaultIssuer(default.label, default.certificate, is_younger and not has_signed)
 
 
 def _carried(mount: MountFacts, issuer: IssuerFacts, keys_online: frozenset[str]) -> Iterator[Pointer]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from issuer.pki.errors import PkiError
+from issuer.pki.file.engine import names_of
 from issuer.pki.file.place import Places
 from issuer.pki.plan.step import PkiStep, StepAction
 from issuer.pki.resources.resource import FieldChange, Order, VaultWrite
@@ -49,8 +50,21 @@ def _not_following(facts: RotationFacts) -> str:
     named = [] if facts.old is None else roles_of(facts, facts.old)
     told = [f"role {one} names {facts.rotation.old} and doesn't follow" for one in named]
     told.append(f"paths {facts.rotation.mount}/issuer/{facts.rotation.old}/... don't follow")
+    if facts.old is not None and _has_shared_list(facts, facts.old):
+        told.append(
+            f"{facts.rotation.mount}/crl answers for {facts.rotation.new} alone from then on; it is named in "
+            f"certificates of {facts.rotation.old}: clients that look at CRLs refuse those"
+        )
     told.append("the way back is open: pki rotate back")
     return "\n".join(told)
+
+
+def _has_shared_list(facts: RotationFacts, old: RotatedCA) -> bool:
+    """Return True if certificates of the old CA name the CRL of the mount's default issuer, whichever that
+    is."""
+    field, path = "crl_distribution_points", f"/v1/{facts.rotation.mount}/crl"
+    urls = names_of(old.entry.get(field)) or names_of(facts.at("config/urls").get(field))
+    return any(path in one for one in urls)
 
 
 def _default(facts: RotationFacts, places: Places, wanted: RotatedCA, note: str) -> PkiStep:

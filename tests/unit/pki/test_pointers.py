@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,7 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from issuer.pki.health.checks.endpoints import crl_end, pointer_findings
 from issuer.pki.health.finding import Gravity, HealthFinding
 from issuer.pki.health.parameters import HealthParameters
-from issuer.pki.health.pointers import FetchedAnswer, Pointer, PointerKind
+from issuer.pki.health.pointers import DefaultIssuer, FetchedAnswer, Pointer, PointerKind
 from tests.pki.cas import FileCA, root
 
 NOW = datetime.now(UTC)
@@ -120,6 +121,32 @@ def responder(purpose: x509.ObjectIdentifier) -> FileCA:
         .sign(CA.key, hashes.SHA256())
     )
     return FileCA(certificate, key)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "severity"),
+    [
+        (PointerKind.AUTHORITY, "ca", Gravity.WARNING),
+        (PointerKind.REVOCATIONS, "crl", Gravity.CRITICAL),
+    ],
+)
+def test_a_url_that_follows_the_default_issuer_is_judged_by_who_signs(
+    kind: PointerKind, body: str, severity: Gravity
+) -> None:
+    """Before a rotation switches nothing carries the new CA's URL, and after that the old one's still do."""
+    other = root("CA 2")
+    answer = FetchedAnswer(200, other.der if body == "ca" else other.crl(days=30))
+    pointer = Pointer(kind, "http://ca.example.test/x", "pki", "lab-1", CA.certificate)
+    for is_followed, expected in ((True, Gravity.NOT_APPLICABLE), (False, severity)):
+        default = DefaultIssuer("lab-2", other.certificate, is_followed)
+        judged = replace(pointer, default=default)
+        (found,) = pointer_findings(judged, answer, HealthParameters(), NOW)
+        assert found.severity is expected
+        assert f"answers the {'CA' if body == 'ca' else 'list'} of lab-2" in found.message
+    stranger = DefaultIssuer("lab-2", root("CA 3").certificate, False)
+    (found,) = pointer_findings(replace(pointer, default=stranger), answer, HealthParameters(), NOW)
+    assert found.severity is Gravity.CRITICAL
+    assert "lab-2" not in found.message
 
 
 def test_pem_is_no_answer_for_clients() -> None:

@@ -19,7 +19,14 @@ from issuer.pki.health.finding import Gravity, HealthFinding
 from issuer.pki.health.fixes import authority_fix, mount_fix
 from issuer.pki.health.ocsp import is_answered_by
 from issuer.pki.health.parameters import HealthParameters
-from issuer.pki.health.pointers import FIELDS, FetchedAnswer, Pointer, PointerKind, urls_of
+from issuer.pki.health.pointers import (
+    FIELDS,
+    DefaultIssuer,
+    FetchedAnswer,
+    Pointer,
+    PointerKind,
+    urls_of,
+)
 from issuer.site import docs_page
 from issuer.text import parse_json, rfc3339
 from issuer.x509.chains.links import signed_by
@@ -137,6 +144,9 @@ def _authority(pointer: Pointer, body: bytes) -> HealthFinding:
     found = _certificates(body)
     if not found:
         return _finding(pointer, Gravity.WARNING, "it answers no certificate")
+    default = pointer.default
+    if pointer.authority not in found and default is not None and default.certificate in found:
+        return _of_the_default(pointer, default, "CA", Gravity.WARNING)
     if pointer.authority not in found:
         names = ", ".join(one.subject.rfc4514_string() for one in found)
         return _finding(pointer, Gravity.CRITICAL, f"it answers another CA: {names}")
@@ -146,6 +156,25 @@ def _authority(pointer: Pointer, body: bytes) -> HealthFinding:
     return _finding(pointer, Gravity.OK, "it answers the right CA")
 
 
+def _of_the_default(pointer: Pointer, default: DefaultIssuer, what: str, grave: Gravity) -> HealthFinding:
+    """Judge a URL that answers for the mount's default issuer alone, as `ca` and `crl` do; `grave` is what it
+    is for an issuer that has signed."""
+    if default.is_followed:
+        message = f"it answers the {what} of {default.label}, until this one signs by default"
+        return _finding(pointer, Gravity.NOT_APPLICABLE, message)
+    harm = (
+        "clients that look refuse certificates"
+        if what == "list"
+        else "clients that are sent no chain can't complete it for certificates"
+    )
+    instead = (
+        f"Renew what {pointer.issuer} signed, or wait for its end; before the next rotation give each issuer "
+        f"URLs of its own, by {{{{issuer_id}}}} ({docs_page('rotate-the-ca')})"
+    )
+    message = f"it answers the {what} of {default.label}, which signs by default: {harm} of the old one"
+    return _finding(pointer, grave, message, instead=instead)
+
+
 def _revocations(
     pointer: Pointer, body: bytes, parameters: HealthParameters, now: datetime
 ) -> Iterator[HealthFinding]:
@@ -153,9 +182,8 @@ def _revocations(
     if found is None:
         yield _finding(pointer, Gravity.CRITICAL, "it answers no CRL")
         return
-    if found.issuer != pointer.authority.subject or not _signs(pointer.authority, found):
-        message = f"it answers a CRL that {pointer.authority.subject.rfc4514_string()} didn't sign"
-        yield _finding(pointer, Gravity.CRITICAL, message)
+    if not _signs(pointer.authority, found):
+        yield _strange_list(pointer, found)
         return
     end = found.next_update_utc
     if end is None or end <= now:
@@ -176,6 +204,14 @@ def _revocations(
             yield _revoked(pointer, carrier, entry.revocation_date_utc)
     if end is not None and pointer.is_offline and parameters.is_enabled(_OFFLINE):
         yield _offline(pointer, end - now, parameters)
+
+
+def _strange_list(pointer: Pointer, found: x509.CertificateRevocationList) -> HealthFinding:
+    default = pointer.default
+    if default is not None and _signs(default.certificate, found):
+        return _of_the_default(pointer, default, "list", Gravity.CRITICAL)
+    message = f"it answers a CRL that {pointer.authority.subject.rfc4514_string()} didn't sign"
+    return _finding(pointer, Gravity.CRITICAL, message)
 
 
 def _fresh_list(pointer: Pointer) -> tuple[dict[str, Any], str]:
@@ -272,6 +308,8 @@ def _crl(body: bytes) -> x509.CertificateRevocationList | None:
 
 
 def _signs(authority: x509.Certificate, found: x509.CertificateRevocationList) -> bool:
+    if found.issuer != authority.subject:
+        return False
     key = authority.public_key()
     try:
         return found.is_signature_valid(key)  # type: ignore[arg-type]
