@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from issuer.manifests.errors import BadInput
 from issuer.pki.authorities.files import AuthorityFiles, check_bundles
+from issuer.pki.authorities.identity import AuthorityProgress
 from issuer.pki.file.model import Part, path_in_file
 from issuer.pki.file.place import Places
 from issuer.pki.file.reading import LoadedFile, load
@@ -101,8 +102,16 @@ class PkiSession:
         states = []
         for facts in await self.rotation_facts(wish, progress):
             making = None if facts.new is not None else await self._making(facts.rotation)
-            states.append(next_state(facts, self.loaded.places, accepted, self.loaded.sha256, making))
+            state = next_state(facts, self.loaded.places, accepted, self.loaded.sha256, making)
+            states.append(replace(state, awaits=self._awaited(facts)))
         return states
+
+    def _awaited(self, facts: RotationFacts) -> str:
+        """Return the file that is to hold the certificate of a new CA whose key is made; "" if none is."""
+        offline = facts.authorities[facts.rotation.new].offline
+        if offline is None or facts.progress is not AuthorityProgress.KEY:
+            return ""
+        return "" if self.files.read(offline.certificate) is not None else offline.certificate
 
     async def rotation_facts(self, wish: RotationWish, progress: Progress) -> list[RotationFacts]:
         """Read the rotations that the file asks for. Raises BadInput for one that it doesn't, PkiError."""

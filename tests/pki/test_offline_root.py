@@ -34,6 +34,8 @@ def test_an_offline_root_signs_what_apply_asks_for(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     bounded = OFFLINE.replace("lifetime: 26280h\n", "lifetime: 26280h\n    maxPathLength: 0\n")
+    tidy = "    autoTidy: {enabled: true, tidy_cert_store: true, interval_duration: 12h, safety_buffer: 1}\n"
+    bounded = bounded.replace("    defaultIssuer:", f"{tidy}    defaultIssuer:")
     file = written(tmp_path, bounded)
     written(tmp_path, "correct horse battery\n", "passphrase").chmod(0o600)
     secret = ["--passphrase-file", "passphrase"]
@@ -41,18 +43,58 @@ def test_an_offline_root_signs_what_apply_asks_for(
     assert root("init", "--common-name", "Offline Root CA", *points, *secret).exit_code == 0
     stopped = vault.run("apply", "--yes", "-f", file)
     assert stopped.exit_code == 3, stopped.output
-    agreed = ["--yes", "--spki-sha256", spki((tmp_path / "env.csr").read_bytes())]
-    # As the message says: what is signed by it fits the file.
-    words = re.findall(r"vault-issuer root (sign .*)$", " ".join(stopped.output.split()))[0].split()
-    signed = root(*words, *agreed, *secret)
-    assert signed.exit_code == 0, signed.output
+    signed_as_told(stopped, tmp_path / "env.csr", secret)
     vault.apply(file)
     assert actions(vault.plan(file)) == []
     mount = f"{vault.name}-env"
     found = vault.certificate(mount, f"{mount}-ca")
     issued = next((tmp_path / "root" / "issued").iterdir())
     assert issued.stem == f"{found.serial_number:x}"
-    watched_by_health(vault, mount, issued.stem, published, secret)
+    rotated_to_the_end(vault, tmp_path, bounded, secret)
+    watched_by_health(vault, mount, next_serial(vault, mount), published, secret)
+
+
+def signed_as_told(stopped: Result, request: Path, secret: list[str]) -> None:
+    """Sign a request as the message says: what is signed by it fits the file."""
+    words = re.findall(r"vault-issuer root (sign \S+ --lifetime \S+ --path-length 0)", one_line(stopped))[0]
+    agreed = ["--yes", "--spki-sha256", spki(request.read_bytes())]
+    signed = root(*words.split(), *agreed, *secret)
+    assert signed.exit_code == 0, signed.output
+
+
+def one_line(ran: Result) -> str:
+    return " ".join(ran.output.split())
+
+
+def next_serial(vault: Vault, mount: str) -> str:
+    """The serial number of the mount's second CA, as the root's folder has it."""
+    return f"{vault.certificate(mount, f'{mount}-2').serial_number:x}"
+
+
+def rotated_to_the_end(vault: Vault, folder: Path, before: str, secret: list[str]) -> None:
+    """Have the same root sign the CA's successor, and rotate until the old one is gone."""
+
+    def rotate(verb: str, code: int, *words: str) -> Result:
+        ran = vault.run("rotate", verb, "-f", file, "--accept", "issuers", *words)
+        assert ran.exit_code == code, (ran.output, ran.exception)
+        return ran
+
+    successor = before[before.index("  ${T}-env-ca:\n    mount") :].replace("env-ca:", "env-2:")
+    successor = successor.replace("Environment CA", "Environment CA 2").replace("env.", "env-2.")
+    file = written(folder, f"{before}{successor}    replaces: ${{T}}-env-ca\n")
+    stopped = rotate("next", 3, "--yes")
+    assert "It waits for env-2.pem" in rotate("status", 3).output
+    signed_as_told(stopped, folder / "env-2.csr", secret)
+    assert "pki rotate next does this" in rotate("status", 2).output
+    for _ in ("prepare", "switch"):
+        rotate("next", 0, "--yes")
+    mount = f"{vault.name}-env"
+    vault.bao.write(f"{mount}/issue/web", {"common_name": "a.example.test"})
+    for _ in ("retire", "delete"):
+        rotate("next", 0, "--yes")
+    assert "take the authority" in rotate("status", 0).output
+    end = before.replace("env-ca", "env-2").replace("Environment CA", "Environment CA 2")
+    assert actions(vault.plan(written(folder, end.replace("env.", "env-2.")))) == []
 
 
 def watched_by_health(vault: Vault, mount: str, serial: str, published: Published, secret: list[str]) -> None:

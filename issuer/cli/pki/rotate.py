@@ -331,6 +331,6 @@ def _show(states: Sequence[RotationState]) -> None:
 def _code(states: Sequence[RotationState]) -> int:
     if any(one.plan.problems for one in states):
         return FAILED
-    if any(one.plan.applied for one in states):
+    if any(one.plan.applied and not one.awaits for one in states):
         return CHANGES
-    return LEFT if any(one.waits_for for one in states) else 0
+    return LEFT if any(one.waits_for or one.awaits for one in states) else 0

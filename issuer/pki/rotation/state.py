@@ -18,7 +18,10 @@ from issuer.pki.rotation.steps import steps_of
 
 @dataclass(frozen=True, slots=True)
 class RotationState:
-    """One rotation: its phase, the gates, and the plan of the next step, without steps where it waits."""
+    """One rotation: its phase, the gates, and the plan of the next step, without steps where it waits.
+
+    `awaits` is the file in which an offline CA's certificate is to be brought, "" if none is waited for.
+    """
 
     rotation: Rotation
     place: str
@@ -26,6 +29,7 @@ class RotationState:
     gates: Sequence[Gate]
     waits_for: Sequence[Gate]
     plan: PkiPlan
+    awaits: str = ""
 
     @property
     def advice(self) -> str:
@@ -34,6 +38,11 @@ class RotationState:
             return f"It is done: {ending(self.rotation)}"
         if self.plan.problems:
             return "The next step can't be planned"
+        if self.awaits:
+            return (
+                f"It waits for {self.awaits}, which the offline CA signs; pki rotate next writes the request "
+                "out again, and says how it is signed"
+            )
         if self.plan.applied:
             return "pki rotate next does this"
         accepted = [one.name.value for one in self.waits_for if one.verdict.is_acceptable]
@@ -53,6 +62,7 @@ class RotationState:
             "phase": self.phase.value,
             "gates": [one.to_json() for one in self.gates],
             "waitsFor": [one.name.value for one in self.waits_for],
+            "awaits": self.awaits or None,
             "advice": self.advice,
             "plan": self.plan.to_json(),
         }
