@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -112,11 +113,23 @@ def pki(bed: Testbed, *words: str | Path) -> Result:
     return ran
 
 
-def gates(bed: Testbed, file: Path) -> dict[str, str]:
-    """The verdicts of the gates, with a look at the cluster."""
+def rotation(bed: Testbed, file: Path) -> dict[str, Any]:
+    """Where the rotation stands, with a look at the cluster."""
     ran = pki(bed, "rotate", "status", "-f", file, "--kubeconfig", bed.kubeconfig, "-o", "json")
     (state,) = json.loads(ran.stdout)["rotations"]
-    return {one["gate"]: one["verdict"] for one in state["gates"]}
+    found: dict[str, Any] = state
+    return found
+
+
+def has_come_to(bed: Testbed, file: Path, phase: str) -> bool:
+    """Return True if the rotation is in a phase, and waits for nothing."""
+    state = rotation(bed, file)
+    return state["phase"] == phase and not state["waitsFor"]
+
+
+def gates(bed: Testbed, file: Path) -> dict[str, str]:
+    """The verdicts of the gates, with a look at the cluster."""
+    return {one["gate"]: one["verdict"] for one in rotation(bed, file)["gates"]}
 
 
 def issued_by(request: dict[str, Any]) -> str:
@@ -159,3 +172,36 @@ def test_no_certificate_is_lost_while_the_ca_is_replaced(
     assert found == {
         "chain": "seen", "signs": "seen", "roles": "seen", "issuers": "seen", "ended": "not yet"
     }  # fmt: skip
+
+
+def test_no_certificate_is_lost_while_the_old_ca_is_retired_and_deleted(
+    bed: Testbed, namespace: str, tmp_path: Path
+) -> None:
+    """The old CA signed none of them: what lives for an hour would hold its end up for an hour."""
+    file = tmp_path / "pki.yaml"
+    tidy = "autoTidy: {enabled: true, tidy_cert_store: true, interval_duration: 12h, safety_buffer: 1}"
+    before, after = (
+        text.replace("turn-", "gone-").replace(
+            "    defaultIssuer: gone-1", f"    {tidy}\n    defaultIssuer: gone-1"
+        )
+        for text in (BEFORE, AFTER)
+    )
+    for text, words in ((before, ["apply"]), (after, ["rotate", "next"]), (after, ["rotate", "next"])):
+        file.write_text(text)
+        pki(bed, *words, "--yes", "-f", file)
+    scope = Scope(bed, namespace, namespace, cluster=False)
+    token = setup_token(bed.vault, setup_policy(bed.vault, "gone-int", "lab"))
+    scope.apply_with_token(token, path="gone-int/sign/lab")
+    scope.wait_checked()
+    with Trickle(scope).running() as trickle:
+        trickle.more(2)
+        for phase in ("retire", "delete", "done"):
+            wait_until(partial(has_come_to, bed, file, phase), f"it has come to {phase}")
+            pki(bed, "rotate", "next", "--yes", "-f", file, "--kubeconfig", bed.kubeconfig)
+            trickle.more(2)
+    for name in trickle.names:
+        bed.kube.wait(CERT_MANAGER, "Certificate", name, namespace, until="Ready=True")
+    requests = bed.kube.list(CERT_MANAGER, REQUEST, namespace)
+    assert len(requests) == len(trickle.names), "none was asked for twice"
+    assert {issued_by(one) for one in requests} == {"CN=Turn 2"}
+    assert "ready to sign" in scope.wait_ready()

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from cryptography import x509
 from typer.testing import Result
 
+from testbed.errors import HTTPError
 from tests.pki.cutting import CutMode, CuttingProxy
 from tests.pki.files import TWO_TIER
 from tests.pki.interrupted import valid_serials
@@ -112,6 +117,43 @@ def rotation_case(vault: Vault, folder: Path, *, offline: bool = False) -> Rotat
     body = {"policies": [policy], "ttl": "10m", "no_default_policy": True}
     token = vault.bao.call("POST", "auth/token/create", body)["auth"]["client_token"]
     return RotationCase(vault, folder, file, token)
+
+
+class Load:
+    """Certificates that are asked for one after another by path `issue/web`; `issuers` has the CA of each."""
+
+    def __init__(self, case: RotationCase) -> None:
+        self._case = case
+        self._stop = threading.Event()
+        self.issuers: list[str] = []
+        self.errors: list[Exception] = []
+
+    @contextmanager
+    def running(self) -> Iterator[Load]:
+        """Ask in a thread meanwhile."""
+        thread = threading.Thread(target=self._ask)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._stop.set()
+            thread.join()
+
+    def more(self, number: int = 3) -> None:
+        """Wait until so many more were answered."""
+        wanted, deadline = len(self.issuers) + number, time.monotonic() + 20
+        while len(self.issuers) < wanted and not self.errors:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def _ask(self) -> None:
+        while not self._stop.wait(0.1):
+            try:
+                pem = self._case.issue()["certificate"]
+            except HTTPError as error:
+                self.errors.append(error)
+                continue
+            self.issuers.append(x509.load_pem_x509_certificate(pem.encode()).issuer.rfc4514_string())
 
 
 def wait_for_the_end(case: RotationCase, *words: str) -> None:

@@ -9,7 +9,15 @@ import pytest
 
 from tests.pki.cas import root
 from tests.pki.cutting import CutMode, CuttingProxy
-from tests.pki.rotations import UNSEEN, RotationCase, cut_next, holds_both, rotation_case, wait_for_the_end
+from tests.pki.rotations import (
+    UNSEEN,
+    Load,
+    RotationCase,
+    cut_next,
+    holds_both,
+    rotation_case,
+    wait_for_the_end,
+)
 from tests.pki.support import Vault, actions
 
 
@@ -53,6 +61,23 @@ def test_a_ca_is_replaced_in_phases(vault: Vault, tmp_path: Path) -> None:
     before = len(vault.requests())
     vault.apply(case.file)
     assert vault.writes_since(before) == []
+
+
+def test_no_request_is_lost_in_any_phase(vault: Vault, tmp_path: Path) -> None:
+    """Certificates are asked for all the time, while the old CA is retired and deleted, too."""
+    case = rotation_case(vault, tmp_path)
+    with Load(case).running() as load:
+        for phase in ("prepare", "switch", "retire", "delete"):
+            load.more()
+            wait_for_the_end(case, *UNSEEN)
+            assert case.status(*UNSEEN)["phase"] == phase
+            case.next(*UNSEEN)
+        load.more()
+    assert load.errors == []
+    assert case.status(code=0)["phase"] == "done"
+    old, new = (f"CN=Example Intermediate CA{end},O=Example" for end in ("", " 2"))
+    assert load.issuers == sorted(load.issuers, key=[old, new].index), "never back to the old one"
+    assert {*load.issuers} == {old, new}
 
 
 def test_a_lost_answer_makes_no_second_ca(vault: Vault, tmp_path: Path) -> None:
