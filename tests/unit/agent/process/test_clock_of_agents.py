@@ -22,7 +22,7 @@ from issuer.agent.process import agent as agents
 from issuer.agent.process.agent import Agent
 from issuer.agent.process.records import Records
 from issuer.agent.renewal.clock import ServerClock
-from issuer.cli.agent import commands
+from issuer.cli.agent import acting, commands
 
 
 class Keeper:
@@ -72,7 +72,7 @@ def test_check_warns_of_a_clock_that_differs(tmp_path: Path, monkeypatch: pytest
     async def opened(*_: object) -> AsyncIterator[Checked]:
         yield Checked()
 
-    monkeypatch.setattr(agents, "opened_agent", opened)
+    monkeypatch.setattr(acting, "opened_agent", opened)
     path = tmp_path / "agent.yaml"
     path.write_text(
         "vault: {server: https://vault.example.com}\n"
