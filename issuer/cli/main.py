@@ -9,23 +9,10 @@ from typing import Annotated, Final
 import typer
 
 from issuer import __version__
-from issuer.cli import (
-    canary,
-    crds,
-    crl,
-    inspect,
-    inventory,
-    migrate,
-    policy,
-    ready,
-    renew,
-    revocation,
-    revoke,
-    status,
-    verify,
-)
 from issuer.cli.agent import commands as agent
 from issuer.cli.agent import enroll
+from issuer.cli.certificates import crl, inventory, revoke, verify
+from issuer.cli.cluster import canary, crds, inspect, migrate, policy, ready, renew, revocation, status
 from issuer.cli.controller import command as controller
 from issuer.cli.help import Commands
 from issuer.cli.pki import commands as pki

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from issuer.cli.canary import read_roots
+from issuer.cli.cluster.canary import read_roots
 from issuer.cli.controller import canaries, leaders, pages, signers, work
 from issuer.cli.controller.options import (
     LogFormat,

@@ -24,25 +24,30 @@ HEAVY = (
 
 COMMANDS = {
     "status": (
-        "issuer.cli.status",
+        "issuer.cli.cluster.status",
         "issuer.inspection.overview.summary",
         "issuer.inspection.overview.tables",
     ),
     "inspect": (
-        "issuer.cli.inspect",
+        "issuer.cli.cluster.inspect",
         "issuer.inspection.request.report",
         "issuer.inspection.request.tables",
     ),
     "explain": (
-        "issuer.cli.inspect",
+        "issuer.cli.cluster.inspect",
         "issuer.inspection.request.diagnosis",
         "issuer.inspection.overview.leases",
     ),
     "completion": ("issuer.cli.completing", "issuer.inspection.target", "issuer.manifests.cluster"),
-    "policy": ("issuer.cli.policy", "issuer.explain.cluster", "issuer.explain.cases", "issuer.explain.lint"),
-    "migrate": ("issuer.cli.migrate", "issuer.migrate.read.cluster", "issuer.migrate.steps.assemble"),
-    "crds": ("issuer.cli.crds", "issuer.api.crd"),
-    "ready": ("issuer.cli.ready", "issuer.kube.client", "issuer.signing.backends"),
+    "policy": (
+        "issuer.cli.cluster.policy",
+        "issuer.explain.cluster",
+        "issuer.explain.cases",
+        "issuer.explain.lint",
+    ),
+    "migrate": ("issuer.cli.cluster.migrate", "issuer.migrate.read.cluster", "issuer.migrate.steps.assemble"),
+    "crds": ("issuer.cli.cluster.crds", "issuer.api.crd"),
+    "ready": ("issuer.cli.cluster.ready", "issuer.kube.client", "issuer.signing.backends"),
 }
 """Commands that only look, with the modules that they load when they run."""
 

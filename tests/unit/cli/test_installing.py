@@ -43,7 +43,7 @@ def test_without_apply_the_crds_are_printed() -> None:
 
 
 async def test_apply_takes_fields_over_and_names_a_missing_right(tmp_path: Path) -> None:
-    from issuer.cli.crds import _apply
+    from issuer.cli.cluster.crds import _apply
     from issuer.kube.errors import Forbidden
 
     async with running() as api:
@@ -61,7 +61,7 @@ async def test_apply_takes_fields_over_and_names_a_missing_right(tmp_path: Path)
 async def test_an_issuer_is_waited_for_and_the_reason_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from issuer.cli.ready import Wanted, _issuers, _wait
+    from issuer.cli.cluster.ready import Wanted, _issuers, _wait
 
     wanted = Wanted([], [], _issuers(["VaultClusterIssuer/vault"], []))
     async with running() as api:
@@ -81,7 +81,7 @@ async def test_an_issuer_is_waited_for_and_the_reason_told(
 
 
 async def test_a_url_is_ready_when_it_answers_200() -> None:
-    from issuer.cli.ready import Wanted, _wait
+    from issuer.cli.cluster.ready import Wanted, _wait
 
     async with running() as api:
         api.on("GET", "/readyz", json({}), json({}, status=503))
@@ -92,7 +92,7 @@ async def test_a_url_is_ready_when_it_answers_200() -> None:
 
 
 async def test_a_lease_is_well_when_its_holder_is_a_ready_pod(tmp_path: Path) -> None:
-    from issuer.cli.ready import Wanted, _wait
+    from issuer.cli.cluster.ready import Wanted, _wait
 
     wanted, name = Wanted([], ["pki/vault-issuer"], {}), "pki/vault-issuer"
     lease = "/apis/coordination.k8s.io/v1/namespaces/pki/leases/vault-issuer"

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from issuer.cli.cluster.renew import Ways, _renew, _renew_all, ask_for_renewal
 from issuer.cli.main import app
 from issuer.cli.options import ClusterChoice
-from issuer.cli.renew import Ways, _renew, _renew_all, ask_for_renewal
 from issuer.manifests.errors import BadInput
 from tests.unit.cli.test_installing import kubeconfig
 from tests.unit.kube.fake_api import FakeApi, client_of, echo, json, listing, refuse, running
