@@ -8,7 +8,7 @@ Modules, from the bottom up:
 - `judging`: what was served or why nothing was, judged. Pure: time is a parameter.
 - `revocation`: CRLs and OCSP responders that the certificates name, asked.
 - `checking`: endpoints dialled, many at a time, and judged.
-- `show`: the result for people.
+- `show`: the result for people. `textfile`: metrics for Prometheus.
 
 Kept out: Kubernetes and Vault; the command brings CAs and the certificate that should be served. Mock a
 server, not this.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from typer.testing import CliRunner
@@ -54,12 +55,15 @@ def publish(store: Store, web: Published) -> None:
     web.files["/crl"] = x509.load_pem_x509_crl(pem.encode()).public_bytes(Encoding.DER)
 
 
-def test_the_commands_of_the_page_are_run(vault: Vault) -> None:
+def test_the_commands_of_the_page_are_run(
+    vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each with OpenBao in the place of the page's servers."""
     blocks = [
         block for block in console(REPOSITORY / "docs" / "endpoints.md") if "test_endpoint" in block.run_by
     ]
-    assert len(blocks) == 3
+    assert len(blocks) == 4
+    monkeypatch.chdir(tmp_path)
     address = urlsplit(vault.bao.addr).netloc
     env = {"SSL_CERT_FILE": str(vault.bao.ca_file)}
     for block in blocks:

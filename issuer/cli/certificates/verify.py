@@ -118,6 +118,13 @@ def endpoint(
     timeout: Annotated[
         float, typer.Option(min=0.1, max=300, help="Seconds for each address of an endpoint.")
     ] = 10.0,
+    textfile: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also write metrics there, for the textfile collector of Prometheus' node_exporter.",
+        ),
+    ] = None,
     output: Annotated[
         VerifyFormat, typer.Option("--output", "-o", help="table; wide has all columns; json has everything.")
     ] = VerifyFormat.TABLE,
@@ -137,6 +144,8 @@ def endpoint(
     Examples:
 
       vault-issuer verify endpoint www.example.com:443 --expiring 7d
+
+      vault-issuer verify endpoint www.example.com:443 --textfile /var/lib/node_exporter/www.prom
 
       vault-issuer verify endpoint 10.0.0.7:443 --server-name www.example.com --mount pki_int
 
@@ -159,9 +168,13 @@ def endpoint(
         rules = EndpointRules(server_name, _trust(given), None, _within(expiring))
         expected = _expected(file, secret, namespace, kubeconfig, context)
         found = asyncio.run(_check(replace(rules, expected=expected), timeout, dialled, crl=crl))
-    _print(found, output)
-    wrong = any(one.findings if strict else one.problems for one in found)
-    raise typer.Exit(WRONG if wrong else 0)
+        if textfile is not None:
+            from issuer.verifying.textfile import write_textfile
+
+            write_textfile(found, textfile)
+    ok = not any(one.findings if strict else one.problems for one in found)
+    _print(found, output, ok=ok)
+    raise typer.Exit(0 if ok else WRONG)
 
 
 def _endpoint(text: str, start: StartTLSChoice | None) -> EndpointAddress:
@@ -270,10 +283,9 @@ async def _with_revocations(check: EndpointCheck, endpoints: list[EndpointAddres
         return await replace(check, reader=reader).every(endpoints)
 
 
-def _print(found: list[EndpointReport], output: VerifyFormat) -> None:
+def _print(found: list[EndpointReport], output: VerifyFormat, *, ok: bool) -> None:
     if output is VerifyFormat.JSON:
-        entries = [one.to_json() for one in found]
-        json.dump({"ok": all(one["ok"] for one in entries), "endpoints": entries}, sys.stdout, indent=2)
+        json.dump({"ok": ok, "endpoints": [one.to_json() for one in found]}, sys.stdout, indent=2)
         sys.stdout.write("\n")
         return
     from issuer.terminal.console import console

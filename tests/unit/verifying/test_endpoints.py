@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import ssl
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,11 +15,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner, Result
 
 from issuer.cli.main import app
 from issuer.endpoint.address import EndpointAddress
+from issuer.verifying.textfile import END, METRICS, OK, PROBLEM
 from tests.ca import TestCA, name, pem
+from tests.unit.docs.collected import ROOT
 from tests.unit.endpoint.support import NAME, listening, server_context
 
 NAMED = ("--server-name", NAME)
@@ -193,6 +197,24 @@ async def test_several_endpoints_keep_their_order(
     assert [] in [codes(one) for one in found if one["endpoint"] == str(local)]
     assert "--starttls" in shown.stdout
     assert "it can't be connected to (Connection refused)" in shown.stdout
+
+
+async def test_metrics_are_those_of_the_page(tmp_path: Path, ca: TestCA, now: datetime, root: Path) -> None:
+    file = tmp_path / "endpoints.prom"
+    async with listening(server_context(tmp_path, ca, now)) as endpoint:
+        words = (endpoint, "127.0.0.1:1", *NAMED, "--ca-file", root)
+        ran = await run(*words, "--textfile", file)
+        other = await run(*words, "--textfile", tmp_path / "none" / "endpoints.prom")
+    assert (ran.exit_code, other.exit_code) == (1, 2)
+    families = {one.name: one.samples for one in text_string_to_metric_families(file.read_text())}
+    page = (ROOT / "docs" / "endpoints.md").read_text()
+    assert set(families) == set(METRICS) == set(re.findall(r"^\| `(vault_issuer_\w+)`", page, re.MULTILINE))
+    ok = {one.labels["endpoint"]: one.value for one in families[OK]}
+    assert ok == {str(endpoint): 1, "127.0.0.1:1": 0}
+    (problem,) = families[PROBLEM]
+    assert problem.labels == {"endpoint": "127.0.0.1:1", "server_name": NAME, "code": "Unreachable"}
+    (end,) = families[END]
+    assert end.value == (now + timedelta(hours=1)).timestamp()
 
 
 @pytest.mark.parametrize(
