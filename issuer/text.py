@@ -10,7 +10,8 @@ message, so that it can neither flood a log nor forge a line of it:
 - `clip`: text that is printable already.
 
 `rfc3339`, `rfc3339_micro` and `parse_rfc3339` are the API's times
-(https://kubernetes.io/docs/reference/using-api/api-concepts/; metav1.Time and metav1.MicroTime).
+(https://kubernetes.io/docs/reference/using-api/api-concepts/; metav1.Time and metav1.MicroTime); `read_time`
+reads those that anybody may have written.
 `parse_json` reads JSON that others wrote. `TRUTHS` are Go's texts of true and false.
 """
 
@@ -80,6 +81,18 @@ def rfc3339_micro(moment: datetime) -> str:
 def parse_rfc3339(text: str) -> datetime:
     """Return the aware datetime of a Kubernetes time. Raises ValueError."""
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def read_time(value: object) -> datetime | None:
+    """Return the datetime, in UTC, of a Kubernetes time that somebody wrote; None for anything else.
+
+    The API server takes `t` and `z`, and offsets that lead beyond the years that Python knows.
+    """
+    try:
+        found = parse_rfc3339(value.upper()) if isinstance(value, str) else None
+        return None if found is None or found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def parse_json(text: str | bytes) -> Any:

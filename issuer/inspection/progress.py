@@ -10,7 +10,7 @@ from typing import Any
 
 from issuer.requests.conditions import NOT_LOOKED_AT, find, is_true, ready_of
 from issuer.requests.request import Request
-from issuer.text import parse_rfc3339, rfc3339
+from issuer.text import read_time, rfc3339
 
 
 class RequestState(StrEnum):
@@ -80,11 +80,7 @@ def ready_json(obj: Mapping[str, Any]) -> dict[str, Any]:
 
 def time_of(value: object) -> datetime | None:
     """Parse a Kubernetes time; None for anything else."""
-    try:
-        found = parse_rfc3339(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return found if found is not None and found.tzinfo is not None else None
+    return read_time(value)
 
 
 def text_of(fields: Mapping[str, Any], key: str) -> str:

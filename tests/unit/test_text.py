@@ -14,6 +14,7 @@ from issuer.text import (
     one_line,
     parse_json,
     parse_rfc3339,
+    read_time,
     rfc3339,
     rfc3339_micro,
 )
@@ -78,3 +79,18 @@ def test_what_is_no_time_is_refused() -> None:
 def test_what_is_no_json_is_refused_at_any_depth(text: str | bytes) -> None:
     with pytest.raises(ValueError, match=r"nested|Expecting|decode"):
         parse_json(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("2026-11-26t22:58:57+01:00", datetime(2026, 11, 26, 21, 58, 57, tzinfo=UTC)),
+        ("9999-12-31T23:59:59Z", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        ("9999-12-31T23:59:59-00:01", None),
+        ("2026-11-26T21:58:57", None),
+        ("yesterday", None),
+        (7, None),
+    ],
+)
+def test_times_that_anybody_wrote_are_read_or_none(value: object, read: datetime | None) -> None:
+    assert read_time(value) == read

@@ -35,7 +35,7 @@ from issuer.statuspage.model import (
 )
 from issuer.statuspage.recent import Recent
 from issuer.statuspage.snapshot import SLICE
-from issuer.text import parse_rfc3339
+from issuer.text import read_time
 
 COUNT_AGAIN: Final = timedelta(seconds=10)
 """How old the count of Certificates may be."""
@@ -115,7 +115,7 @@ class StatusSource:
             path=summary.path,
             ca_subject=str(status.get("caSubject") or ""),
             ca_begins=None if life is None else life.begins,
-            ca_ends=_time(status.get("caNotAfter")),
+            ca_ends=read_time(status.get("caNotAfter")),
             warnings=tuple(str(one) for one in status.get("warnings") or ()),
             canary=tuple(_canary_run(one) for one in self._components.canaries.runs(key)[-RUNS:]),
             explain=_explain(f"{key.kind.lower()}/{key.name}", key.namespace),
@@ -192,10 +192,3 @@ def _key(request: str) -> RequestKey:
         return RequestKey("", request.removeprefix(_CSR))
     namespace, _, name = request.partition("/")
     return RequestKey(namespace, name)
-
-
-def _time(text: object) -> datetime | None:
-    try:
-        return parse_rfc3339(str(text)) if text else None
-    except ValueError:
-        return None

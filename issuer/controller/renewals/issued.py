@@ -12,7 +12,7 @@ from issuer.kube.wire import Object
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.conditions import ready_of
 from issuer.requests.request import Request, RequestKey
-from issuer.text import parse_rfc3339
+from issuer.text import read_time
 
 
 def owner_of(request: Request) -> Owner | None:
@@ -68,12 +68,12 @@ class IssuedRequests(Store[RequestKey]):
             return
         request = CertificateRequest(obj)
         owner = owner_of(request)
-        since = ready.get("lastTransitionTime")
-        if owner is None or not since:
+        since = read_time(ready.get("lastTransitionTime"))
+        if owner is None or since is None:
             return
         known = self._certificates.get(owner.namespace, owner.name, owner.uid)
         generation = None if known is None else known.generation
-        self._loops.issued(owner, request.uid, parse_rfc3339(since), self._now(), generation)
+        self._loops.issued(owner, request.uid, since, self._now(), generation)
 
     def drop(self, key: RequestKey) -> None:
         """Ignore it: a certificate counts although its request is gone."""

@@ -19,7 +19,7 @@ from issuer.requests.finalizer import (
 )
 from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKinds
 from issuer.requests.request import RequestKey
-from issuer.text import parse_rfc3339
+from issuer.text import parse_rfc3339, read_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +165,7 @@ def _record(request: CertificateRequest, old: Record | None, now: Callable[[], d
 def _issued_at(request: CertificateRequest) -> datetime | None:
     if not (request.object.get("status") or {}).get("certificate"):
         return None
-    since = ready_of(request.object).get("lastTransitionTime")
-    return parse_rfc3339(since) if since else request.created
+    return read_time(ready_of(request.object).get("lastTransitionTime")) or request.created
 
 
 class FanOut:

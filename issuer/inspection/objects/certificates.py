@@ -99,7 +99,7 @@ def ended_at(certificate: Object, now: datetime) -> datetime | None:
 def due_since(certificate: Object, now: datetime) -> datetime | None:
     """Return when a Certificate's renewal was due, None if that isn't past by `GRACE`."""
     renewal = time_of((certificate.get("status") or {}).get("renewalTime"))
-    return renewal if renewal is not None and renewal + GRACE <= now else None
+    return renewal if renewal is not None and renewal <= now - GRACE else None
 
 
 def word_of(certificate: Object) -> str:

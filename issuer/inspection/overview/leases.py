@@ -68,7 +68,7 @@ def _held(lease: Mapping[str, Any], now: datetime) -> bool:
     renewed, seconds = time_of(spec.get("renewTime")), spec.get("leaseDurationSeconds")
     if not _holder(lease) or renewed is None or not isinstance(seconds, int):
         return False
-    return now <= renewed + timedelta(seconds=min(seconds, 3600)) + _CLOCKS
+    return now - timedelta(seconds=min(seconds, 3600)) - _CLOCKS <= renewed
 
 
 def _time(spec: Mapping[str, Any], key: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -12,11 +13,12 @@ from issuer.inspection.overview.certificates import LISTED, attention, certifica
 from issuer.inspection.overview.summary import overview
 from issuer.inspection.overview.tables import show_overview
 from issuer.inspection.target import InspectionTarget
+from issuer.terminal.console import console
 from issuer.text import rfc3339
 from tests.builders import NOW
 from tests.ca import TestCA
 from tests.unit.inspection.scene import EVENTS, ISSUER, REQUESTS, Scene, issued, issuer, plain, ready
-from tests.unit.inspection.test_overview import told
+from tests.unit.inspection.test_overview import lease, told
 from tests.unit.kube.fake_api import json, listing
 
 Object = dict[str, Any]
@@ -128,3 +130,16 @@ async def explained(scene: Scene, obj: Object, *requests: Object) -> Any:
     scene.api.always("GET", ISSUER, json(issuer()))
     scene.api.on("GET", EVENTS, listing("1"))
     return await explain_target(scene.reader, WEB, TrialOptions(off="nothing is tried"), NOW)
+
+
+async def test_times_at_the_end_of_all_years_end_no_command(scene: Scene) -> None:
+    """Whoever may edit Certificates, or Leases of a namespace, writes them."""
+    last = "9999-12-31T23:59:59Z"
+    odd = certificate("odd", 0, 0)
+    odd["status"] |= {"renewalTime": last, "notAfter": last}
+    led = lease("vault-issuer", "pod-1")
+    led["spec"]["renewTime"] = last
+    scene = told(scene, certificates=listing("1", odd), leases=listing("1", led))
+    found = await overview(scene.reader, None, None, NOW)
+    assert [one["leads"] for one in found["controllers"]] == [True]
+    show_overview(found, console(io.StringIO()), NOW)

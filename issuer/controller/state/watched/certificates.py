@@ -20,7 +20,7 @@ from issuer.kube.wire import Object
 from issuer.requests.conditions import is_true
 from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKinds
 from issuer.telemetry.issuer_series import Fold, Issuer
-from issuer.text import parse_rfc3339
+from issuer.text import read_time
 from issuer.x509.renewal import DEFAULT_RENEWAL, Renewal
 
 KIND: Final = "Certificate"
@@ -185,8 +185,10 @@ class _Count:
         return self.there, self.not_ready, self.past_renewal, first_end
 
 
-def _seconds(time: str | None) -> float | None:
-    return None if time is None else parse_rfc3339(time).timestamp()
+def _seconds(time: object) -> float | None:
+    """Return a time as seconds since 1970, None for what is none: people may write the status."""
+    found = read_time(time)
+    return None if found is None else found.timestamp()
 
 
 @lru_cache(maxsize=1024)

@@ -140,3 +140,21 @@ def test_it_tells_of_what_is_new_and_of_changed_specs_alone() -> None:
         obj["metadata"]["generation"] = generation
         store.upsert(obj)
     assert told == [("team-a", "web")] * 2
+
+
+@pytest.mark.parametrize(
+    ("written", "end"),
+    [
+        ("2026-11-23t12:00:00z", NOON + 24 * 3600),
+        ("9999-12-31T23:59:59-23:00", None),
+        ("0001-01-01T00:00:00+23:00", None),
+        ("2026-11-23T12:00:00", None),
+        ("2026-11-23T12:00:00x5Z", None),
+    ],
+)
+def test_a_time_that_anybody_wrote_is_read_or_none(written: str, end: float | None) -> None:
+    """Who may edit Certificates may write their status; beyond Python's years the status page failed."""
+    store = CertificateStore()
+    store.upsert(certificate("one", not_after=written, renewal=written))
+    (one,) = store.all()
+    assert (one.not_after, one.renewal_time) == (end, end)
