@@ -12,9 +12,6 @@ from aiohttp.client_proto import ResponseHandler
 
 from issuer.late_roots import aiohttp
 
-MAX_ANSWER_BYTES: Final = 1024 * 1024
-"""The most bytes of a body: a signed certificate with its chain is about 5 KiB; a whole chain may hold
-dozens of CAs."""
 MAX_FRAMING_BYTES: Final = 256 * 1024
 """The most bytes around a body: status lines, headers, and the framing of chunks; Go's are
 of 2 KiB and more."""

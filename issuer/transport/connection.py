@@ -17,7 +17,6 @@ from issuer.servers.allowed import Reach
 from issuer.servers.hosts import BadHost, ascii_host
 from issuer.text import clip, rfc3339
 from issuer.tls import Trusted, read_trusted
-from issuer.transport.answers import MAX_ANSWER_BYTES
 from issuer.transport.client_certificate import BadClientCertificate, ClientCertificate
 from issuer.transport.errors import InvalidConnection
 from issuer.transport.words import ANY_SERVER, ServerWords
@@ -27,6 +26,9 @@ from issuer.x509.describe import subject_text
 from issuer.x509.errors import InvalidCertificate
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
+MAX_ANSWER_BYTES: Final = 1024 * 1024
+"""The most bytes of a body: a signed certificate with its chain is about 5 KiB; a whole chain may hold
+dozens of CAs."""
 _CONTEXT_BYTES = 32 * 1024
 _STORE_BYTES = 832 * 1024
 """The size of the system's store in OpenSSL: four times its PEM text."""

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from issuer.transport.answers import MAX_ANSWER_BYTES, MAX_INTERIM
+from issuer.transport.answers import MAX_INTERIM
+from issuer.transport.connection import MAX_ANSWER_BYTES
 from issuer.vault.connection import Connection
 from issuer.vault.errors import UnexpectedAnswer
 from issuer.vault.transport import VaultClient

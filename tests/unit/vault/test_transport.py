@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from issuer.transport.answers import MAX_ANSWER_BYTES
+from issuer.transport.connection import MAX_ANSWER_BYTES
 from issuer.transport.failures import Answer, error_from_exception
 from issuer.transport.sender import proxy_for
 from issuer.vault.connection import Connection
