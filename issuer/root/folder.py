@@ -162,9 +162,13 @@ def create_folder(path: Path, files: Mapping[str, bytes]) -> None:
             # What an interrupted init left was never used: its key has signed nothing that was kept.
             for old in staging.iterdir():
                 shutil.rmtree(old) if old.is_dir() else old.unlink()
-            for name, content in files.items():
-                write_file(staging / name, content, PRIVATE_FILE)
-            staging.rename(path)
+            try:
+                for name, content in files.items():
+                    write_file(staging / name, content, PRIVATE_FILE)
+                staging.rename(path)
+            except (OSError, RootRefusal):
+                shutil.rmtree(staging, ignore_errors=True)
+                raise
             _flush(path.parent)
     except OSError as error:
         message = f"{path} can't be made: {error.strerror}. Name another --dir on a disk of this machine."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -116,21 +115,14 @@ def _deliver(found: PkiExport, out: Path | None, foundation: Path | None, *, for
 def _write(path: Path, text: str, *, force: bool) -> None:
     """Write a file whole or not at all; without `force` never over another, though it came meanwhile."""
     from issuer.manifests.errors import BadInput
+    from issuer.whole_files import write_whole
 
-    part = path.with_name(f".{path.name}.part")
     try:
-        part.write_text(text)
-        if force:
-            part.replace(path)
-        else:
-            path.hardlink_to(part)
+        write_whole(path, text, over=force)
     except FileExistsError as error:
         raise BadInput(_is_there(path)) from error
     except OSError as error:
         raise BadInput(f"{path} can't be written: {error.strerror}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink()
 
 
 def _report(found: PkiExport) -> None:

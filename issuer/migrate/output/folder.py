@@ -15,6 +15,7 @@ from issuer.manifests.errors import BadInput
 from issuer.manifests.text import shown
 from issuer.migrate.output.manifests import CLUSTER, CREATE, MADE, NAMES, UNDO, joined, parts
 from issuer.migrate.plan import Plan
+from issuer.whole_files import write_whole
 
 _OTHER: Final = "it belongs to the way back of what it was made for; name another --output-dir"
 _BREAK: Final = re.compile(r"^---[ \t]*\r?\n", re.MULTILINE)
@@ -84,9 +85,7 @@ class Folder:
             self.path.mkdir(parents=True, exist_ok=True)
             copies = [self._keep(name) for name in written.kept]
             for name, text in written.texts.items():
-                beside = self.path / f".{name}.new"
-                beside.write_text(text, encoding="utf-8")
-                beside.replace(self.path / name)
+                write_whole(self.path / name, text)
         except OSError as error:
             raise BadInput(f"{self.path} can't be written: {error.strerror}") from error
         return (*copies, *(self.path / name for name in written.texts))

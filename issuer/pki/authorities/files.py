@@ -13,6 +13,7 @@ from issuer.pki.file.authority import Authority
 from issuer.pki.file.model import PkiFile, path_in_file
 from issuer.pki.file.place import Places
 from issuer.pki.secret import SecretText
+from issuer.whole_files import write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,8 @@ class AuthorityFiles:
     def write(self, name: str, text: str) -> Path:
         """Write a file, whole or not at all, and return its path. Raises PkiError."""
         path = self.folder / name
-        part = path.with_name(f".{path.name}.part")
         try:
-            part.write_text(text)
-            part.replace(path)
+            write_whole(path, text)
         except OSError as error:
             raise PkiError(f"{path} can't be written: {error.strerror}") from error
         return path

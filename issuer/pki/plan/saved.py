@@ -13,12 +13,13 @@ from issuer.manifests.errors import BadInput
 from issuer.pki.errors import StalePlan
 from issuer.pki.plan.planning import PkiPlan
 from issuer.text import parse_json
+from issuer.whole_files import write_whole
 
 
 def save(plan: PkiPlan, path: Path) -> None:
     """Write a plan. Raises BadInput if the file can't be written."""
     try:
-        path.write_text(json.dumps(plan.to_json(), indent=2) + "\n")
+        write_whole(path, json.dumps(plan.to_json(), indent=2) + "\n")
     except OSError as error:
         raise BadInput(f"{path} can't be written: {error.strerror}") from error
 
