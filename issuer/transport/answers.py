@@ -8,8 +8,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
-from aiohttp.client_proto import ResponseHandler
-
 from issuer.late_roots import aiohttp
 
 MAX_FRAMING_BYTES: Final = 256 * 1024
@@ -24,7 +22,7 @@ class TooMuch(aiohttp.ClientPayloadError):
     """More than one answer can have came for one call; the connection was closed."""
 
 
-class BoundedHandler(ResponseHandler):
+class BoundedHandler(aiohttp.client_proto.ResponseHandler):
     """aiohttp's reader of one connection; it closes a connection that exceeds the bounds."""
 
     _sent = 0
@@ -64,7 +62,7 @@ class BoundedConnector(aiohttp.TCPConnector):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        handler: type[ResponseHandler] = BoundedHandler
+        handler: type[aiohttp.client_proto.ResponseHandler] = BoundedHandler
         self._factory = partial(handler, loop=self._loop)
 
 
