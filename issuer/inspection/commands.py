@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
+from typing import Final
 
 from issuer.manifests.text import shown
 from issuer.requests.issuers import IssuerKey, IssuerKinds
+
+CONTROLLER_PODS: Final = "kubectl get pods -A -l app.kubernetes.io/name=vault-issuer"
 
 
 def quoted(name: str) -> str:

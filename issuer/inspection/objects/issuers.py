@@ -11,7 +11,7 @@ from issuer.api.issuers import IssuerSpec, SpecError
 from issuer.api.trust import TRUST_DISTRIBUTED
 from issuer.explain.advice import Advice
 from issuer.explain.policies import compiled
-from issuer.inspection.commands import describe, edit
+from issuer.inspection.commands import CONTROLLER_PODS, describe, edit
 from issuer.inspection.objects.account import AccountItem, Mark, ObjectAccount
 from issuer.inspection.objects.authority import authority_items
 from issuer.inspection.objects.live import IssuerTrial, obstacle, trial_json, trial_settings, try_issuer
@@ -176,7 +176,7 @@ def _controller_item(
             "none was found at work: none holds a Lease",
             Advice(
                 "See whether the controller runs:",
-                command="kubectl get pods -A -l app.kubernetes.io/name=vault-issuer",
+                command=CONTROLLER_PODS,
             ),
         )
     if ready["ready"] is None:

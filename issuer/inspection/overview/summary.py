@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from issuer.inspection.commands import in_namespace, quoted
+from issuer.inspection.commands import CONTROLLER_PODS, in_namespace, quoted
 from issuer.inspection.overview import certificates as overdue
 from issuer.inspection.overview.canaries import canaries
 from issuer.inspection.overview.leases import controllers
@@ -24,7 +24,7 @@ _SOME_TIME: Final = "2 minutes"
 _CA_SOON: Final = timedelta(days=30)
 """Time before the end of a CA from which on it needs attention, as by the alert of severity warning."""
 
-_PODS: Final = "See its pods: kubectl get pods -A -l app.kubernetes.io/name=vault-issuer"
+_PODS: Final = f"See its pods: {CONTROLLER_PODS}"
 _ONE: Final = "each answers every request, so certificates are signed twice; uninstall all but one"
 _ROTATE: Final = f"rotate it, {docs_page('rotate-the-ca')}"
 

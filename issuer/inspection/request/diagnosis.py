@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from issuer.explain.advice import Advice, advise
-from issuer.inspection.commands import edit, explain_issuer, name_issuer, renew
+from issuer.inspection.commands import (
+    CONTROLLER_PODS,
+    edit,
+    explain_issuer,
+    in_namespace,
+    name_issuer,
+    quoted,
+    renew,
+)
 from issuer.inspection.objects.certificates import CERT_MANAGER_PODS
 from issuer.inspection.progress import RequestState, ready_json, text_of
 from issuer.inspection.request.details import RequestDetails
@@ -69,7 +77,7 @@ def _not_served(details: RequestDetails) -> _Findings:
     if details.request.is_ours and details.request.issuer_if_any is None:
         yield from _another_issuer(details)
     elif details.request.is_ours:
-        yield Advice(f"The spec of a request can't be changed. {_again(details)}")
+        yield _again(details, "The spec of a request can't be changed. ")
 
 
 def _issued(details: RequestDetails) -> _Findings:
@@ -102,7 +110,7 @@ def _denied(details: RequestDetails) -> _Findings:
     else:
         yield f"another approver ({shown(reason) or 'without a name'}) denied it: {message}"
     yield _FINAL
-    yield Advice(_again(details))
+    yield _again(details)
 
 
 def _failed(details: RequestDetails) -> _Findings:
@@ -110,7 +118,7 @@ def _failed(details: RequestDetails) -> _Findings:
     yield _FINAL
     if details.explanation is not None and details.explanation.decision.verdict is not PolicyVerdict.APPROVED:
         yield from _policies_now(details)
-    yield Advice(f"Correct what the message names. {_REASONS}. {_again(details)}")
+    yield _again(details, f"Correct what the message names. {_REASONS}. ")
 
 
 def _policies_now(details: RequestDetails) -> _Findings:
@@ -128,7 +136,7 @@ def _waiting(details: RequestDetails) -> _Findings:
     yield from _own_word(details)
     if details.csr is None:
         yield f"its CSR can't be read, so it will fail: {shown(details.csr_problem)}"
-        yield Advice(f"Whoever made the CSR has to make another. {_again(details)}")
+        yield _again(details, "Whoever made the CSR has to make another. ")
         return
     yield from _approval(details)
     yield from _issuer(details)
@@ -159,12 +167,14 @@ def _approval(details: RequestDetails) -> _Findings:
         return
     if request.only_others_approve:
         yield "nobody has approved it, and vault-issuer approves no CertificateSigningRequests"
-        yield Advice(f"If it should be signed: kubectl certificate approve {request.key.name}")
+        yield Advice(
+            "If it should be signed:", command=f"kubectl certificate approve {quoted(request.key.name)}"
+        )
     elif spec is not None and spec.approval == "External":
         yield f"{_issuer_name(details)} has spec.approval External, and no other approver has approved it"
         yield Advice(
-            f"If it should be signed: cmctl approve {request.key.name} -n {request.key.namespace}; or see "
-            "why the approver that is meant says nothing, and whether it may approve."
+            "See why the approver that is meant is silent, and if it may approve. If it should be signed:",
+            command=f"cmctl approve {quoted(request.key.name)}{in_namespace(request.key.namespace)}",
         )
 
 
@@ -224,9 +234,7 @@ def _work(details: RequestDetails, controllers: Controllers, *, hindered: bool) 
     """Yield that no controller works, or that the request waits for its turn if nothing hinders it."""
     if controllers is not None and not any(one["leads"] for one in controllers):
         yield "no controller was found at work: none holds a Lease"
-        yield Advice(
-            "See whether the controller runs: kubectl get pods -A -l app.kubernetes.io/name=vault-issuer"
-        )
+        yield Advice("See whether the controller runs:", command=CONTROLLER_PODS)
     elif not hindered:
         yield "nothing that can be seen from here is in its way"
         yield Advice(
@@ -236,13 +244,15 @@ def _work(details: RequestDetails, controllers: Controllers, *, hindered: bool) 
         )
 
 
-def _again(details: RequestDetails) -> str:
-    if details.certificate:
-        return (
-            "Change the Certificate. Without a change cert-manager retries after 1 h, then 2 h, 4 h…; to "
-            f"retry now: {renew(details.certificate, details.request.key.namespace)}"
-        )
-    return "Make a new request."
+def _again(details: RequestDetails, before: str = "") -> Advice:
+    """Return how another request is made, behind what is to be done `before`."""
+    if not details.certificate:
+        return Advice(f"{before}Make a new request.")
+    return Advice(
+        f"{before}Change the Certificate. Without a change cert-manager retries after 1 h, then 2 h, 4 h…; "
+        "to retry now:",
+        command=renew(details.certificate, details.request.key.namespace),
+    )
 
 
 _BY_STATE: Final[dict[RequestState, Callable[[RequestDetails], _Findings]]] = {

@@ -33,7 +33,7 @@ DEFAULT_EVENTS = "/apis/events.k8s.io/v1/namespaces/default/events"
 
 def text(found: Diagnosis) -> str:
     """All of it."""
-    return " ".join([*found.reasons, *(one.text for one in found.advice)])
+    return " ".join([*found.reasons, *(f"{one.text} {one.command}" for one in found.advice)])
 
 
 async def test_an_issued_request_needs_nothing(scene: Scene, ca: TestCA) -> None:
@@ -124,7 +124,7 @@ async def test_a_denial_says_what_the_policies_want_and_how_to_ask_again(scene: 
     assert found.reasons[0] == "the policies denied it: No policy approved this request"
     assert FINAL in found.reasons
     assert "a.lab.example.test" in found.advice[0].yaml
-    assert "kubectl vault-issuer renew web -n team-a" in found.advice[-1].text
+    assert found.advice[-1].command == "kubectl vault-issuer renew web -n team-a"
 
 
 async def test_a_denial_that_the_policies_would_not_repeat_says_so(scene: Scene) -> None:
