@@ -109,7 +109,7 @@ def import_product() -> None:
     import issuer.pki.server.logins
     import issuer.pki.session
     import issuer.signing.step.connector
-    import issuer.signing.vault.connector  # noqa: F401  # imported for those that are forked
+    import issuer.signing.vault.opening.connector  # noqa: F401  # imported for those that are forked
 
     gc.freeze()
 

@@ -17,8 +17,8 @@ from issuer.requests.issuers import IssuerKey
 from issuer.signing.contract.case import csr_pem
 from issuer.signing.outcomes import IssuerBroken, Retry
 from issuer.signing.signer import SigningRequest
-from issuer.signing.step.account import KeySource, StepAccount
-from issuer.signing.step.keyring import Keyring
+from issuer.signing.step.provisioner.account import KeySource, StepAccount
+from issuer.signing.step.provisioner.keyring import Keyring
 from issuer.signing.step.signer import SignerOptions, StepSigner
 from issuer.step.client import StepClient
 from issuer.step.connection import StepConnection

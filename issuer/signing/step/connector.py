@@ -22,10 +22,10 @@ from issuer.signing.reasons import SigningIssuerReason
 from issuer.signing.secrets import NO_CREDENTIALS, References
 from issuer.signing.settings import BackendSettings
 from issuer.signing.signer import Signer
-from issuer.signing.step import passwords
-from issuer.signing.step.account import KeySource, StepAccount
-from issuer.signing.step.keyring import Keyring
 from issuer.signing.step.profile import signing_profile
+from issuer.signing.step.provisioner import passwords
+from issuer.signing.step.provisioner.account import KeySource, StepAccount
+from issuer.signing.step.provisioner.keyring import Keyring
 from issuer.signing.step.reasons import StepIssuerReason
 from issuer.signing.step.signer import SignerOptions, StepSigner
 from issuer.signing.trusted_cas import read_anchors

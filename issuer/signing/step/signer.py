@@ -16,11 +16,11 @@ from issuer.signing.backend import LoggedIn
 from issuer.signing.outcomes import AnswerFault, BadAnswer, Failed, IssuerBroken, NotRevoked
 from issuer.signing.reasons import SigningFailure, SigningIssuerReason
 from issuer.signing.signer import Health, OwnCAs, SignedCertificate, SigningRequest
-from issuer.signing.step.account import StepAccount
 from issuer.signing.step.advice import advice
 from issuer.signing.step.authorities import StepAuthorities
 from issuer.signing.step.errors import outcome, signing_outcome
-from issuer.signing.step.names import granted_names
+from issuer.signing.step.provisioner.account import StepAccount
+from issuer.signing.step.provisioner.names import granted_names
 from issuer.signing.step.reasons import StepRevocationReason
 from issuer.step.client import SignedChain, StepClient
 from issuer.step.errors import (

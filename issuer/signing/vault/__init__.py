@@ -3,12 +3,12 @@
 The only package above `issuer.vault` that may import it, beside migrate and commands. Modules, from the
 bottom up:
 
-- `role_fields`, `reasons`, `errors`: what a role refused, Vault's own reasons, and the outcome of each error
-  for a request and its issuer.
-- `parameters`, `advice`, `profile`: what is sent beside a CSR, what to change in a role, how an issuer signs.
-- `mount_issuers`: the CAs of one PKI mount.
+- `reasons`, `failures`: Vault's own reasons; what went wrong, for whom it counts, and what to change.
+- `parameters`, `profile`: what is sent beside a CSR, and how an issuer signs.
+- `mount_issuers`, `role_issuers`: the CAs of one PKI mount, and the one by which a role signs.
 - `signer`: check, sign and revoke. Mock `issuer.vault` at its client, or use a real OpenBao.
-- `needs`, `logins`, `credentials`, `connector`: from an issuer's spec to a signer.
+- `needs`, `opening`: what a spec refers to, and from a spec to a signer.
+- `parts`: parts of an issuer, in the order in which its check meets them.
 - `backend`: the description that controllers look up.
 
 Kept out: conditions and statuses of requests, policies, and every other backend.

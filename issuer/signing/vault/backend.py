@@ -79,7 +79,7 @@ class VaultBackend(Backend):
 
     def connector(self, client: KubeClient, settings: BackendSettings, logged_in: LoggedIn) -> Connector:
         """Return what reads credentials and opens signers of Vault."""
-        from issuer.signing.vault.connector import VaultConnector
+        from issuer.signing.vault.opening.connector import VaultConnector
 
         return VaultConnector(client, settings, logged_in)
 

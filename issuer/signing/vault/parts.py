@@ -10,7 +10,7 @@ from issuer.api.issuers import VaultIssuerSpec
 from issuer.api.vault import VaultSpec
 from issuer.signing.backend import IssuerPart
 from issuer.signing.reasons import SigningIssuerReason
-from issuer.signing.vault.cures import (
+from issuer.signing.vault.failures.cures import (
     capability_cures,
     credential_cures,
     login_cures,

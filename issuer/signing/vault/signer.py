@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from issuer.signing.outcomes import Failed, IssuerBroken, NotRevoked, Retry
 from issuer.signing.reasons import SigningFailure, SigningIssuerReason
 from issuer.signing.signer import Health, OwnCAs, SignedCertificate, SigningRequest
-from issuer.signing.vault.advice import advice, clock_warning, leases_warning, uses_warning
-from issuer.signing.vault.errors import Outcome, assumed_issuer, may_have_signed, outcome
+from issuer.signing.vault.failures.advice import advice, clock_warning, leases_warning, uses_warning
+from issuer.signing.vault.failures.errors import Outcome, assumed_issuer, may_have_signed, outcome
 from issuer.signing.vault.mount_issuers import MountIssuers
 from issuer.signing.vault.parameters import parameters
 from issuer.signing.vault.reasons import VaultIssuerReason, VaultRetry, VaultRevocationReason

@@ -106,7 +106,7 @@ CLIENT_OF_REQUESTS = ("requests", "urllib3", "charset_normalizer")
 @pytest.fixture(scope="module")
 def of_processes() -> Sequence[str]:
     """What the controller, and then an agent, finds loaded."""
-    modules = ("issuer.controller.process.run", "issuer.signing.vault.connector", *AGENT)
+    modules = ("issuer.controller.process.run", "issuer.signing.vault.opening.connector", *AGENT)
     return found(*modules, heavy=(*HEAVY, *CLIENT_OF_REQUESTS))
 
 

@@ -18,7 +18,7 @@ from issuer.servers.allowed import AllowedServers
 from issuer.signing.outcomes import IssuerBroken, Retry
 from issuer.signing.secrets import NO_KEY_PAIRS, References
 from issuer.signing.settings import BackendSettings
-from issuer.signing.vault.credentials import CredentialReader
+from issuer.signing.vault.opening.credentials import CredentialReader
 from issuer.vault.login.methods import Kubernetes
 from tests.unit.signing.vault.test_logins import CLUSTER, NAMESPACED
 

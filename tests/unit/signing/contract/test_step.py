@@ -13,9 +13,9 @@ from issuer.signing.contract.controllers import ControllerOf
 from issuer.signing.contract.kubernetes import CLUSTER_NAMESPACE
 from issuer.signing.contract.opened import OpenedCase
 from issuer.signing.settings import BackendSettings
-from issuer.signing.step import account
 from issuer.signing.step.adopted import AdoptedStepBackend
 from issuer.signing.step.backend import StepBackend
+from issuer.signing.step.provisioner import account
 from tests.unit.step.fake import (
     FORBIDDEN,
     PASSWORD,

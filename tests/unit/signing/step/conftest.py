@@ -14,8 +14,8 @@ from issuer.signing.backend import Connector
 from issuer.signing.contract import FakeKubernetes
 from issuer.signing.contract.kubernetes import CLUSTER_NAMESPACE, NAMESPACE, client_of, fake_kubernetes
 from issuer.signing.settings import BackendSettings
-from issuer.signing.step import account
 from issuer.signing.step.backend import StepBackend
+from issuer.signing.step.provisioner import account
 from issuer.signing.step.signer import StepSigner
 from tests.unit.step.fake import PASSWORD, FakeStepCA, fake_step_ca
 

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from issuer.requests.issuers import IssuerKey
-from issuer.signing.step.keyring import IssuerKeyring, Keyring
+from issuer.signing.step.provisioner.keyring import IssuerKeyring, Keyring
 from issuer.step.errors import KeyUnusable, WrongPassword
 from issuer.step.jwe import EncryptedKey
 from issuer.step.keys import read_public

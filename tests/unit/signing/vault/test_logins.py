@@ -13,7 +13,7 @@ from issuer.requests.issuers import IssuerKey
 from issuer.signing.outcomes import IssuerBroken
 from issuer.signing.reasons import SigningIssuerReason
 from issuer.signing.settings import BackendSettings
-from issuer.signing.vault.credentials import CredentialReader
+from issuer.signing.vault.opening.credentials import CredentialReader
 from issuer.vault.login.aws import AWSIdentity
 from issuer.vault.login.methods import AppRole
 

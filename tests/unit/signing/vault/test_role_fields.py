@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from issuer.signing.vault.role_fields import role_fields
+from issuer.signing.vault.failures.role_fields import role_fields
 
 SAID = [
     ("common name bank.test not allowed by this role", "allow_subdomains"),

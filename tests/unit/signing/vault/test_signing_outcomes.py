@@ -22,7 +22,7 @@ from issuer.signing.outcomes import (
     SigningError,
 )
 from issuer.signing.reasons import SigningIssuerReason
-from issuer.signing.vault.errors import outcome
+from issuer.signing.vault.failures.errors import outcome
 from issuer.signing.vault.signer import VaultSigner
 from issuer.vault import errors
 from issuer.vault.connection import Connection

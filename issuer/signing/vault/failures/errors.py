@@ -14,8 +14,8 @@ from issuer.signing.outcomes import (
     ServerFault,
 )
 from issuer.signing.reasons import SigningIssuerReason
+from issuer.signing.vault.failures.role_fields import role_fields
 from issuer.signing.vault.reasons import VaultFailure, VaultIssuerReason, VaultOutage, VaultRetry
-from issuer.signing.vault.role_fields import role_fields
 from issuer.vault import errors
 from issuer.vault.connection import Connection
 from issuer.vault.paths import SignPath

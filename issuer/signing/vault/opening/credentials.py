@@ -20,7 +20,7 @@ from issuer.signing.reasons import SigningIssuerReason
 from issuer.signing.secrets import References
 from issuer.signing.settings import BackendSettings
 from issuer.signing.trusted_cas import read_anchors
-from issuer.signing.vault.logins import Logins, client_certificate
+from issuer.signing.vault.opening.logins import Logins, client_certificate
 from issuer.transport.client_certificate import ClientCertificate
 from issuer.transport.sender import check_server
 from issuer.vault.connection import Connection

@@ -10,7 +10,7 @@ from issuer.requests.issuers import IssuerKey
 from issuer.signing.backend import LoggedIn, MemoryUse, PreparedSigner
 from issuer.signing.settings import BackendSettings
 from issuer.signing.signer import Signer
-from issuer.signing.vault.credentials import CredentialReader, Credentials
+from issuer.signing.vault.opening.credentials import CredentialReader, Credentials
 from issuer.signing.vault.signer import VaultSigner
 
 

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 from issuer.duration import format_seconds
 from issuer.signing.lives import LifeBounds
 from issuer.signing.outcomes import IssuerBroken
-from issuer.signing.step.keyring import IssuerKeyring, OpenedKey, is_plain
+from issuer.signing.step.provisioner.keyring import IssuerKeyring, OpenedKey, is_plain
 from issuer.signing.step.reasons import StepIssuerReason
 from issuer.step.client import StepClient
 from issuer.step.errors import AnotherKey, KeyUnusable, StepNotFound, TokenRefused, WrongPassword
