@@ -100,8 +100,14 @@ def judged(
 ) -> Iterator[EndpointFinding]:
     """Yield what is wrong with what is served; `failed` is why it doesn't verify, if it doesn't."""
     yield from _name(served.leaf, name)
-    yield from _times(served, rules.within, now)
-    yield from _trust(served, failed, rules.trust)
+    times = list(_times(served, rules, now))
+    yield from times
+    if failed is None:
+        yield from _unsent(served)
+    elif failed.verify_code in _NO_CA:
+        yield _no_ca(served.chain, rules.trust)
+    elif failed.verify_code not in _TIMES or not any(one.code in _ENDED for one in times):
+        yield EndpointFinding(EndpointCode.NOT_VERIFIED, f"it doesn't verify: {failed.detail}", _LOOK_ABOVE)
     yield from _expected(served.leaf, rules.expected)
     yield from _sent(served)
     yield from _key(served.leaf)
@@ -121,8 +127,9 @@ def _name(leaf: Certificate, name: str) -> Iterator[EndpointFinding]:
     )
 
 
-def _times(served: Served, within: timedelta | None, now: datetime) -> Iterator[EndpointFinding]:
-    way = served.verified or linked(served.chain)
+def _times(served: Served, rules: EndpointRules, now: datetime) -> Iterator[EndpointFinding]:
+    within = rules.within
+    way = served.verified or linked((*served.chain, *(rules.trust.roots or ())))
     for number, one in enumerate(way):
         begin, end = one.not_valid_before_utc, one.not_valid_after_utc
         what = f"the CA {subject_text(one)[:_SHOWN]}" if number else "it"
@@ -143,13 +150,8 @@ _RELOAD: Final = (
 )
 
 
-def _trust(served: Served, failed: DialFailed | None, trust: EndpointTrust) -> Iterator[EndpointFinding]:
-    if failed is None:
-        yield from _unsent(served)
-    elif failed.verify_code in _NO_CA:
-        yield _no_ca(served.chain, trust)
-    elif failed.verify_code not in _TIMES:
-        yield EndpointFinding(EndpointCode.NOT_VERIFIED, f"it doesn't verify: {failed.detail}")
+_ENDED: Final = frozenset({EndpointCode.EXPIRED, EndpointCode.NOT_YET_VALID})
+_LOOK_ABOVE: Final = "look at the CAs that this machine trusts, too: one of them may have ended"
 
 
 def not_pinned(pins: frozenset[str]) -> EndpointFinding:

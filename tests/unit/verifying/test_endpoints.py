@@ -22,6 +22,7 @@ from issuer.cli.main import app
 from issuer.endpoint.address import EndpointAddress
 from issuer.verifying.textfile import END, METRICS, OK, PROBLEM
 from tests.ca import TestCA, name, pem
+from tests.pki import cas as files
 from tests.unit.docs.collected import ROOT
 from tests.unit.endpoint.support import NAME, listening, server_context
 
@@ -127,6 +128,28 @@ async def test_an_end_is_told_in_time(tmp_path: Path, ca: TestCA, now: datetime,
         assert found["certificate"]["lifeLeft"] == 0
     async with listening(server_context(tmp_path, ca, now + timedelta(hours=2))) as endpoint:
         assert codes(await verified(1, endpoint, *NAMED, "--ca-file", root)) == ["NotYetValid"]
+
+
+async def test_a_root_that_has_ended_is_told_though_nobody_sends_it(
+    tmp_path: Path, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    top = files.root("Top")
+    subject = top.certificate.subject
+    own = x509.CertificateBuilder(subject, subject, top.certificate.public_key(), 7)
+    own = own.not_valid_before(now - timedelta(days=9)).not_valid_after(now - timedelta(days=1))
+    own = own.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    ended = saved(tmp_path, "ended.pem", pem(own.sign(top.key, hashes.SHA256())))
+    below = top.below("Below")
+    between = TestCA(top.certificate, below.certificate, below.key)
+    async with listening(server_context(tmp_path, between, now)) as endpoint:
+        await verified(0, endpoint, *NAMED, "--ca-file", saved(tmp_path, "top.pem", top.pem))
+        found = await verified(1, endpoint, *NAMED, "--ca-file", ended)
+        assert codes(found) == ["Expired"]
+        assert "the CA CN=Top ended" in found["problems"][0]["message"]
+        monkeypatch.setenv("SSL_CERT_FILE", str(ended))
+        found = await verified(1, endpoint, *NAMED)
+        assert codes(found) == ["NotVerified"]
+        assert "expired" in found["problems"][0]["message"]
 
 
 async def test_a_server_that_was_not_reloaded_is_told(
