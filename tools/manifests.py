@@ -37,7 +37,7 @@ FOLDERS = {
 }
 OPTIONAL = {
     f"rbac/{name}.yaml": f"rbac/optional/{name}.yaml"
-    for name in ("cluster-issuer-secrets", "revocation", "sharding", "trust")
+    for name in ("cluster-issuer-secrets", "revocation", "sharding", "trust", "trust-bundles")
 }
 # kustomize makes the ConfigMap from a file; its name has a hash, which the Job's gets by pki-job/names.yaml.
 LEFT_OUT = {"pki-job/configmap.yaml"}
@@ -55,7 +55,7 @@ VALUES: tuple[dict[str, Any], ...] = (
     {"pki": PKI},
     {"admissionPolicy": {"enabled": True}},
     {"adopt": {"stepIssuer": True}},
-    {"trustDistribution": {"configMaps": ["trusted-roots"]}},
+    {"trustDistribution": {"configMaps": ["trusted-roots"], "clusterTrustBundles": True}},
 )
 _SOURCE = re.compile(r"^# Source: vault-issuer/templates/(?:(\w+)/)?([\w-]+\.yaml)$", re.MULTILINE)
 _HELMS_OWN = re.compile(r"^ *(helm\.sh/chart: |app\.kubernetes\.io/managed-by: Helm).*\n", re.MULTILINE)

@@ -120,9 +120,28 @@ class TrustConfigMap(ApiModel):
     )
 
 
+class TrustBundle(ApiModel):
+    """A ClusterTrustBundle with the roots, which pods of every namespace can mount by its signer name."""
+
+
 class Trust(ApiModel):
     """Where the roots of the CA are put for others to trust: all of them while a rotation goes on."""
 
-    config_map: TrustConfigMap = Field(
-        description="A ConfigMap with the roots in PEM, in each namespace that is selected."
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="has(self.configMap) || has(self.clusterTrustBundle)",
+            holds=lambda trust: trust.config_map is not None or trust.cluster_trust_bundle is not None,
+            message="trust puts the roots nowhere; set configMap or clusterTrustBundle, or drop trust",
+        ),
+    )
+    config_map: TrustConfigMap | None = Field(
+        default=None, description="A ConfigMap with the roots in PEM, in each namespace that is selected."
+    )
+    cluster_trust_bundle: TrustBundle | None = Field(
+        default=None,
+        description=(
+            "Kubernetes' ClusterTrustBundle with the roots, of the issuer's signer name, such as "
+            "vaultclusterissuers.vault-issuer.io/NAME. {} will do. It takes a cluster that serves them, and "
+            "the controller's option --cluster-trust-bundles."
+        ),
     )

@@ -48,6 +48,7 @@ FULL: Object = {
         "extraVolumeMounts": [{"name": "v", "mountPath": "/v"}],
     },
     "revocation": {"enabled": True, "allNamespaces": True},
+    "trustDistribution": {"configMaps": ["trusted-roots"], "clusterTrustBundles": True},
     "clusterIssuers": {"secrets": ["vault-ca"], "serviceAccounts": ["vault-login", "other-login"]},
     "namespacedIssuers": {
         "allowedServers": ["vault.example.com:8200", "*.example.com", "10.0.0.0/8", "[fd00::/8]:8200"]

@@ -182,6 +182,7 @@ def test_every_base_builds_and_takes_in_every_file_beside_it(base: Path) -> None
         "sharding.yaml",
         "cluster-issuer-secrets.yaml",
         "trust.yaml",
+        "trust-bundles.yaml",
     }
     assert {path.name for path in directory.glob("*.yaml")} - {"kustomization.yaml"} - alone <= listed
 

@@ -8,6 +8,7 @@ from itertools import count
 
 import pytest
 
+from testbed.builds import OLDEST
 from testbed.cluster import Options, Testbed
 from testbed.forking import forked_commands
 from testbed.labca import setup_pki
@@ -21,6 +22,11 @@ from tests.integration.support.scope import Scope
 pytest.register_assert_rewrite("tests.integration.support.as_asked")  # its asserts tell what they compared
 
 _numbers = count(1)
+# Off by default in Kubernetes 1.36, and not v1beta1 in the oldest.
+_BUNDLES = (
+    "--feature-gates=ClusterTrustBundle=true",
+    "--runtime-config=certificates.k8s.io/v1beta1/clustertrustbundles=true",
+)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -37,7 +43,12 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
     Our controller approves; cert-manager's approver has no right to. The chart's optional admission policy is
     on, so that every test shows that it lets through what it should. Logs are in pytest's directory.
     """
-    with Testbed(Options(approver=False, data_dir=tmp_path_factory.mktemp("testbed"))) as running:
+    options = Options(
+        approver=False,
+        data_dir=tmp_path_factory.mktemp("testbed"),
+        apiserver_flags=() if OLDEST else _BUNDLES,
+    )
+    with Testbed(options) as running:
         running.install_crds()
         running.kube.apply(ADMISSION)
         running.kube.apply([everything_policy(), *use_binding("everything", [EVERYBODY])])

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from testbed.builds import OLDEST
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
 from testbed.controller import RBAC, SERVICE_ACCOUNT
 from testbed.errors import HTTPError
 from testbed.kube import Kube, Object, load
+from testbed.vaultpki import PkiLayout
 from tests.builders import csr_pem
 from tests.integration.support.canaries import rights
 from tests.integration.support.common import ADMISSION, CERT_MANAGER, REQUEST, request_object
@@ -21,7 +23,7 @@ from tests.integration.support.signing_requests import CERTIFICATES, CSR
 from tests.integration.support.waiting import wait_until
 
 REVOCATION = REPOSITORY / "config" / "rbac" / "optional" / "revocation.yaml"
-TRUST = REPOSITORY / "config" / "rbac" / "optional" / "trust.yaml"
+TRUST = [REPOSITORY / "config" / "rbac" / "optional" / f"{name}.yaml" for name in ("trust", "trust-bundles")]
 OURS = "vault-issuer.io"
 GROUP = "rbac.authorization.k8s.io"
 # More than the chart grants: else the API server's own check of `sign` refuses others' signers first.
@@ -56,7 +58,8 @@ def controller(bed: Testbed) -> Iterator[Kube]:
     """A client with the controller's token, and every right that the chart can give to it."""
     bed.kube.apply(RBAC)
     bed.kube.apply(REVOCATION)
-    bed.kube.apply(TRUST)
+    for file in TRUST:
+        bed.kube.apply(file)
     bed.kube.apply(EVERY_SIGNER)
     client = bed.kube_as(SYSTEM_NAMESPACE, SERVICE_ACCOUNT)
     probe = bed.create_namespace("admission-probe")
@@ -70,7 +73,7 @@ def controller(bed: Testbed) -> Iterator[Kube]:
     wait_until(held, "the API server holds the controller to the policy")
     yield client
     # Other tests look at what is granted by default.
-    for one in (*load(REVOCATION), *load(TRUST), *EVERY_SIGNER):
+    for one in (*load(REVOCATION), *(one for file in TRUST for one in load(file)), *EVERY_SIGNER):
         if one["kind"] == "ClusterRoleBinding":
             bed.kube.delete(f"{GROUP}/v1", "ClusterRoleBinding", one["metadata"]["name"])
 
@@ -175,6 +178,24 @@ def test_the_policy_is_the_charts(bed: Testbed) -> None:
     (name,) = {one["metadata"]["name"] for one in bed.kube.apply(ADMISSION)}
     found = bed.kube.get("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", name)
     assert not (found.get("status", {}).get("typeChecking") or {}).get("expressionWarnings")
+
+
+@pytest.mark.skipif(OLDEST, reason="its API server has no ClusterTrustBundles")
+def test_cluster_trust_bundles_are_out_of_reach_but_for_those_of_roots(
+    bed: Testbed, controller: Kube, layout: PkiLayout
+) -> None:
+    """RBAC lets it delete any, and write those that name no signer."""
+    where = ("certificates.k8s.io/v1beta1", "ClusterTrustBundle")
+    theirs = {
+        "apiVersion": where[0],
+        "kind": where[1],
+        "metadata": {"name": "theirs"},
+        "spec": {"trustBundle": layout.root_pem},
+    }
+    assert refused(lambda: controller.create(theirs))
+    bed.kube.create(theirs)
+    assert refused(lambda: controller.delete(*where, "theirs"))
+    bed.kube.delete(*where, "theirs")
 
 
 def test_config_maps_are_out_of_reach_but_for_those_of_roots(

@@ -28,6 +28,7 @@ from tests.integration.support.rights import (
     Start,
     Works,
     adopts,
+    bundles,
     counts_certificates,
     distributes,
     issues,
@@ -53,7 +54,7 @@ RBAC = "rbac.authorization.k8s.io/v1"
 OPTIONAL = REPOSITORY / "config" / "rbac" / "optional"
 REVOCATION, SHARDING = OPTIONAL / "revocation.yaml", OPTIONAL / "sharding.yaml"
 SECRETS = "vault-issuer-cluster-issuer-secrets"
-TRUST = OPTIONAL / "trust.yaml"
+TRUST, BUNDLES = OPTIONAL / "trust.yaml", OPTIONAL / "trust-bundles.yaml"
 CANARY = REPOSITORY / "config" / "canary" / "rights" / "rbac.yaml"
 ADOPT = REPOSITORY / "config" / "adopt" / "rbac.yaml"
 WITHOUT = 4.0
@@ -67,7 +68,7 @@ def shipped() -> dict[Rule, Object]:
     """Every rule the controller has, without those of people, by role and resources; for each the role."""
     roles = [
         one
-        for file in (SHIPPED, ALL_SECRETS, REVOCATION, SHARDING, TRUST, CANARY, ADOPT)
+        for file in (SHIPPED, ALL_SECRETS, REVOCATION, SHARDING, TRUST, BUNDLES, CANARY, ADOPT)
         for one in load(file)
         if one["kind"] in ("Role", "ClusterRole") and not one["metadata"]["name"].endswith("-view")
     ]
@@ -115,6 +116,8 @@ NEEDED: dict[Rule, Works] = {
     ("vault-issuer-sharding", "leases get+list+create+update+delete"): shares,
     ("vault-issuer-trust", "configmaps list+watch+update+delete"): distributes,
     ("vault-issuer-trust", "configmaps create"): distributes,
+    ("vault-issuer-trust-bundles", "clustertrustbundles"): bundles,
+    ("vault-issuer-trust-bundles", "signers"): bundles,
     ("vault-issuer-canary", "certificaterequests"): probes,
     ("vault-issuer-adopt", "stepissuers+stepclusterissuers"): adopts,
     ("vault-issuer-adopt", "stepissuers/status+stepclusterissuers/status"): adopts,
@@ -130,6 +133,7 @@ OPTIONAL_PARTS: dict[Works, Path] = {
     may_revoke: REVOCATION,
     shares: SHARDING,
     distributes: TRUST,
+    bundles: BUNDLES,
     probes: CANARY,
     adopts: ADOPT,
     signs_their_csrs: ADOPT,
@@ -137,6 +141,7 @@ OPTIONAL_PARTS: dict[Works, Path] = {
 ARGUMENTS: dict[Works, list[str]] = {
     shares: ["--shards=2"],
     distributes: [f"--trust-config-map={TRUSTED}"],
+    bundles: ["--cluster-trust-bundles"],
     probes: arguments(PROBED, SYSTEM_NAMESPACE),
     adopts: ["--adopt-step-issuer"],
     signs_their_csrs: ["--adopt-step-issuer"],

@@ -21,13 +21,15 @@ from tests.integration.support.forwarding_vault import DyingVault
 from tests.integration.support.scope import Scope, sweep
 from tests.integration.support.waiting import wait_until
 
-RIGHTS: Final = REPOSITORY / "config" / "rbac" / "optional" / "trust.yaml"
+RIGHTS: Final = REPOSITORY / "config" / "rbac" / "optional"
+BUNDLE: Final = ("certificates.k8s.io/v1beta1", "ClusterTrustBundle")
 MAP, UNGRANTED = "trusted-roots", "not-granted"
 ARGUMENTS: Final = [
     "--issuer-check-period=1",
     "--vault-timeout=2",
     f"--trust-config-map={MAP}",
     f"--trust-config-map={UNGRANTED}",
+    "--cluster-trust-bundles",
 ]
 MOUNT: Final = "pki_spread"
 CONDITION: Final = "TrustDistributed"
@@ -40,7 +42,8 @@ def controller(bed: Testbed, layout: PkiLayout) -> Iterator[ControllerProcess]:
     sign_intermediate(bed.vault, layout.root_mount, MOUNT, "first", 4000, "First CA")
     setup_role(bed.vault, MOUNT, "lab")
     setup_policy(bed.vault, MOUNT, "lab")
-    bed.kube.apply(RIGHTS)
+    bed.kube.apply(RIGHTS / "trust.yaml")
+    bed.kube.apply(RIGHTS / "trust-bundles.yaml")
     with ControllerProcess(bed, ARGUMENTS) as one:
         yield one
         sweep(bed)
@@ -130,11 +133,14 @@ def test_roots_are_put_into_namespaces_mended_and_taken_away_by_the_spec(
             "namespaceSelector": {"matchExpressions": [{"key": "a", "operator": "Exists", "values": ["b"]}]},
         },
         {"name": MAP, "namespaceSelector": {"matchExpressions": [{"key": "a", "operator": "Equals"}]}},
+        None,
     ],
     ids=str,
 )
-def test_the_api_server_refuses_what_we_could_not_work_with(bed: Testbed, wanted: dict[str, Any]) -> None:
-    spec = {"configMap": wanted}
+def test_the_api_server_refuses_what_we_could_not_work_with(
+    bed: Testbed, wanted: dict[str, Any] | None
+) -> None:
+    spec = {} if wanted is None else {"configMap": wanted}
     with pytest.raises(SpecError, match=r"spec\.trust"):
         parse_model(Trust, spec, "spec.trust", strict=True)
     issuer = vault_cluster_issuer(bed, "bad-trust", token_auth("none"))
@@ -196,3 +202,34 @@ def test_both_roots_stay_while_a_rotation_goes_on_and_none_leaves_while_vault_is
         wait_roots(bed, where, layout.root_pem)
         cluster.delete()
         wait_roots(bed, where)
+
+
+def test_a_cluster_trust_bundle_has_the_roots_until_nobody_wants_it(
+    bed: Testbed, cluster: Scope, layout: PkiLayout, controller: ControllerProcess
+) -> None:
+    """Of the issuer's signer; mended, and removed also where the issuer went while no controller ran."""
+    name = f"vaultclusterissuers.vault-issuer.io:{cluster.name}:roots"
+
+    def bundle() -> Object:
+        found = bed.kube.find(*BUNDLE, name)
+        return {} if found is None else dict(found["spec"])
+
+    wanted = {"signerName": f"vaultclusterissuers.vault-issuer.io/{cluster.name}"}
+    wanted["trustBundle"] = f"{layout.root_pem.strip()}\n"
+    applied(cluster, {"trust": {"clusterTrustBundle": {}, **trust(cluster.namespace)["trust"]}})
+    assert "ConfigMap" in told(cluster, "Distributed")
+    assert bundle() == wanted
+    wait_roots(bed, cluster.namespace, layout.root_pem)
+    bed.kube.patch(*BUNDLE, name, {"spec": {"trustBundle": layout.intermediate_pem}})
+    wait_until(lambda: bundle() == wanted, "it is mended")
+    bed.kube.delete(*BUNDLE, name)
+    wait_until(lambda: bundle() == wanted, "it is made again")
+    applied(cluster, trust(cluster.namespace))
+    wait_until(lambda: not bundle(), "it is removed")
+    applied(cluster, {"trust": {"clusterTrustBundle": {}}})
+    wait_until(bundle, "it is there")
+    wait_roots(bed, cluster.namespace)
+    controller.stop()
+    cluster.delete()
+    controller.start()
+    wait_until(lambda: not bundle(), "what nobody wants is removed")

@@ -76,6 +76,7 @@ def controller(
     adopt_step_issuer: signers.AdoptStepIssuer = False,
     adopt_anyway: signers.AdoptAnyway = False,
     trust_config_map: signers.TrustConfigMap = None,
+    cluster_trust_bundles: signers.ClusterTrustBundles = False,
     canary: canaries.Issuers = None,
     canary_dns_name: canaries.DnsNames = None,
     canary_namespace: canaries.Namespace = None,
@@ -164,7 +165,7 @@ def controller(
             watch=WatchOptions(certificate_signing_requests, watch_certificates),
             page=PageOptions(status_address, status_tls_cert, status_tls_key),
             canaries=CanarySchedule(asked.targets(), canary_period),
-            trust=TrustOptions(tuple(trust_config_map or ())),
+            trust=TrustOptions(tuple(trust_config_map or ()), cluster_trust_bundles),
             backends=loaded,
             backend_settings=BackendSettings(
                 cluster_resource_namespace=cluster_resource_namespace or own,

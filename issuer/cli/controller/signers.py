@@ -74,3 +74,10 @@ TrustConfigMap = Annotated[
         metavar="NAME",
     ),
 ]
+ClusterTrustBundles = Annotated[
+    bool,
+    typer.Option(
+        help="Write the ClusterTrustBundles that cluster issuers ask for (spec.trust). Needs the "
+        "ClusterRole of the chart's trustDistribution.clusterTrustBundles, and a cluster that has them."
+    ),
+]

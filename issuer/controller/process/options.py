@@ -172,9 +172,13 @@ class CanarySchedule:
 
 @dataclass(frozen=True, slots=True)
 class TrustOptions:
-    """Names of the ConfigMaps that may be given roots by `spec.trust`. Raises OptionsError."""
+    """What may be given roots by `spec.trust`: ConfigMaps of these names, and ClusterTrustBundles.
+
+    Raises OptionsError.
+    """
 
     config_maps: tuple[str, ...] = ()
+    cluster_trust_bundles: bool = False
 
     def __post_init__(self) -> None:
         for name in self.config_maps:

@@ -71,7 +71,7 @@ async def _main(options: ControllerOptions) -> int:
     traces = None if not options.tracing_endpoint else _traces(options)
     kubeconfig = None if options.kubeconfig is None else str(options.kubeconfig)
     workers = options.work.workers + options.work.issuer_workers * len(CheckPool)
-    trust = len(options.trust.config_maps) + WRITERS
+    trust = len(options.trust.config_maps) + options.trust.cluster_trust_bundles + WRITERS
     client = await connect(kubeconfig, connections=workers + _WATCHES + trust)
     lease_client = await connect(kubeconfig, connections=4 if options.leader.sharded else 2)
     try:

@@ -24,12 +24,18 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The ConfigMap that an issuer wants. Of several issuers that name one, the oldest has it."""
+    """The objects that an issuer wants. Of several issuers that name one ConfigMap, the oldest has it."""
 
     issuer: IssuerKey
     version: Version
     created: str
-    config_map: TrustConfigMap
+    config_map: TrustConfigMap | None
+    cluster_trust_bundle: bool
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The ConfigMap that it names, if any."""
+        return frozenset() if self.config_map is None else frozenset({self.config_map.name})
 
     @property
     def order(self) -> tuple[str, IssuerKey]:
@@ -47,7 +53,8 @@ def read_claim(key: IssuerKey, issuer: Object) -> Claim | None:
         raise SpecError("spec.trust: must be an object")
     trust = parse_model(Trust, wanted, "spec.trust", strict=False)
     version = meta["uid"], meta["generation"]
-    return Claim(key, version, str(meta.get("creationTimestamp") or ""), trust.config_map)
+    created, bundle = str(meta.get("creationTimestamp") or ""), trust.cluster_trust_bundle is not None
+    return Claim(key, version, created, trust.config_map, bundle)
 
 
 class Claims:
@@ -61,8 +68,7 @@ class Claims:
         old = self._claims.pop(key, None)
         if claim is not None:
             self._claims[key] = claim
-        found = (one.config_map.name for one in (old, claim) if isinstance(one, Claim))
-        return frozenset(found)
+        return frozenset().union(*(one.names for one in (old, claim) if isinstance(one, Claim)))
 
     def of(self, key: IssuerKey) -> Claim | None:
         """Return the claim of an issuer; None for none, and for one that can't be read."""
@@ -86,5 +92,5 @@ class Claims:
     def naming(self, name: str) -> Iterator[Claim]:
         """Yield the claims of all issuers that name a ConfigMap."""
         for one in self._claims.values():
-            if isinstance(one, Claim) and one.config_map.name == name:
+            if isinstance(one, Claim) and name in one.names:
                 yield one

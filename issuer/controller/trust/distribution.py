@@ -14,15 +14,16 @@ from issuer.controller.state.defects import Defects
 from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.watched.stores import IssuerStore, NamespaceStore
 from issuer.controller.trust.claims import Claim, Unreadable, read_claim
-from issuer.controller.trust.config_maps import CONFIG_MAPS, ConfigMapStore
+from issuer.controller.trust.cluster_bundles import ClusterBundles
 from issuer.controller.trust.issuers import TrustIssuers
 from issuer.controller.trust.ledger import Ledger, Target
+from issuer.controller.trust.objects import CONFIG_MAPS, FoundStore
 from issuer.controller.trust.reporter import TrustReporter
 from issuer.controller.trust.writer import TrustWriter
 from issuer.kube.client import KubeClient
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.reflector import Reflector
-from issuer.requests.issuers import IssuerKey
+from issuer.requests.issuers import IssuerKey, IssuerKinds
 
 WRITERS: Final = 4
 """Namespaces that are written to at once."""
@@ -30,6 +31,14 @@ _ISSUERS: Final = 2
 _SETTLES: Final = 0.5
 """Seconds after which an issuer's condition is written, for many namespaces at once."""
 _ISSUER_BACKOFF: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class TrustTargets:
+    """What the operator lets be written: ConfigMaps of these names, and ClusterTrustBundles."""
+
+    config_maps: Sequence[str]
+    cluster_trust_bundles: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +51,7 @@ class Watched:
 
 
 class TrustDistribution:
-    """The roots of cluster issuers in ConfigMaps of these `names`; `leads` says whether this process writes.
+    """The roots of cluster issuers, in what is `wanted`; `leads` says whether this process writes.
 
     `issuer`, `namespace` and `lead` are told of what happens; `start` begins once issuers and namespaces are
     listed.
@@ -51,8 +60,9 @@ class TrustDistribution:
     def __init__(
         self,
         client: KubeClient,
-        names: Sequence[str],
+        wanted: TrustTargets,
         watched: Watched,
+        kinds: IssuerKinds,
         reporter: TrustReporter,
         leads: Callable[[], bool],
         defects: Defects,
@@ -63,7 +73,8 @@ class TrustDistribution:
         self._targets: WorkQueue[Target] = WorkQueue()
         self._issuers: WorkQueue[IssuerKey] = WorkQueue(longest=_ISSUER_BACKOFF)
         stores = {
-            name: ConfigMapStore(partial(self._look, name), partial(self.spread, name)) for name in names
+            name: FoundStore("namespace", partial(self._look, name), partial(self.spread, name))
+            for name in wanted.config_maps
         }
         self.ledger = Ledger(watched.namespaces, stores)
         self.reflectors = {
@@ -77,11 +88,15 @@ class TrustDistribution:
             )
             for name, store in stores.items()
         }
+        self._bundles = ClusterBundles(
+            client, kinds, wanted=wanted.cluster_trust_bundles, on_change=self._issuers.add
+        )
         self._writer = TrustWriter(client, self.ledger, self._targets, leads, self._settles)
         self._looks = TrustIssuers(
             watched.issuers,
             watched.registry,
             self.ledger,
+            self._bundles,
             reporter,
             self._issuers,
             leads,
@@ -123,6 +138,7 @@ class TrustDistribution:
     def start(self) -> list[asyncio.Task[None]]:
         """Begin; the tasks end when they are cancelled, between two writes or in one: each is whole."""
         return [
+            asyncio.create_task(self._bundles.run(), name="watch-ClusterTrustBundle"),
             *(asyncio.create_task(one.run(), name=f"watch-{name}") for name, one in self.reflectors.items()),
             *workers.start("trust", WRITERS, self._targets, self._writer.reconcile, self._defects),
             *workers.start("trust", _ISSUERS, self._issuers, self._looks.reconcile, self._defects),

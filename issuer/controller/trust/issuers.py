@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -15,10 +15,11 @@ from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.health.shared_signer import SharedSigner
 from issuer.controller.state.watched.stores import IssuerStore
 from issuer.controller.trust.claims import Claim
+from issuer.controller.trust.cluster_bundles import ClusterBundles
 from issuer.controller.trust.ledger import Ledger
 from issuer.controller.trust.reasons import TrustReason
 from issuer.controller.trust.reporter import Finding, TrustReporter
-from issuer.controller.trust.roots import NoRoots, roots_of
+from issuer.controller.trust.roots import NoRoots, Roots, roots_of
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.wire import Object
 from issuer.requests.conditions import find
@@ -45,6 +46,7 @@ class TrustIssuers:
     stores: Mapping[str, IssuerStore]
     registry: IssuerRegistry
     ledger: Ledger
+    bundles: ClusterBundles
     reporter: TrustReporter
     queue: WorkQueue[IssuerKey]
     leads: Callable[[], bool]
@@ -60,7 +62,12 @@ class TrustIssuers:
         obj, claim = self.stores[key.kind].get(key), self.ledger.claims.of(key)
         if obj is None or claim is None:
             self._forget(key)
-        if obj is None or not self.leads():
+        if not self.leads():
+            return
+        if not await self._removed(key, claim):
+            self.queue.retry(key)
+            return
+        if obj is None:
             return
         if claim is None:
             await self._report_none(key, obj)
@@ -94,11 +101,17 @@ class TrustIssuers:
         self.ledger.forget(key)
         self._read.pop(key, None)
 
+    async def _removed(self, key: IssuerKey, claim: Claim | None) -> bool:
+        """Remove the ClusterTrustBundle of an issuer that wants none; False if that has to be tried again."""
+        is_known = claim is not None or self.ledger.claims.problem(key) is None
+        if not is_known or (claim is not None and claim.cluster_trust_bundle):
+            return True
+        return await self.bundles.remove(key)
+
     async def _finding(self, claim: Claim, obj: Object) -> Finding | None:
         """Return what the condition is to say; None where it is to stay as it is. Raises SigningError."""
-        name = claim.config_map.name
         obstacle = self._obstacle(claim)
-        if obstacle is not None:
+        if obstacle is not None and not claim.cluster_trust_bundle:
             return obstacle
         shared = self._signer(claim)
         if shared is None:
@@ -107,14 +120,20 @@ class TrustIssuers:
             text = "its CAs are known once it is Ready; what was distributed stays as it is"
             return None if said else Finding(False, TrustReason.ISSUER_NOT_READY, text)
         try:
-            await self._read_roots(claim, shared)
+            roots = await self._roots(claim, shared)
         except NoRoots as error:
             return Finding(False, error.reason, error.message)
-        if not self.ledger.is_settled(name):
-            return None  # it is looked at again once all namespaces were
-        return self._settled(claim)
+        found = [obstacle or self._of_config_map(claim, roots)] if claim.config_map is not None else []
+        if claim.cluster_trust_bundle:
+            found.append(await self.bundles.finding(claim, roots))
+            if found[-1] is None:
+                self.queue.add_after(claim.issuer, min(self.period, 1.0))
+        return joined(found)
 
     def _obstacle(self, claim: Claim) -> Finding | None:
+        """Return why the ConfigMap that an issuer names is not to be written."""
+        if claim.config_map is None:
+            return None
         name = claim.config_map.name
         if name not in self.ledger.stores:
             text = f'ConfigMap "{name}" may not be written: name it in {_CHART} (--trust-config-map). {DOCS}'
@@ -138,11 +157,12 @@ class TrustIssuers:
             return None
         return entry.shared
 
-    async def _read_roots(self, claim: Claim, shared: SharedSigner) -> None:
-        """Read the roots, unless that was done a moment ago. Raises NoRoots, SigningError."""
+    async def _roots(self, claim: Claim, shared: SharedSigner) -> Roots:
+        """Return the roots, read anew unless that was done a moment ago. Raises NoRoots, SigningError."""
         before, at = self._read.get(claim.issuer, (None, 0.0))
-        if before == claim and self.clock() - at < self.period / 2:
-            return
+        known = self.ledger.roots(claim)
+        if known is not None and before == claim and self.clock() - at < self.period / 2:
+            return known
         signer = shared.borrow().signer
         try:
             if not isinstance(signer, NamesItsCAs):
@@ -156,17 +176,30 @@ class TrustIssuers:
         self._read[claim.issuer] = claim, self.clock()
         if self.ledger.keep_roots(claim, roots):
             log.info("roots", issuer=str(claim.issuer), roots=roots.count, sha256=roots.sha256)
-            self.spread(claim.config_map.name)
+            for name in claim.names:
+                self.spread(name)
+        return roots
 
-    def _settled(self, claim: Claim) -> Finding:
-        name, roots = claim.config_map.name, self.ledger.roots(claim)
+    def _of_config_map(self, claim: Claim, roots: Roots) -> Finding | None:
+        """Return what came of the ConfigMaps; None until all namespaces were looked at."""
+        (name,) = claim.names
+        if not self.ledger.is_settled(name):
+            return None
         trouble = self.ledger.trouble(name)
         if trouble:
             shown = [f"{namespace} ({why})" for namespace, why in sorted(trouble.items())[:_SHOWN]]
             more = f" and {len(trouble) - _SHOWN} more" if len(trouble) > _SHOWN else ""
             text = f'ConfigMap "{name}" is not as it should be in {", ".join(shown)}{more}'
             return Finding(False, TrustReason.NAMESPACES_LEFT_OUT, text)
-        count = 0 if roots is None else roots.count
-        what = "1 root is" if count == 1 else f"{count} roots are"
-        text = f'{what} in ConfigMap "{name}" of each namespace that spec.trust selects'
+        text = f'{roots.told} in ConfigMap "{name}" of each namespace that spec.trust selects'
         return Finding(True, TrustReason.DISTRIBUTED, text)
+
+
+def joined(findings: Sequence[Finding | None]) -> Finding | None:
+    """Return what a condition says of several findings: what is wrong first; None while one is to come."""
+    found = [one for one in findings if one is not None]
+    wrong = [one for one in found if not one.distributed]
+    if not wrong and len(found) < len(findings):
+        return None
+    told = wrong or found
+    return Finding(not wrong, told[0].reason, "; ".join(one.message for one in told))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from issuer.controller.state.watched.stores import NamespaceStore
 from issuer.controller.trust.claims import Claim, Claims, Version
-from issuer.controller.trust.config_maps import ConfigMapStore
+from issuer.controller.trust.objects import FoundStore
 from issuer.controller.trust.roots import Roots
 from issuer.controller.trust.steps import Leave, Step, Wanted, decide
 from issuer.requests.issuers import IssuerKey
@@ -25,7 +25,7 @@ class Ledger:
     `stores` are the ConfigMaps by name: all names that may be written.
     """
 
-    def __init__(self, namespaces: NamespaceStore, stores: dict[str, ConfigMapStore]) -> None:
+    def __init__(self, namespaces: NamespaceStore, stores: dict[str, FoundStore]) -> None:
         self.claims = Claims()
         self.stores = stores
         self._namespaces = namespaces

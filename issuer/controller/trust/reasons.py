@@ -9,6 +9,10 @@ class TrustReason(Reason):
     """Why an issuer's roots are, or aren't, where `spec.trust` wants them."""
 
     CAS_NOT_LISTED = "CAsNotListed"
+    CLUSTER_TRUST_BUNDLE_REFUSED = "ClusterTrustBundleRefused"
+    CLUSTER_TRUST_BUNDLES_FORBIDDEN = "ClusterTrustBundlesForbidden"
+    CLUSTER_TRUST_BUNDLES_NOT_SERVED = "ClusterTrustBundlesNotServed"
+    CLUSTER_TRUST_BUNDLES_OFF = "ClusterTrustBundlesOff"
     CONFIG_MAP_NOT_ALLOWED = "ConfigMapNotAllowed"
     CONFIG_MAP_TAKEN = "ConfigMapTaken"
     CONFIG_MAPS_FORBIDDEN = "ConfigMapsForbidden"

@@ -36,6 +36,11 @@ class Roots:
     count: int
     sha256: str
 
+    @property
+    def told(self) -> str:
+        """The roots as the beginning of a sentence."""
+        return "1 root is" if self.count == 1 else f"{self.count} roots are"
+
     @classmethod
     def of(cls, certificates: tuple[Certificate, ...]) -> Roots:
         """The roots of these certificates. Raises NoRoots if they are too large for a ConfigMap."""

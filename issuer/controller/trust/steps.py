@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from issuer.controller.trust.claims import Claim
-from issuer.controller.trust.config_maps import CONFIG_MAPS, ISSUER, LABEL, ROOTS, Found, content_hash
+from issuer.controller.trust.objects import CONFIG_MAPS, ISSUER, LABEL, ROOTS, Found, content_hash
 from issuer.controller.trust.roots import Roots
 from issuer.kube.wire import Object
 
@@ -60,7 +60,8 @@ def decide(
     `wanted` None: no issuer names the ConfigMap; then `may_be_wanted` keeps what an issuer had whose spec
     can't be read.
     """
-    if wanted is None or not wanted.claim.config_map.namespace_selector.selects(labels):
+    target = None if wanted is None else wanted.claim.config_map
+    if wanted is None or target is None or not target.namespace_selector.selects(labels):
         if found is None or not found.ours or (wanted is None and may_be_wanted):
             return Leave()
         return Remove(found)
@@ -68,28 +69,29 @@ def decide(
         return NotOurs()
     if wanted.roots is None:
         return Leave()
-    body = _body(name, namespace, wanted.claim, wanted.roots)
-    if found is not None and _says(found, body):
+    meta = {"name": name, "namespace": namespace, **made_for(wanted.claim)}
+    body = {
+        "apiVersion": CONFIG_MAPS.api_version,
+        "kind": "ConfigMap",
+        "metadata": meta,
+        "data": {target.key: wanted.roots.pem},
+    }
+    if found is not None and says(found, body):
         return Leave()
     return Write(body, found)
 
 
-def _body(name: str, namespace: str, claim: Claim, roots: Roots) -> Object:
-    return {
-        "apiVersion": CONFIG_MAPS.api_version,
-        "kind": "ConfigMap",
-        "metadata": {
-            "name": name,
-            "namespace": namespace,
-            "labels": {LABEL: ROOTS},
-            "annotations": {ISSUER: str(claim.issuer)},
-        },
-        "data": {claim.config_map.key: roots.pem},
-    }
+def made_for(claim: Claim) -> Object:
+    """Return the metadata by which an object is known as made for an issuer."""
+    return {"labels": {LABEL: ROOTS}, "annotations": {ISSUER: str(claim.issuer)}}
 
 
-def _says(found: Found, body: Object) -> bool:
-    return (found.owner, found.content) == (
-        body["metadata"]["annotations"][ISSUER],
-        content_hash(body["data"], {}),
-    )
+def says(found: Found, body: Object) -> bool:
+    """Return True if what was found is as this object would be written."""
+    return (found.owner, found.content) == (body["metadata"]["annotations"][ISSUER], content_hash(body))
+
+
+def replacing(found: Found, body: Object) -> Object:
+    """Return the object to be written in the place of what was found, and of nothing that came after it."""
+    meta = {**body["metadata"], "uid": found.uid, "resourceVersion": found.version}
+    return {**body, "metadata": meta}

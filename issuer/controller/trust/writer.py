@@ -11,9 +11,9 @@ from typing import Final
 import structlog
 
 from issuer.bounded import LruCache, TokenBucket
-from issuer.controller.trust.config_maps import CONFIG_MAPS, content_hash
 from issuer.controller.trust.ledger import Ledger, Target
-from issuer.controller.trust.steps import Leave, NotOurs, Remove, Step, Write
+from issuer.controller.trust.objects import CONFIG_MAPS, ISSUER, content_hash
+from issuer.controller.trust.steps import Leave, NotOurs, Remove, Step, Write, replacing
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import AlreadyExists, Conflict, KubeError, NamespaceTerminating, NotFound
 from issuer.kube.queues.workqueue import WorkQueue
@@ -92,9 +92,7 @@ class TrustWriter:
         if step.over is None:
             written = await self.client.create(CONFIG_MAPS, step.body, target.namespace)
         else:
-            meta = {"uid": step.over.uid, "resourceVersion": step.over.version}
-            body = {**step.body, "metadata": {**step.body["metadata"], **meta}}
-            written = await self.client.replace(CONFIG_MAPS, body)
+            written = await self.client.replace(CONFIG_MAPS, replacing(step.over, step.body))
         self._remember(target, step)
         self.ledger.stores[target.name].upsert(written)
         log.debug("roots written", config_map=target.name, namespace=target.namespace)
@@ -124,4 +122,4 @@ class TrustWriter:
 
 
 def _content(step: Write) -> str:
-    return content_hash(step.body["data"], step.body["metadata"]["annotations"])
+    return f"{step.body['metadata']['annotations'][ISSUER]} {content_hash(step.body)}"

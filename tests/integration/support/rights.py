@@ -245,6 +245,14 @@ def distributes(bench: Bench) -> bool:
     return True
 
 
+def bundles(bench: Bench) -> bool:
+    """The roots of an issuer come into a ClusterTrustBundle."""
+    name = bench.issuer("bundled", trust={"clusterTrustBundle": {}})
+    bundle = f"vaultclusterissuers.vault-issuer.io:{name}:roots"
+    where = ("certificates.k8s.io/v1beta1", "ClusterTrustBundle", bundle)
+    return bench.holds(*where, until=lambda one: "BEGIN" in one["spec"]["trustBundle"])
+
+
 def adopts(bench: Bench) -> bool:
     """It starts where no step-issuer runs, and says of an issuer of theirs how it is: its CA isn't there."""
     name = f"{bench.namespace}-theirs"

@@ -8,7 +8,7 @@ import pytest
 
 from issuer.api.issuers import SpecError
 from issuer.controller.trust.claims import Claim, Claims, Unreadable, read_claim
-from issuer.controller.trust.config_maps import Found
+from issuer.controller.trust.objects import Found
 from issuer.controller.trust.roots import Roots
 from issuer.controller.trust.steps import Leave, NotOurs, Remove, Step, Wanted, Write, decide
 from issuer.requests.issuers import IssuerKey

@@ -1,11 +1,11 @@
-"""ConfigMaps of one name in all namespaces, as the watch brings them: of each a few facts, and no content."""
+"""Objects with roots, as a watch brings them: of each a few facts, and no content."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, Literal
 
 import orjson
 
@@ -15,9 +15,14 @@ from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
 
 CONFIG_MAPS: Final = Resource("", "v1", "configmaps", namespaced=True)
+BUNDLE_GROUP: Final = "certificates.k8s.io"
+CLUSTER_TRUST_BUNDLES: Final = tuple(
+    Resource(BUNDLE_GROUP, version, "clustertrustbundles", namespaced=False) for version in ("v1", "v1beta1")
+)
+"""By API version, the best first: which of them a server has depends on its version and flags."""
 LABEL: Final = f"{GROUP}/trust"
 ROOTS: Final = "roots"
-"""The label, and its value, of a ConfigMap that this controller made."""
+"""The label, and its value, of an object that this controller made."""
 ISSUER: Final = f"{GROUP}/trust-issuer"
 """The annotation that names the issuer whose roots it has."""
 _MAX_OWNER: Final = 512
@@ -25,8 +30,8 @@ _MAX_OWNER: Final = 512
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Facts of a ConfigMap: `ours` if this controller made it, `owner` the issuer it was written for, and the
-    SHA-256 of all its entries."""
+    """Facts of an object: `ours` if this controller made it, `owner` the issuer it was written for, and the
+    SHA-256 of its content."""
 
     uid: str
     version: str
@@ -44,24 +49,31 @@ class Found:
             str(meta.get("resourceVersion", "")),
             labels.get(LABEL) == ROOTS,
             str(annotations.get(ISSUER) or "")[:_MAX_OWNER],
-            content_hash(obj.get("data") or {}, obj.get("binaryData") or {}),
+            content_hash(obj),
         )
 
 
-def content_hash(data: dict[str, Any], binary: dict[str, Any]) -> str:
-    """Return the SHA-256 of a ConfigMap's entries."""
-    return hashlib.sha256(orjson.dumps([data, binary], option=orjson.OPT_SORT_KEYS)).hexdigest()
+def content_hash(obj: Object) -> str:
+    """Return the SHA-256 of all that an object holds beside its metadata."""
+    content = [obj.get(part) or {} for part in ("data", "binaryData", "spec")]
+    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-class ConfigMapStore(Store[str]):
-    """The ConfigMaps of one name, by namespace.
+class FoundStore(Store[str]):
+    """What is known of objects: those of one name by namespace, or those of the cluster by name.
 
-    `on_change` hears of the namespace of one that changed, `on_listed` when all are known. Before
-    that `listed` is False, and one that isn't known may be there.
+    `on_change` hears of the key of one that changed, `on_listed` when all are known. Before that `listed` is
+    False, and one that isn't known may be there.
     """
 
-    def __init__(self, on_change: Callable[[str], None], on_listed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        by: Literal["namespace", "name"],
+        on_change: Callable[[str], None],
+        on_listed: Callable[[], None],
+    ) -> None:
         super().__init__()
+        self._by = by
         self._on_change = on_change
         self._on_listed = on_listed
         self._found: dict[str, Found] = {}
@@ -73,20 +85,16 @@ class ConfigMapStore(Store[str]):
         self.listed = True
         self._on_listed()
 
-    def get(self, namespace: str) -> Found | None:
-        """Return what is known of the one in that namespace, None where there is none."""
-        return self._found.get(namespace)
-
-    def ours(self) -> int:
-        """Return the number of those that this controller made."""
-        return sum(one.ours for one in self._found.values())
+    def get(self, key: str) -> Found | None:
+        """Return what is known of one, None where there is none."""
+        return self._found.get(key)
 
     def key_of(self, obj: Object) -> str:
-        """Return the namespace of an object."""
-        return str(obj["metadata"]["namespace"])
+        """Return the namespace or name of an object."""
+        return str(obj["metadata"][self._by])
 
     def known(self) -> Iterable[str]:
-        """Return the namespaces that have one."""
+        """Return the keys of all."""
         return tuple(self._found)
 
     def upsert(self, obj: Object) -> None:
@@ -94,14 +102,14 @@ class ConfigMapStore(Store[str]):
 
         A list is believed: after a restore of etcd, versions begin at an earlier number.
         """
-        namespace, found = self.key_of(obj), Found.of(obj)
-        known = self._found.get(namespace)
+        key, found = self.key_of(obj), Found.of(obj)
+        known = self._found.get(key)
         is_event = self._listed is None and known is not None and known.uid == found.uid
         if is_event and known is not None and _number(found) < _number(known):
             return  # from before our own write
-        self._found[namespace] = found
+        self._found[key] = found
         if known != found:
-            self._on_change(namespace)
+            self._on_change(key)
 
     def drop(self, key: str) -> None:
         """Forget one that is gone."""

@@ -1,0 +1,169 @@
+"""The ClusterTrustBundle of each issuer that wants one, named by the issuer's signer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from issuer.controller.trust.claims import Claim
+from issuer.controller.trust.objects import BUNDLE_GROUP, CLUSTER_TRUST_BUNDLES, Found, FoundStore
+from issuer.controller.trust.reasons import TrustReason
+from issuer.controller.trust.reporter import Finding
+from issuer.controller.trust.roots import Roots
+from issuer.controller.trust.steps import made_for, replacing, says
+from issuer.kube.client import KubeClient
+from issuer.kube.errors import AlreadyExists, Conflict, Forbidden, KubeError, NotFound
+from issuer.kube.reflector import Reflector
+from issuer.kube.resources import Resource
+from issuer.kube.wire import Object
+from issuer.requests.issuers import IssuerKey, IssuerKinds
+
+log = structlog.get_logger(__name__)
+
+_LOOK: Final = 30.0
+"""Seconds between two questions whether the API server has ClusterTrustBundles, while it has none."""
+_SUFFIX: Final = "roots"
+
+
+class ClusterBundles:
+    """ClusterTrustBundles of this process; none where `wanted` is False.
+
+    `on_change` hears of the issuer whose object changed, or was found.
+    """
+
+    def __init__(
+        self, client: KubeClient, kinds: IssuerKinds, *, wanted: bool, on_change: Callable[[IssuerKey], None]
+    ) -> None:
+        self._client = client
+        self._kinds = kinds
+        self._wanted = wanted
+        self._on_change = on_change
+        self._issuers: dict[str, IssuerKey] = {}
+        self._store = FoundStore("name", self._changed, self._listed)
+        self._resource: Resource | None = None
+        self._reflector: Reflector | None = None
+
+    async def run(self) -> None:
+        """Watch them once the API server has them, until cancelled."""
+        if not self._wanted:
+            return
+        while self._resource is None:
+            self._resource = await self._served()
+            if self._resource is None:
+                await asyncio.sleep(_LOOK)
+        self._reflector = Reflector(self._client, self._resource, self._store, optional=True, streamed=True)
+        await self._reflector.run()
+
+    async def finding(self, claim: Claim, roots: Roots) -> Finding | None:
+        """Write an issuer's ClusterTrustBundle if it isn't as it should be, and return what came of that.
+
+        None: it is to be looked at again in a moment.
+        """
+        name, signer = self._names(claim.issuer)
+        self._issuers[name] = claim.issuer
+        obstacle = self._obstacle()
+        if obstacle is not None:
+            return obstacle
+        if self._resource is None or not self._store.listed:
+            return None
+        found, body = self._store.get(name), _body(self._resource, name, signer, claim, roots)
+        if found is not None and not found.ours:
+            text = f'ClusterTrustBundle "{name}" is there, and this controller did not make it: delete it'
+            return Finding(False, TrustReason.CLUSTER_TRUST_BUNDLE_REFUSED, text)
+        if found is None or not says(found, body):
+            try:
+                await self._write(self._resource, found, body)
+            except (AlreadyExists, Conflict, NotFound):
+                return None
+            except Forbidden as error:
+                return Finding(False, TrustReason.CLUSTER_TRUST_BUNDLES_FORBIDDEN, error.message)
+            except KubeError as error:
+                return Finding(False, TrustReason.CLUSTER_TRUST_BUNDLE_REFUSED, error.message)
+        return Finding(True, TrustReason.DISTRIBUTED, f'{roots.told} in ClusterTrustBundle "{name}"')
+
+    async def remove(self, key: IssuerKey) -> bool:
+        """Delete what was made for an issuer that wants none; False when it should be tried again."""
+        name, _signer = self._names(key)
+        found = self._store.get(name)
+        if self._resource is None or found is None or not found.ours or found.owner != str(key):
+            return True
+        try:
+            await self._client.delete(self._resource, name, uid=found.uid, version=found.version)
+        except NotFound:
+            pass
+        except KubeError as error:
+            log.warning("ClusterTrustBundle not removed", name=name, error=error.message)
+            return False
+        self._issuers.pop(name, None)
+        return True
+
+    async def _write(self, resource: Resource, found: Found | None, body: Object) -> None:
+        if found is None:
+            written = await self._client.create(resource, body)
+        else:
+            written = await self._client.replace(resource, replacing(found, body))
+        self._store.upsert(written)
+
+    def _obstacle(self) -> Finding | None:
+        if not self._wanted:
+            text = (
+                "ClusterTrustBundles are off: set trustDistribution.clusterTrustBundles in the chart's "
+                "values (--cluster-trust-bundles)"
+            )
+            return Finding(False, TrustReason.CLUSTER_TRUST_BUNDLES_OFF, text)
+        if self._resource is None:
+            text = (
+                "the API server has no ClusterTrustBundles: where they are v1beta1, they take its feature "
+                "gate ClusterTrustBundle and "
+                f"--runtime-config={BUNDLE_GROUP}/v1beta1/clustertrustbundles=true"
+            )
+            return Finding(False, TrustReason.CLUSTER_TRUST_BUNDLES_NOT_SERVED, text)
+        if self._reflector is not None and self._reflector.refused:
+            text = (
+                "ClusterTrustBundles may not be watched: Kubernetes' ClusterRole "
+                "system:cluster-trust-bundle-discovery lets every ServiceAccount, where it is bound"
+            )
+            return Finding(False, TrustReason.CLUSTER_TRUST_BUNDLES_FORBIDDEN, text)
+        return None
+
+    async def _served(self) -> Resource | None:
+        """Return the resource that the API server has, None where it has none, or can't say."""
+        for resource in CLUSTER_TRUST_BUNDLES:
+            try:
+                found = await self._client.get_path(f"/apis/{BUNDLE_GROUP}/{resource.version}")
+            except KubeError:
+                continue
+            if any(one.get("name") == resource.plural for one in found.get("resources") or ()):
+                return resource
+        return None
+
+    def _names(self, key: IssuerKey) -> tuple[str, str]:
+        """Return the name of an issuer's object, which has to begin with its signer's, and that signer."""
+        _all, signer = self._kinds.signer_names(key)
+        return f"{signer.replace('/', ':')}:{_SUFFIX}", signer
+
+    def _changed(self, name: str) -> None:
+        found = self._store.get(name)
+        kind, _, issuer = ("" if found is None or not found.ours else found.owner).partition(" ")
+        key = IssuerKey(kind, "", issuer) if kind and kind in self._known_kinds() else self._issuers.get(name)
+        if key is not None:
+            self._on_change(key)
+
+    def _listed(self) -> None:
+        for name in {*self._store.known(), *self._issuers}:
+            self._changed(name)
+
+    def _known_kinds(self) -> frozenset[str]:
+        return frozenset(one.kind for one in self._kinds)
+
+
+def _body(resource: Resource, name: str, signer: str, claim: Claim, roots: Roots) -> Object:
+    return {
+        "apiVersion": resource.api_version,
+        "kind": "ClusterTrustBundle",
+        "metadata": {"name": name, **made_for(claim)},
+        "spec": {"signerName": signer, "trustBundle": roots.pem},
+    }
