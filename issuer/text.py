@@ -9,7 +9,7 @@ message, so that it can neither flood a log nor forge a line of it:
 - `ascii_text`: names of certificates and CSRs; all but printable ASCII becomes escapes.
 - `clip`: text that is printable already.
 
-`rfc3339`, `rfc3339_micro` and `parse_rfc3339` are the API's times
+`first_of` shortens lists. `rfc3339`, `rfc3339_micro` and `parse_rfc3339` are the API's times
 (https://kubernetes.io/docs/reference/using-api/api-concepts/; metav1.Time and metav1.MicroTime); `read_time`
 reads those that anybody may have written.
 `parse_json` reads JSON that others wrote. `TRUTHS` are Go's texts of true and false.
@@ -18,6 +18,7 @@ reads those that anybody may have written.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -66,6 +67,12 @@ def ascii_text(text: str, limit: int | None = None, more: str = "") -> str:
     """
     kept = text[:limit]
     return ascii(kept)[1:-1] + (more if len(text) > len(kept) else "")
+
+
+def first_of(texts: Sequence[str], most: int = 8) -> str:
+    """Return the first `most` texts, and how many more there are: "a, b and 3 more"."""
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more
 
 
 def rfc3339(moment: datetime) -> str:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from issuer.terminal.ages import span_text
+from issuer.text import first_of
 
 _NAMED: Final = 5
 """Roles that a sentence names."""
@@ -75,5 +76,4 @@ def _number(value: object) -> int:
 
 
 def _roles(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"role{'' if len(names) == 1 else 's'} {', '.join(names[:_NAMED])}{more}"
+    return f"role{'' if len(names) == 1 else 's'} {first_of(names, _NAMED)}"

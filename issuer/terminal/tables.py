@@ -14,6 +14,7 @@ from rich.table import Table
 
 from issuer.manifests.text import shown
 from issuer.terminal.console import Console, Text
+from issuer.text import first_of
 
 MOST: Final = 40
 """Lines of one list that are printed; the JSON has all."""
@@ -149,8 +150,7 @@ def bullets(to: Console, lines: Iterable[str], style: str = "") -> None:
 
 def listed(values: Sequence[str]) -> str:
     """Return several values as the text of one cell."""
-    more = f" and {len(values) - MOST} more" if len(values) > MOST else ""
-    return ", ".join(values[:MOST]) + more
+    return first_of(values, MOST)
 
 
 def cell(value: Cell) -> Text:

@@ -11,7 +11,7 @@ from issuer.endpoint.address import EndpointAddress
 from issuer.endpoint.errors import DialCode, DialFailed
 from issuer.endpoint.served import Served
 from issuer.terminal.ages import span_text
-from issuer.text import rfc3339
+from issuer.text import first_of, rfc3339
 from issuer.verifying.findings import EndpointCode, EndpointFinding
 from issuer.verifying.names import covers, names_of
 from issuer.verifying.trust import EndpointTrust
@@ -117,8 +117,7 @@ def _name(leaf: Certificate, name: str) -> Iterator[EndpointFinding]:
     if covers(leaf, name):
         return
     names = names_of(leaf)
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    told = f"for {', '.join(names[:_NAMED])}{more}" if names else "for no DNS name or address"
+    told = f"for {first_of(names, _NAMED)}" if names else "for no DNS name or address"
     yield EndpointFinding(
         EndpointCode.NAME_MISSING,
         f"it is not for {name}: it is {told}",

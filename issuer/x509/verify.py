@@ -19,7 +19,7 @@ from typing import Final
 from cryptography import x509
 
 from issuer.duration import format_seconds
-from issuer.text import ascii_text, rfc3339
+from issuer.text import ascii_text, first_of, rfc3339
 from issuer.x509.certificates import (
     Certificate,
     alternative_names,
@@ -379,6 +379,4 @@ def _relative_names(subject: x509.Name) -> list[Counter[str]]:
 
 
 def _list(things: Iterable[object]) -> str:
-    texts = sorted(ascii_text(str(thing), 200) for thing in things)
-    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
-    return ", ".join(texts[:_SHOWN]) + more
+    return first_of(sorted(ascii_text(str(thing), 200) for thing in things), _SHOWN)

@@ -10,6 +10,7 @@ from issuer.text import (
     ascii_text,
     clip,
     escaped,
+    first_of,
     masked,
     one_line,
     parse_json,
@@ -94,3 +95,8 @@ def test_what_is_no_json_is_refused_at_any_depth(text: str | bytes) -> None:
 )
 def test_times_that_anybody_wrote_are_read_or_none(value: object, read: datetime | None) -> None:
     assert read_time(value) == read
+
+
+def test_the_first_of_many_are_told_with_the_number_of_the_others() -> None:
+    assert first_of(["a", "b"], 2) == "a, b"
+    assert first_of(["a", "b", "c", "d"], 2) == "a, b and 2 more"

@@ -10,6 +10,7 @@ from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, KubeError, NotFound
 from issuer.kube.resources import Resource
 from issuer.requests.issuers import IssuerKind
+from issuer.text import first_of
 
 DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", namespaced=True)
 _NAME: Final = "app.kubernetes.io/name"
@@ -35,10 +36,9 @@ async def refuse_peers(client: KubeClient, peers: Iterable[str]) -> None:
         raise OptionsError(f"Deployments can't be listed: {error.message}") from error
     if found:
         where = [f"{one['metadata']['namespace']}/{one['metadata']['name']}" for one in found]
-        more = f" and {len(where) - _SHOWN} more" if len(where) > _SHOWN else ""
         namespace, _, name = where[0].partition("/")
         raise OptionsError(
-            f"{', '.join(where[:_SHOWN])}{more} runs {' or '.join(sorted(names))}, and two controllers must "
+            f"{first_of(where, _SHOWN)} runs {' or '.join(sorted(names))}, and two controllers must "
             "not serve the same issuers: kubectl scale --replicas=0 "
             f"-n {namespace} deployment/{name}, or give --adopt-anyway if that is another program"
         )

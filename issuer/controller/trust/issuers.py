@@ -27,6 +27,7 @@ from issuer.requests.issuers import IssuerKey
 from issuer.signing.outcomes import SigningError
 from issuer.signing.signer import NamesItsCAs
 from issuer.site import docs_page
+from issuer.text import first_of
 
 log = structlog.get_logger(__name__)
 
@@ -187,9 +188,8 @@ class TrustIssuers:
             return None
         trouble = self.ledger.trouble(name)
         if trouble:
-            shown = [f"{namespace} ({why})" for namespace, why in sorted(trouble.items())[:_SHOWN]]
-            more = f" and {len(trouble) - _SHOWN} more" if len(trouble) > _SHOWN else ""
-            text = f'ConfigMap "{name}" is not as it should be in {", ".join(shown)}{more}'
+            where = [f"{namespace} ({why})" for namespace, why in sorted(trouble.items())]
+            text = f'ConfigMap "{name}" is not as it should be in {first_of(where, _SHOWN)}'
             return Finding(False, TrustReason.NAMESPACES_LEFT_OUT, text)
         text = f'{roots.told} in ConfigMap "{name}" of each namespace that spec.trust selects'
         return Finding(True, TrustReason.DISTRIBUTED, text)

@@ -29,6 +29,7 @@ from issuer.requests.issuers import IssuerKey
 from issuer.requests.resources import CERTIFICATE_REQUEST_POLICIES
 from issuer.signing.backend import Backend
 from issuer.site import docs_page
+from issuer.text import first_of
 
 _LONG: Final = 1200
 REASONS: Final = f"Every reason is in {docs_page('troubleshooting', 'an-issuer-is-not-ready')}"
@@ -222,8 +223,7 @@ async def _policy_items(reader: Reader, key: IssuerKey, spec: IssuerSpec | None)
     reference = IssuerReference(**reader.backends.kinds.reference(key))
     names = [f'"{shown(one.name)}"' for one in found.policies if selects(one, reference)]
     if names:
-        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-        return [AccountItem("Policies", Mark.GOOD, f"selected by {', '.join(names[:5])}{more}")]
+        return [AccountItem("Policies", Mark.GOOD, f"selected by {first_of(names, 5)}")]
     if spec is not None and spec.approval == "External":
         text = "none selects it: another approver's word is enough (spec.approval External)"
         return [AccountItem("Policies", Mark.LOOK, text)]

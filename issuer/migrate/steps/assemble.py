@@ -20,6 +20,7 @@ from issuer.migrate.steps.references import certificate_steps, ingress_steps, si
 from issuer.migrate.steps.roles import role_steps
 from issuer.migrate.steps.starter import NONE, starter_steps
 from issuer.site import docs_page
+from issuer.text import first_of
 
 
 def make_plan(inventory: Inventory, options: Options, more: Iterable[Note] = ()) -> Plan:
@@ -71,7 +72,7 @@ def _notes(
         name for name in policies.manifests if not bound_groups([*inventory.roles, *inventory.bindings], name)
     ]
     if unbound:
-        names = _list([f'"{name}"' for name in sorted(unbound)])
+        names = first_of([f'"{name}"' for name in sorted(unbound)])
         yield todo(
             f"no role and binding that grant use of {names} were read: give them too, "
             "or add vault-issuer.io to their apiGroups; until then these policies apply to nobody"
@@ -122,19 +123,15 @@ def _moved_notes(moved: Sequence[Ref], options: Options) -> Iterator[Note]:
     done = [ref.quoted for ref in moved if ref.namespace or limit is None]
     if done:
         yield info(
-            f"nothing here names {_list(done)} any more; once all works, delete it (step 5 of "
+            f"nothing here names {first_of(done)} any more; once all works, delete it (step 5 of "
             f"{docs_page('migrate')})"
         )
     unsure = [ref.quoted for ref in moved if not ref.namespace and limit is not None]
     if unsure:
         yield info(
-            f'nothing in namespace "{limit}" names {_list(unsure)} any more; run this without --namespace '
-            "before you delete it"
+            f'nothing in namespace "{limit}" names {first_of(unsure)} any more; run this without '
+            "--namespace before you delete it"
         )
-
-
-def _list(names: list[str]) -> str:
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 def _check_namespace(inventory: Inventory, options: Options) -> None:

@@ -15,6 +15,7 @@ from issuer.migrate.plan import Action, Note, PlanStep, info, todo
 from issuer.migrate.read.inventory import Inventory, inner
 from issuer.policy.decision import PolicyVerdict
 from issuer.policy.selection import Exclusion
+from issuer.text import first_of
 
 _SHOWN = 5
 
@@ -52,8 +53,7 @@ def _notes(
     decision = explain(request, request.requester, policies, labels, [EVERY_POLICY]).decision
     if decision.verdict is PolicyVerdict.DENIED:
         fields = sorted({violation.field for result in decision.results for violation in result.violations})
-        more = f" and {len(fields) - _SHOWN} more" if len(fields) > _SHOWN else ""
-        yield todo(f"no policy would allow it: {', '.join(fields[:_SHOWN])}{more}")
+        yield todo(f"no policy would allow it: {first_of(fields, _SHOWN)}")
     elif decision.verdict is PolicyVerdict.UNPROCESSED and any(
         result.reason is Exclusion.NAMESPACE and request.namespace not in namespaces
         for result in decision.results

@@ -10,6 +10,7 @@ from issuer.kube.wire import Object
 from issuer.manifests.documents import Document
 from issuer.migrate.plan import Note, info, todo
 from issuer.migrate.read.inventory import inner
+from issuer.text import first_of
 
 # The server's own, and kubectl's copy of what was applied last.
 _SERVERS: Final = (
@@ -47,15 +48,19 @@ def new_metadata(document: Document) -> tuple[Object, tuple[Note, ...]]:
         kept = {key: value for key, value in inner(old, part).items() if key != LAST_APPLIED}
         marks = [key for key in kept if _tool(key, kept[key])]
         if marks:
-            notes.append(info(f"metadata.{part} not copied, as a tool keeps its own by them: {_list(marks)}"))
+            notes.append(
+                info(f"metadata.{part} not copied, as a tool keeps its own by them: {first_of(marks)}")
+            )
         kept = {key: value for key, value in kept.items() if key not in marks}
         if kept:
             made[part] = kept
     owners = [f"{kind} {name}" for kind, name in owners_of(document)]
     if owners:
-        notes.append(todo(f"belongs to {_list(owners)}, which the new object does not: its maker must know"))
+        notes.append(
+            todo(f"belongs to {first_of(owners)}, which the new object does not: its maker must know")
+        )
     if old.get("finalizers"):
-        notes.append(info(f"metadata.finalizers not copied: {_list(list(map(str, old['finalizers'])))}"))
+        notes.append(info(f"metadata.finalizers not copied: {first_of(list(map(str, old['finalizers'])))}"))
     return made, (*notes, *managers(document))
 
 
@@ -96,8 +101,3 @@ def _tool(key: str, value: Any) -> str:
     if key == "app.kubernetes.io/managed-by" and value != "Helm":
         return ""
     return next((tool for tool, marks in _TOOLS.items() if key.startswith(marks)), "")
-
-
-def _list(names: list[str]) -> str:
-    shown = ", ".join(names[:8])
-    return shown if len(names) <= 8 else f"{shown} and {len(names) - 8} more"

@@ -16,7 +16,7 @@ from issuer.pki.file.rotations import NEW_ROOT
 from issuer.pki.rotation.endings import last_end
 from issuer.pki.rotation.facts import RotatedCA, RotationFacts
 from issuer.pki.rotation.seen import SeenIssuer
-from issuer.text import rfc3339
+from issuer.text import first_of, rfc3339
 from issuer.vault.paths import PathError, SignPath
 from issuer.x509.chains.links import signed_by
 
@@ -125,8 +125,8 @@ def signs_gate(facts: RotationFacts, new: RotatedCA) -> Gate:
     hidden = [name for name, role in (facts.roles or {}).items() if not is_off(role.get("no_store"))]
     if hidden:
         message = (
-            f"the list has none of {new.name}, and would show none of {_listed(hidden)} (no_store); look at "
-            "a certificate that was delivered"
+            f"the list has none of {new.name}, and would show none of {first_of(hidden, _SHOWN)} (no_store); "
+            "look at a certificate that was delivered"
         )
         return Gate(GateName.SIGNS, GateVerdict.UNSEEN, message)
     message = (
@@ -141,7 +141,9 @@ def roles_gate(facts: RotationFacts, old: RotatedCA) -> Gate:
         return Gate(GateName.ROLES, GateVerdict.UNSEEN, "the token may not read the mount's roles")
     named = roles_of(facts, old)
     if named:
-        message = f"issuer_ref names {old.name} in {_listed(named)}: change it in the file, and apply"
+        message = (
+            f"issuer_ref names {old.name} in {first_of(named, _SHOWN)}: change it in the file, and apply"
+        )
         return Gate(GateName.ROLES, GateVerdict.NOT_YET, message)
     return Gate(GateName.ROLES, GateVerdict.SEEN, f"none of {len(facts.roles)} names {old.name}")
 
@@ -172,7 +174,7 @@ def issuers_gate(facts: RotationFacts, old: RotatedCA, new: RotatedCA) -> Gate:
     if not ours:
         message = f"no issuer of this cluster signs by {mount}, so none shows it"
         return Gate(GateName.ISSUERS, GateVerdict.UNSEEN, message)
-    names = _listed([one.name for one in ours])
+    names = first_of([one.name for one in ours], _SHOWN)
     return Gate(GateName.ISSUERS, GateVerdict.SEEN, f"{names} show its end, {rfc3339(new.end)}")
 
 
@@ -256,7 +258,7 @@ def free_gate(facts: RotationFacts, old: RotatedCA) -> Gate:
     if any(old.is_named(one) for one in acme_names(facts.at("config/acme")).issuers):
         users.append("allowed_issuers of ACME")
     if users:
-        message = f"{old.name} is used by {_listed(users)}: take it out there first"
+        message = f"{old.name} is used by {first_of(users, _SHOWN)}: take it out there first"
         return Gate(GateName.FREE, GateVerdict.NOT_YET, message)
     if unread:
         return Gate(GateName.FREE, GateVerdict.UNSEEN, "; ".join(unread[:_SHOWN]))
@@ -271,8 +273,3 @@ def _links(one: RotatedCA, old: RotatedCA) -> Iterator[str]:
         yield f"manual_chain of {one.name}"
     elif signed_by(one.certificate, old.certificate):
         yield f"the chain of {one.name}, which it signed"
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from issuer.text import first_of
 from issuer.x509.certificates import MAX_BUNDLE_BYTES, MAX_CERTIFICATES, Certificate
 from issuer.x509.chains.bundle import certificate_blocks, certificate_der, read_bundle
 from issuer.x509.describe import fingerprint, subject_text
@@ -52,5 +53,4 @@ def fingerprints(pem: str) -> frozenset[str]:
 def shown_cas(cas: Iterable[Certificate]) -> str:
     """Return these CAs, bottom up, by subject and fingerprint, for a message."""
     found = [f"{subject_text(ca)[:100] or 'no subject'} (SHA-256 {fingerprint(ca)})" for ca in cas]
-    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return ", ".join(found[:_SHOWN]) + more
+    return first_of(found, _SHOWN)

@@ -9,6 +9,7 @@ from issuer.api.vault import ServiceAccountRef, VaultSpec
 from issuer.migrate.plan import Note, info, todo
 from issuer.migrate.read.inventory import Ref
 from issuer.servers.allowed import AllowedServers
+from issuer.text import first_of
 from issuer.vault.connection import Connection
 from issuer.vault.login.audiences import foreign_audience, own_audience
 
@@ -66,9 +67,7 @@ def servers_note(servers: Iterable[tuple[Ref, str]]) -> Iterator[Note]:
     """Yield a note of the servers, `host:port`, that the operator's list has to name once it names any."""
     found = {server for ref, server in servers if ref.namespace}
     if found:
-        shown = sorted(found)[:_MOST]
-        more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
         yield info(
-            f"issuers of namespaces use {', '.join(shown)}{more}: list these servers in --allowed-servers "
-            "(chart: namespacedIssuers.allowedServers), so that they can't use any other"
+            f"issuers of namespaces use {first_of(sorted(found), _MOST)}: list these servers in "
+            "--allowed-servers (chart: namespacedIssuers.allowedServers), so that they can't use any other"
         )
