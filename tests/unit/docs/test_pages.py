@@ -43,6 +43,37 @@ def test_a_broken_link_is_noticed(tmp_path: Path) -> None:
     assert [broken(page, target) is None for target in links(page)] == [True, False, False]
 
 
+def torn(text: str) -> list[str]:
+    """Return the lines at which the site ends a list that goes on: below an item it wants four blanks."""
+    found, after_blank, ended, fenced = [], False, True, False
+    for line in text.splitlines():
+        is_fence = line.lstrip().startswith("```")
+        if not fenced:
+            if re.match(r" {1,3}(?:[-*] |\S)" if after_blank else r" {1,3}[-*] ", line):
+                found.append(line)
+            if re.match(r"(?:[2-9]|\d\d)\. ", line) and ended:
+                found.append(line)
+            if re.match(r"\d+\. ", line):
+                ended = False
+            elif after_blank and line and not line.startswith(" "):
+                ended = True
+        fenced ^= is_fence
+        after_blank = not line
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda one: one.name)
+def test_no_list_is_torn_on_the_site(page: Path) -> None:
+    assert torn(page.read_text()) == []
+
+
+def test_a_torn_list_is_noticed() -> None:
+    assert torn("1. a\n\n    b\n\n    ```\n c\n    ```\n\n2. d\n   e\n\nf\n") == []
+    assert torn("1. a\n\n   b\n\n2. c\n") == ["   b"]
+    assert torn("1. a\n\n```\nb\n```\n\n2. c\n") == ["2. c"]
+    assert torn("- a\n  - b\n") == ["  - b"]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda one: one.name)
 def test_pages_named_in_a_page_are_linked(page: Path) -> None:
     unlinked = re.sub(r"\[[^\]]*\]\([^)]*\)", "", prose(page))
