@@ -201,6 +201,6 @@ def clock_finding(skew: float | None, parameters: HealthParameters) -> HealthFin
     message = f"Vault's clock is {away.total_seconds():.0f} s {behind} ours"
     instead = ""
     if severity is not Gravity.OK:
-        message += ", so certificates may be not valid yet, or no longer, for who gets them"
+        message += ", so certificates may be not valid yet, or no longer, for those who get them"
         instead = "Set both clocks by NTP; a role's not_before_duration bridges a small difference meanwhile"
     return HealthFinding(check, severity, "", endpoint, message, instead=instead)
