@@ -7,7 +7,7 @@ OpenBao 2.7.2. Checks below `OURS` have no counterpart there.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from issuer.duration import parse_duration
 from issuer.manifests.documents import read_source
 from issuer.manifests.errors import BadInput
 from issuer.pki.file.durations import seconds
+from issuer.pki.health.finding import Gravity
 from issuer.text import parse_json
 
 BAO: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -82,6 +83,13 @@ class HealthParameters:
     def duration(self, check: str, name: str) -> timedelta:
         """Return a parameter that is a time span."""
         return _span(self._value(check, name))
+
+    def gravity(self, check: str, name: str, is_past: Callable[[timedelta], bool]) -> Gravity:
+        """Return the gravest of WARNING and CRITICAL whose bound, of the parameter `NAME_warning` or
+        `NAME_critical`, is past; OK if none is."""
+        grades = (Gravity.CRITICAL, Gravity.WARNING)
+        past = (one for one in grades if is_past(self.duration(check, f"{name}_{one.value}")))
+        return next(past, Gravity.OK)
 
     def number(self, check: str, name: str) -> int:
         """Return a parameter that is a number."""

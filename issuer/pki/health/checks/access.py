@@ -53,10 +53,7 @@ def _lifetime(role: AuthRoleFacts, parameters: HealthParameters) -> HealthFindin
     spans = {name: span(role.fields.get(f"token_{name}")) for name in ("ttl", "max_ttl", "period")}
     # A renewed token lives as long as its period lets it be renewed; a ttl without max_ttl is the least.
     life = spans["period"] or spans["ttl"] or spans["max_ttl"]
-    severity = Gravity.OK
-    for grade in (Gravity.WARNING, Gravity.CRITICAL):
-        if life > parameters.duration(_LIFETIME, f"ttl_{grade.value}"):
-            severity = grade
+    severity = parameters.gravity(_LIFETIME, "ttl", lambda bound: life > bound)
     name = "token_period" if spans["period"] else "token_ttl"
     if not life:
         severity = Gravity.INFORMATIONAL
@@ -193,10 +190,7 @@ def clock_finding(skew: float | None, parameters: HealthParameters) -> HealthFin
         instead = "Compare the clocks by hand; a proxy in front of Vault may take the Date away"
         return HealthFinding(check, Gravity.NOT_CHECKED, "", endpoint, "Vault sends no Date", instead=instead)
     away = timedelta(seconds=abs(skew))
-    severity = Gravity.OK
-    for grade in (Gravity.WARNING, Gravity.CRITICAL):
-        if away > parameters.duration(check, f"skew_{grade.value}"):
-            severity = grade
+    severity = parameters.gravity(check, "skew", lambda bound: away > bound)
     behind = "ahead of" if skew > 0 else "behind"
     message = f"Vault's clock is {away.total_seconds():.0f} s {behind} ours"
     instead = ""

@@ -236,10 +236,7 @@ _SIGN_ANOTHER: Final = "Have the CA's keeper sign a new list now and publish it 
 
 
 def _offline(pointer: Pointer, left: timedelta, parameters: HealthParameters) -> HealthFinding:
-    severity = Gravity.OK
-    for grade in (Gravity.WARNING, Gravity.CRITICAL):
-        if left < parameters.duration(_OFFLINE, f"next_update_{grade.value}"):
-            severity = grade
+    severity = parameters.gravity(_OFFLINE, "next_update", lambda bound: left < bound)
     name = pointer.authority.subject.rfc4514_string()
     message = (
         f"The CRL of {name}, whose key isn't in this Vault, lasts another {hours(max(left, timedelta()))}"

@@ -118,10 +118,7 @@ def enable_auto_tidy(check: MountCheck) -> Iterator[HealthFinding]:
     fine = True
     for name, short in (("interval_duration", "12h"), ("pause_duration", "0s")):
         value = span(config.get(name))
-        severity = Gravity.OK
-        for grade in (Gravity.WARNING, Gravity.CRITICAL):
-            if value >= check.duration(f"{name}_{grade.value}"):
-                severity = grade
+        severity = check.parameters.gravity(check.name, name, value.__ge__)
         if severity is not Gravity.OK:
             fine = False
             message = f"{name} is {config.get(name)}: tidy runs too rarely, or takes too long"
@@ -148,12 +145,11 @@ def tidy_last_run(check: MountCheck) -> Iterator[HealthFinding]:
         return
     ended = _moment(finished)
     ago = check.now - ended
-    for grade in (Gravity.CRITICAL, Gravity.WARNING):
-        if ago > check.duration(f"last_run_{grade.value}"):
-            message = f"Tidy ended {ago.days} days ago"
-            yield check.at(grade, "tidy-status", message, fix, instead)
-            return
-    yield check.at(Gravity.OK, "tidy-status", "Tidy has run recently")
+    severity = check.parameters.gravity(check.name, "last_run", lambda bound: ago > bound)
+    if severity is Gravity.OK:
+        yield check.at(Gravity.OK, "tidy-status", "Tidy has run recently")
+    else:
+        yield check.at(severity, "tidy-status", f"Tidy ended {ago.days} days ago", fix, instead)
 
 
 def enable_acme_issuance(check: MountCheck) -> Iterator[HealthFinding]:
