@@ -13,7 +13,7 @@ from issuer.manifests.checked import dotted, validated
 from issuer.manifests.documents import STDIN, read_source
 from issuer.manifests.errors import BadInput
 from issuer.manifests.positions import read_mapping
-from issuer.pki.file.checks import problems_of
+from issuer.pki.file.checks.problems import problems_of
 from issuer.pki.file.model import Part, PkiFile
 from issuer.pki.file.place import Path, Place, Places
 
