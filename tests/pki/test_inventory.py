@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from typer.testing import CliRunner, Result
@@ -211,5 +212,6 @@ def test_other_forms_carry_no_formula(store: Store) -> None:
     lines = list(csv.DictReader(io.StringIO(run(store, "-o", "csv").stdout)))
     assert [one["names"] for one in lines] == ["'=1+1", "lab root"]
     assert run(store, "-o", "name", "--limit", "1").stdout == f"{store.mount}/{issued['serial_number']}\n"
+    assert yaml.safe_load(run(store, "-o", "yaml").stdout)["certificates"]
     wide = run(store, "-o", "wide").stdout.splitlines()
     assert [str(issued["serial_number"]) in line for line in wide[1:3]] == [True, False]

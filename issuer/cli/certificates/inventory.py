@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import os
 import sys
 import time
@@ -13,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from issuer.cli.options import Context, Kubeconfig
+from issuer.cli.options import Context, Kubeconfig, OutputFormat
+from issuer.cli.output import print_data
 from issuer.cli.vault import BAD_INPUT, Mounts, reported
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ class InventoryFormat(StrEnum):
     TABLE = "table"
     WIDE = "wide"
     JSON = "json"
+    YAML = "yaml"
     CSV = "csv"
     NAME = "name"
 
@@ -90,7 +94,7 @@ def inventory(
     ] = None,
     output: Annotated[
         InventoryFormat,
-        typer.Option("--output", "-o", help="table; wide has whole serial numbers; json; csv; name."),
+        typer.Option("--output", "-o", help="table; wide has whole serial numbers; json; yaml; csv; name."),
     ] = InventoryFormat.TABLE,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
@@ -201,6 +205,11 @@ def _print(found: CertificateInventory, output: InventoryFormat, limit: int | No
 
     if output is InventoryFormat.JSON:
         write_json(found, sys.stdout, limit)
+        return
+    if output is InventoryFormat.YAML:
+        text = io.StringIO()
+        write_json(found, text, limit)
+        print_data(json.loads(text.getvalue()), OutputFormat.YAML)
         return
     if output in (InventoryFormat.TABLE, InventoryFormat.WIDE):
         wide = output is InventoryFormat.WIDE

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -15,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from issuer.cli.help import Commands
-from issuer.cli.options import ClusterChoice, Context, Kubeconfig
+from issuer.cli.options import ClusterChoice, Context, Kubeconfig, OutputFormat
+from issuer.cli.output import print_data
 from issuer.cli.trust.options import Home
 
 if TYPE_CHECKING:
@@ -55,6 +54,7 @@ class VerifyFormat(StrEnum):
     TABLE = "table"
     WIDE = "wide"
     JSON = "json"
+    YAML = "yaml"
 
 
 @app.command("endpoint")
@@ -126,7 +126,8 @@ def endpoint(
         ),
     ] = None,
     output: Annotated[
-        VerifyFormat, typer.Option("--output", "-o", help="table; wide has all columns; json has everything.")
+        VerifyFormat,
+        typer.Option("--output", "-o", help="table; wide has all columns; json and yaml have all."),
     ] = VerifyFormat.TABLE,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
@@ -284,9 +285,9 @@ async def _with_revocations(check: EndpointCheck, endpoints: list[EndpointAddres
 
 
 def _print(found: list[EndpointReport], output: VerifyFormat, *, ok: bool) -> None:
-    if output is VerifyFormat.JSON:
-        json.dump({"ok": ok, "endpoints": [one.to_json() for one in found]}, sys.stdout, indent=2)
-        sys.stdout.write("\n")
+    if output in (VerifyFormat.JSON, VerifyFormat.YAML):
+        data = {"ok": ok, "endpoints": [one.to_json() for one in found]}
+        print_data(data, OutputFormat(output.value))
         return
     from issuer.terminal.console import console
     from issuer.verifying.show import show_reports
