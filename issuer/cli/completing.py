@@ -40,6 +40,26 @@ def complete_inspected(ctx: typer.Context, incomplete: str) -> list[str]:
     return _completed(ctx, incomplete, inspected_kinds(_kinds()))
 
 
+def complete_certificates(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Complete names of the namespace's Certificates."""
+    from issuer.inspection.kinds import CERTIFICATE_KIND
+
+    kind = "certificate/"
+    return [one.removeprefix(kind) for one in _completed(ctx, kind + incomplete, [CERTIFICATE_KIND])]
+
+
+def complete_issuers(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Complete kinds of issuers, and names behind them."""
+    from issuer.inspection.kinds import explained_kinds
+
+    kinds = _kinds()
+    listed = [one for one in explained_kinds(kinds) if one.kind in kinds]
+    if "/" in incomplete:
+        return _completed(ctx, incomplete, listed)
+    words = (f"{one.kind.lower()}/" for one in listed if "." not in one.kind or "." in incomplete)
+    return [one for one in words if one.startswith(incomplete)]
+
+
 def complete_revoked(ctx: typer.Context, incomplete: str) -> list[str]:
     """Complete kinds and names; serial numbers are nobody's to remember, and Secrets aren't listed."""
     from issuer.inspection.kinds import SECRET_KIND

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 
+from issuer.cli.completing import complete_certificates, complete_issuers
 from issuer.cli.options import Backends, ClusterChoice, Context, Format, Kubeconfig, OutputFormat
 from issuer.cli.output import agreed_to_plan, print_data, report_bad_input
 from issuer.cli.streams import finished_without_output
@@ -90,12 +91,16 @@ class Renewals:
 
 def renew(
     certificates: Annotated[
-        list[str] | None, typer.Argument(metavar="CERTIFICATE...", help="Names of Certificates.")
+        list[str] | None,
+        typer.Argument(
+            metavar="CERTIFICATE...", help="Names of Certificates.", autocompletion=complete_certificates
+        ),
     ] = None,
     issuer: Annotated[
         str | None,
         typer.Option(
             metavar="KIND/[NAMESPACE/]NAME",
+            autocompletion=complete_issuers,
             help="All Certificates of this issuer instead: with --namespace those there, of a cluster issuer "
             "otherwise those of all namespaces.",
         ),

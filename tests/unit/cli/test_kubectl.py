@@ -82,6 +82,8 @@ def test_names_are_not_completed_without_a_cluster_and_nothing_is_said(
     for name in ("_VAULT_ISSUER_KUBECTL_COMPLETE", "_TYPER_COMPLETE_FISH_ACTION", "_TYPER_COMPLETE_ARGS"):
         monkeypatch.setenv(name, "")  # put back afterwards
     assert answer_kubectl(app, ["inspect", "web"]) == ":0\n"
+    kinds = answer_kubectl(app, ["renew", "--issuer", "vaultc"])
+    assert kinds.splitlines()[0].startswith("vaultclusterissuer/")
     assert capfd.readouterr().err == ""
 
 

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from issuer.cli.cluster.renew import Ways, _renew, _renew_all, ask_for_renewal
+from issuer.cli.completing import answer_kubectl
 from issuer.cli.main import app
 from issuer.cli.options import ClusterChoice
 from issuer.manifests.errors import BadInput
@@ -145,6 +146,18 @@ async def test_plan_and_result_are_json_alone(tmp_path: Path) -> None:
     done = loads(result.stdout)
     assert "it takes get" in done["certificates"][0].pop("error")
     assert done == shown | {"done": True, "certificates": [first, second | {"renewed": True}]}
+
+
+async def test_names_of_certificates_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running() as api:
+        monkeypatch.setenv("KUBECONFIG", kubeconfig(api, tmp_path))
+        monkeypatch.setenv("_TYPER_COMPLETE_ARGS", "")  # put back afterwards
+        monkeypatch.setenv("_TYPER_COMPLETE_FISH_ACTION", "")
+        monkeypatch.setenv("_VAULT_ISSUER_KUBECTL_COMPLETE", "")
+        there = listing("1", of(DEMO, "web"), of(DEMO, "api"))
+        api.on("GET", "/apis/cert-manager.io/v1/namespaces/default/certificates", there)
+        said = await asyncio.to_thread(answer_kubectl, app, ["renew", "w"])
+    assert [line.partition("\t")[0] for line in said.splitlines()] == ["web", ":4"]
 
 
 @pytest.mark.parametrize(("answer", "code"), [(True, 0), (False, 1)])
