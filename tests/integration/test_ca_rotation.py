@@ -113,9 +113,9 @@ def pki(bed: Testbed, *words: str | Path) -> Result:
     return ran
 
 
-def rotation(bed: Testbed, file: Path) -> dict[str, Any]:
+def rotation(bed: Testbed, file: Path, *words: str) -> dict[str, Any]:
     """Where the rotation stands, with a look at the cluster."""
-    ran = pki(bed, "rotate", "status", "-f", file, "--kubeconfig", bed.kubeconfig, "-o", "json")
+    ran = pki(bed, "rotate", "status", "-f", file, "--kubeconfig", bed.kubeconfig, "-o", "json", *words)
     (state,) = json.loads(ran.stdout)["rotations"]
     found: dict[str, Any] = state
     return found
@@ -127,9 +127,9 @@ def has_come_to(bed: Testbed, file: Path, phase: str) -> bool:
     return state["phase"] == phase and not state["waitsFor"]
 
 
-def gates(bed: Testbed, file: Path) -> dict[str, str]:
+def gates(bed: Testbed, file: Path, *words: str) -> dict[str, str]:
     """The verdicts of the gates, with a look at the cluster."""
-    return {one["gate"]: one["verdict"] for one in rotation(bed, file)["gates"]}
+    return {one["gate"]: one["verdict"] for one in rotation(bed, file, *words)["gates"]}
 
 
 def issued_by(request: dict[str, Any]) -> str:
@@ -172,6 +172,12 @@ def test_no_certificate_is_lost_while_the_ca_is_replaced(
     assert found == {
         "chain": "seen", "signs": "seen", "roles": "seen", "issuers": "seen", "ended": "not yet"
     }  # fmt: skip
+    other = Scope(bed, f"{namespace}-other", namespace, cluster=False)
+    other.apply_with_token(token, path=f"{MOUNT}/sign/lab", server="https://127.0.0.1:9")
+    assert gates(bed, file)["issuers"] == "can't be seen"
+    name = f"VaultIssuer/{namespace}/{other.name}"
+    assert gates(bed, file, "--other-vault", name)["issuers"] == "seen"
+    other.delete()
 
 
 def test_no_certificate_is_lost_while_the_old_ca_is_retired_and_deleted(
