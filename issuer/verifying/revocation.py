@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
@@ -23,6 +23,9 @@ from issuer.x509.certificates import Certificate, decoded
 from issuer.x509.describe import subject_text
 
 _SHOWN: Final = 200
+_CLOCKS: Final = timedelta(minutes=5)
+_AGE: Final = timedelta(days=1)
+"""For an answer that doesn't say until when it holds: it could be sent again for ever (RFC 6960, 4.2.2.1)."""
 _OCSP: Final = AuthorityInformationAccessOID.OCSP
 
 
@@ -108,6 +111,8 @@ def _on_list(
         raise _NotKnown("it is no CRL") from error
     authority = NamedAuthority(subject_text(upper), upper)
     found = DescribedList(url, crl, 0, (authority,), now, (lower.serial_number,))
+    if found.base is not None:  # whoever is between could send it in the place of the whole one
+        raise _NotKnown("it is a delta list, which doesn't have all that is revoked")
     if problems := list(found.problems()):
         raise _NotKnown(problems[0])
     entry = next((one for _, one in found.entries()), None)
@@ -127,7 +132,9 @@ def _answered(answer: FetchedAnswer, lower: x509.Certificate, upper: x509.Certif
         raise _NotKnown("it answers nothing in OCSP's form") from error
     if one is None or one.certificate_status is ocsp.OCSPCertStatus.UNKNOWN:
         raise _NotKnown("it doesn't know the certificate")
-    if one.next_update_utc is not None and one.next_update_utc <= now:
-        raise _NotKnown(f"its answer expired at {rfc3339(one.next_update_utc)}")
+    if one.this_update_utc > now + _CLOCKS:
+        raise _NotKnown(f"its answer begins at {rfc3339(one.this_update_utc)} only: compare the clocks")
+    if (ends := one.next_update_utc or one.this_update_utc + _AGE) <= now:
+        raise _NotKnown(f"its answer expired at {rfc3339(ends)}")
     since = one.revocation_time_utc
     return "" if since is None else f"since {rfc3339(since)}"

@@ -45,22 +45,31 @@ def leaf(ca: TestCA, now: datetime, *, crl: str = "", responder: str = "") -> x5
     return builder.sign(ca.key, hashes.SHA256())
 
 
-def crl(ca: TestCA, begins: datetime, *serials: int) -> bytes:
-    """A list that ends an hour after it begins."""
+def crl(ca: TestCA, begins: datetime, *serials: int, base: int | None = None) -> bytes:
+    """A list that ends an hour after it begins; a delta list to that of the number `base`."""
     builder = x509.CertificateRevocationListBuilder(ca.intermediate.subject, begins, begins + HOUR)
     for serial in serials:
         entry = x509.RevokedCertificateBuilder(serial, begins)
         reason = x509.CRLReason(x509.ReasonFlags.key_compromise)
         builder = builder.add_revoked_certificate(entry.add_extension(reason, critical=False).build())
+    if base is not None:
+        builder = builder.add_extension(x509.DeltaCRLIndicator(base), critical=True)
     return builder.sign(ca.key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
-def answer(ca: TestCA, certificate: x509.Certificate, begins: datetime, status: ocsp.OCSPCertStatus) -> bytes:
-    """A responder's answer that ends an hour after it begins."""
+def answer(
+    ca: TestCA,
+    certificate: x509.Certificate,
+    begins: datetime,
+    status: ocsp.OCSPCertStatus,
+    *,
+    ends: bool = True,
+) -> bytes:
+    """A responder's answer that ends an hour after it begins, or doesn't say when."""
     revoked = begins if status is ocsp.OCSPCertStatus.REVOKED else None
     issuer = ca.intermediate
     builder = ocsp.OCSPResponseBuilder().add_response(
-        *(certificate, issuer, hashes.SHA1(), status, begins, begins + HOUR, revoked, None)
+        *(certificate, issuer, hashes.SHA1(), status, begins, begins + HOUR if ends else None, revoked, None)
     )
     builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, issuer)
     return builder.sign(ca.key, hashes.SHA256()).public_bytes(Encoding.DER)
@@ -79,6 +88,7 @@ async def test_a_list_says_what_is_revoked(web: Published, ca: TestCA, now: date
         (crl(ca, before, 7), "it is revoked since .* \\(keyCompromise\\)"),
         (crl(ca, before - HOUR, 7), "can't be told: .*/crl: it ended at"),
         (crl(TestCA.make(now), before), "none of the CAs that are known signed it"),
+        (crl(ca, before, base=1), "it is a delta list"),
         (b"<html>", "it is no CRL"),
         (None, "it answers 404"),
     ):
@@ -106,6 +116,9 @@ async def test_a_responder_says_what_is_revoked(web: Published, ca: TestCA, now:
         (answer(ca, certificate, before, revoked), "it is revoked since"),
         (answer(ca, certificate, before, unknown), "doesn't know the certificate"),
         (answer(ca, certificate, before - HOUR, good), "its answer expired at"),
+        (answer(ca, certificate, before, good, ends=False), ""),
+        (answer(ca, certificate, before - 48 * HOUR, good, ends=False), "its answer expired at"),
+        (answer(ca, certificate, now + HOUR, good), "compare the clocks"),
         (answer(other, certificate, before, good), "signed by another"),
         (answer(ca, leaf(ca, now), before, good), ""),
         (refusal.public_bytes(Encoding.DER), "it answers unauthorized"),
