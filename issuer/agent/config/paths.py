@@ -11,7 +11,7 @@ from issuer.agent.config.consumers import ConsumerSpec
 from issuer.agent.config.login import LoginChoice
 from issuer.agent.config.model import AgentFile, CAChainSpec, CertificateSpec
 from issuer.agent.config.state import own_folders
-from issuer.agent.files.generations import GENERATIONS
+from issuer.agent.files.numbered import GENERATIONS
 from issuer.manifests.positions import ValuePath
 
 _Place = tuple[object, ...]

@@ -6,7 +6,8 @@
 - `trusted`: files that nobody but root and the agent's user may write.
 - `writing`: one file, from its first byte to the disk; never readable more widely than at its end.
 - `owners`: users and groups by name, by number, or as a container sees them.
-- `generations`: a numbered folder for each set, and one symlink whose renaming swaps all of them.
+- `numbered`: a numbered folder for each generation of a set, and one symlink whose renaming swaps them.
+- `generations`: the set as readers find it: written, rolled back, mended, and held against what was written.
 - `opening`: a set opened, by one agent at a time, or to look at it.
 - `mounts`: files that are bind mounts, here or in a container: a renamed file never appears there.
 - `copies`: files for readers that can't follow symlinks, or that look through such a mount.

@@ -12,7 +12,8 @@ from typing import Final
 
 from issuer.agent.errors import DiskRefused, SetInUse
 from issuer.agent.files.folders import make_folder, opened_folder
-from issuer.agent.files.generations import GENERATIONS, GenerationFolder
+from issuer.agent.files.generations import GenerationFolder
+from issuer.agent.files.numbered import GENERATIONS
 from issuer.agent.files.writing import disk_errors
 
 _LOCK: Final = "lock"

@@ -11,7 +11,7 @@ import structlog
 
 from issuer.agent.errors import AgentError
 from issuer.agent.files.contents import CertificateSet
-from issuer.agent.files.generations import WrittenSet
+from issuer.agent.files.numbered import WrittenSet
 from issuer.agent.files.opening import opened_set
 from issuer.agent.renewal.keeping import CertificateKeeper
 from issuer.agent.renewal.keys import key_of_pem, public_of, request_pem

@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from issuer.agent.config.model import CertificateSpec, KeyRotation
 from issuer.agent.errors import DiskRefused
 from issuer.agent.files.contents import CertificateSet
-from issuer.agent.files.generations import GenerationFolder, WrittenSet
+from issuer.agent.files.generations import GenerationFolder
+from issuer.agent.files.numbered import WrittenSet
 from issuer.agent.files.opening import opened_set, seen_set
 from issuer.agent.renewal.clock import ServerClock
 from issuer.agent.renewal.holding import HeldBack, hold_back, read_hold

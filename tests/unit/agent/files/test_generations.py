@@ -15,7 +15,7 @@ import pytest
 
 from issuer.agent.errors import AgentError, DiskRefused, SetInUse, UnsafePath
 from issuer.agent.files.copies import copy_file
-from issuer.agent.files.generations import GENERATIONS
+from issuer.agent.files.numbered import GENERATIONS
 from issuer.agent.files.opening import opened_set, seen_set
 from issuer.agent.files.writing import NewFile
 

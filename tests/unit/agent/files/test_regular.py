@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from issuer.agent.config.files import CopiedFile
 from issuer.agent.config.model import CAChainSpec
 from issuer.agent.files.contents import CertificateSet
-from issuer.agent.files.generations import GENERATIONS
+from issuer.agent.files.numbered import GENERATIONS
 from issuer.agent.files.opening import opened_set, seen_set
 from issuer.agent.files.regular import read_regular
 from issuer.agent.files.writing import NewFile, attributes_of

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 
 from issuer.agent.config.files import DEFAULT_FILES
 from issuer.agent.files.contents import is_legacy
-from issuer.agent.files.generations import GENERATIONS
+from issuer.agent.files.numbered import GENERATIONS
 from issuer.agent.renewal.signing import FreshCertificate
 from issuer.agent.renewal.source import layout_digest
 from tests.ca import TestCA
