@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from issuer.api.trust import TRUST_DISTRIBUTED
 from issuer.requests.conditions import NOT_LOOKED_AT, find, is_true, ready_of
 from issuer.requests.request import Request
 from issuer.text import read_time, rfc3339
@@ -73,6 +74,23 @@ def ready_json(obj: Mapping[str, Any]) -> dict[str, Any]:
         }
     return {
         "ready": condition.get("status") == "True",
+        "reason": text_of(condition, "reason"),
+        "message": text_of(condition, "message"),
+    }
+
+
+def trust_json(obj: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what the controller says of an issuer's `spec.trust`, None without it.
+
+    `distributed` is None where it says nothing yet.
+    """
+    if not (obj.get("spec") or {}).get("trust"):
+        return None
+    condition = find((obj.get("status") or {}).get("conditions"), TRUST_DISTRIBUTED)
+    if condition is None:
+        return {"distributed": None, "reason": "", "message": "the controller says nothing of its roots yet"}
+    return {
+        "distributed": condition.get("status") == "True",
         "reason": text_of(condition, "reason"),
         "message": text_of(condition, "message"),
     }

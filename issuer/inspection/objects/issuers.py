@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from issuer.api.issuers import IssuerSpec, SpecError
-from issuer.api.trust import TRUST_DISTRIBUTED
 from issuer.explain.advice import Advice
 from issuer.explain.policies import compiled
 from issuer.inspection.commands import CONTROLLER_PODS, describe, edit
@@ -18,13 +17,12 @@ from issuer.inspection.objects.live import IssuerTrial, obstacle, trial_json, tr
 from issuer.inspection.objects.parts import is_told, part_items
 from issuer.inspection.objects.waiting import waiting_for
 from issuer.inspection.overview.leases import controllers
-from issuer.inspection.progress import ready_json
+from issuer.inspection.progress import ready_json, trust_json
 from issuer.inspection.reading import Reader
 from issuer.kube.wire import Object
 from issuer.manifests.text import shown
 from issuer.policy.facts import IssuerReference
 from issuer.policy.selection import selects
-from issuer.requests.conditions import find
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.resources import CERTIFICATE_REQUEST_POLICIES
 from issuer.signing.backend import Backend
@@ -195,16 +193,16 @@ def _controller_item(
 
 def _trust_items(obj: Object) -> list[AccountItem]:
     """Return what the controller says of `spec.trust`. It signs whatever that is."""
-    if not (obj.get("spec") or {}).get("trust"):
-        return []
-    found = find((obj.get("status") or {}).get("conditions"), TRUST_DISTRIBUTED)
+    found = trust_json(obj)
     if found is None:
-        return [AccountItem("Trust", Mark.NOT_KNOWN, "the controller says nothing of its roots yet")]
-    message = shown(str(found.get("message") or ""), _LONG)
-    if found.get("status") == "True":
+        return []
+    message = shown(found["message"], _LONG)
+    if found["distributed"] is None:
+        return [AccountItem("Trust", Mark.NOT_KNOWN, message)]
+    if found["distributed"]:
         return [AccountItem("Trust", Mark.GOOD, message)]
     cure = Advice(f"What each reason asks for is in {docs_page('trust', 'in-a-cluster')}")
-    return [AccountItem("Trust", Mark.LOOK, f"{found.get('reason')}: {message}", cure)]
+    return [AccountItem("Trust", Mark.LOOK, f"{found['reason']}: {message}", cure)]
 
 
 def _correct(key: IssuerKey) -> Advice:

@@ -11,7 +11,7 @@ from issuer.inspection.overview import certificates as overdue
 from issuer.inspection.overview.canaries import canaries
 from issuer.inspection.overview.leases import controllers
 from issuer.inspection.overview.requests import tally
-from issuer.inspection.progress import has_more_to_say, ready_json, text_of, time_of
+from issuer.inspection.progress import has_more_to_say, ready_json, text_of, time_of, trust_json
 from issuer.inspection.reading import Reader
 from issuer.kube.wire import Object
 from issuer.requests.resources import CERTIFICATE_REQUEST_POLICIES
@@ -84,6 +84,7 @@ def _issuer(kind: str, summary: Summary, obj: Object) -> dict[str, Any]:
         "caSubject": text_of(status, "caSubject"),
         "caNotAfter": text_of(status, "caNotAfter"),
         "warnings": [str(one) for one in status.get("warnings") or ()],
+        "trust": trust_json(obj),
     }
 
 
@@ -98,6 +99,9 @@ def _attention(found: dict[str, Any], late: int, now: datetime) -> Iterator[str]
             yield _not_ready(name, one)
         yield from _ca_ends(name, time_of(one["caNotAfter"]), now)
         yield from (f"{name}: {warning}" for warning in one["warnings"])
+        if one["trust"] is not None and one["trust"]["distributed"] is False:
+            reason, message = one["trust"]["reason"], one["trust"]["message"]
+            yield f"{name}: its roots are not everywhere ({reason}): {message}"
     yield from _policies(found["policies"] or ())
     yield from overdue.attention(found["certificates"])
     if late:

@@ -101,6 +101,18 @@ async def test_where_all_is_well_nothing_needs_attention(scene: Scene) -> None:
     assert "All is well" in plain(partial(show_overview, found, now=NOW))
 
 
+async def test_roots_that_are_not_everywhere_are_told(scene: Scene) -> None:
+    behind, fine = issuer(name="behind"), issuer(name="fine")
+    for one, status in ((behind, "False"), (fine, "True")):
+        one["spec"]["trust"] = {"clusterTrustBundle": {}}
+        said = {"type": "TrustDistributed", "status": status, "reason": "RootMissing", "message": "import it"}
+        one["status"]["conditions"].append(said)
+    found = await look(told(scene, cluster_issuers=listing("1", behind, fine)))
+    assert found["attention"] == [
+        'VaultClusterIssuer "behind": its roots are not everywhere (RootMissing): import it'
+    ]
+
+
 async def test_issuers_and_policies_that_are_not_ready_and_warnings_are_told(scene: Scene) -> None:
     warned = issuer(name="warned")
     warned["status"] |= {"warnings": ["the CA ends soon"], "caNotAfter": "2026-11-22T11:00:00Z"}
