@@ -46,6 +46,7 @@ from tests.integration.support.step_issuers import (
     step_issuers,
 )
 from tests.integration.support.step_tokens import decrypted_key
+from tests.integration.support.trust import TRUSTED
 from tests.integration.support.waiting import wait_until
 from tests.unit.step.fake import jwk
 
@@ -76,6 +77,15 @@ def test_a_certificate_comes_with_the_chain_and_the_root(issuers: Issuers, names
     status = issuers.wait_ready("step")["status"]
     assert status["caSubject"]
     assert any("line end" in warning for warning in status["warnings"])
+
+
+def test_its_roots_are_distributed(issuers: Issuers, namespace: str) -> None:
+    expression = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": [namespace]}
+    wanted = {"name": TRUSTED, "namespaceSelector": {"matchExpressions": [expression]}}
+    issuers.apply(namespace, trust={"configMap": wanted})
+    found = issuers.bed.kube.wait("v1", "ConfigMap", TRUSTED, namespace, until=lambda one: bool(one["data"]))
+    assert found["data"]["ca.crt"].strip() == issuers.ca.root_pem.strip()
+    issuers.bed.kube.delete(API_VERSION, CLUSTER, namespace)
 
 
 @pytest.mark.parametrize("bundle", ["der", "none"])

@@ -10,7 +10,7 @@ import pytest
 from issuer.api.issuers import SpecError
 from issuer.api.model import parse_model
 from issuer.api.trust import Trust
-from testbed.cluster import REPOSITORY, Testbed
+from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.errors import HTTPError
 from testbed.kube import Object
@@ -19,9 +19,9 @@ from testbed.vaultpki import PkiLayout, mount_pki, setup_policy, setup_role, set
 from tests.integration.support.common import condition, token_auth
 from tests.integration.support.forwarding_vault import DyingVault
 from tests.integration.support.scope import Scope, sweep
+from tests.integration.support.trust import trust_rights
 from tests.integration.support.waiting import wait_until
 
-RIGHTS: Final = REPOSITORY / "config" / "rbac" / "optional"
 BUNDLE: Final = ("certificates.k8s.io/v1beta1", "ClusterTrustBundle")
 MAP, UNGRANTED = "trusted-roots", "not-granted"
 ARGUMENTS: Final = [
@@ -42,9 +42,7 @@ def controller(bed: Testbed, layout: PkiLayout) -> Iterator[ControllerProcess]:
     sign_intermediate(bed.vault, layout.root_mount, MOUNT, "first", 4000, "First CA")
     setup_role(bed.vault, MOUNT, "lab")
     setup_policy(bed.vault, MOUNT, "lab")
-    bed.kube.apply(RIGHTS / "trust.yaml")
-    bed.kube.apply(RIGHTS / "trust-bundles.yaml")
-    with ControllerProcess(bed, ARGUMENTS) as one:
+    with trust_rights(bed), ControllerProcess(bed, ARGUMENTS) as one:
         yield one
         sweep(bed)
 
@@ -151,7 +149,7 @@ def test_the_api_server_refuses_what_we_could_not_work_with(
 
 
 def test_what_somebody_else_made_is_left_alone_and_told(
-    bed: Testbed, cluster: Scope, layout: PkiLayout
+    bed: Testbed, cluster: Scope, layout: PkiLayout, controller: ControllerProcess
 ) -> None:
     """And a name that another issuer has, that the operator gave no right to, or doesn't know of."""
     where = cluster.namespace
@@ -159,6 +157,7 @@ def test_what_somebody_else_made_is_left_alone_and_told(
     bed.kube.create({**theirs, "data": {"ca.crt": "theirs"}})
     applied(cluster, trust(where))
     assert where in told(cluster, "NamespacesLeftOut")
+    assert "\nvault_issuer_trust_namespaces_left_out 1.0\n" in controller.metrics()
     assert bed.kube.get("v1", "ConfigMap", MAP, where)["data"] == {"ca.crt": "theirs"}
     bed.kube.delete("v1", "ConfigMap", MAP, where)
     told(cluster, "Distributed")

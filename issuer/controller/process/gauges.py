@@ -34,6 +34,7 @@ def expose(components: Components) -> None:
     )
     watch("vault_issuer_events_dropped_total", lambda: float(components.recorder.dropped))
     watch("vault_issuer_renewal_loops", lambda: float(components.state.renewals.waiting))
+    watch("vault_issuer_trust_namespaces_left_out", lambda: float(components.trust.left_out))
     watch("vault_issuer_certificates_held", lambda: float(len(components.delivery.held)))
     table(
         ("vault_issuer_watch_restarts_total",),

@@ -105,6 +105,11 @@ class TrustDistribution:
             period,
         )
 
+    @property
+    def left_out(self) -> int:
+        """The number of namespaces whose ConfigMap is not as it should be; one for each ConfigMap."""
+        return sum(len(self.ledger.trouble(name)) for name in self.ledger.stores)
+
     def issuer(self, key: IssuerKey) -> None:
         """An issuer is new, changed or gone."""
         if key.namespace:

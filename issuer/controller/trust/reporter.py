@@ -52,7 +52,7 @@ class TrustReporter:
             finding.reason,
             finding.message,
             self.now(),
-            obj["metadata"]["generation"],
+            obj["metadata"]["generation"] if self.backends.of(key.kind).keeps_generation else None,
         )
         wanted = find(conditions, TRUST_DISTRIBUTED) or {}
         if says(status.get("conditions"), wanted):

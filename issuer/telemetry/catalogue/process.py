@@ -147,6 +147,12 @@ PROCESS_METRICS: Final = (
         CONTROLLER,
     ),
     MetricDescription(
+        "vault_issuer_trust_namespaces_left_out",
+        "gauge",
+        "Namespaces that spec.trust selects and whose ConfigMap of roots is not as it should be.",
+        CONTROLLER,
+    ),
+    MetricDescription(
         "vault_issuer_worker_errors_total",
         "counter",
         "Unexpected exceptions caught by a worker; what met one is tried again, and says InternalError.",

@@ -16,6 +16,7 @@ from testbed.stepca import PROVISIONER, StepCA
 from testbed.vaultpki import DOMAIN
 from tests.integration.support.common import ready, request_object
 from tests.integration.support.forwarding_server import Answer, ForwardingServer
+from tests.integration.support.trust import TRUSTED, trust_rights
 
 SECRET = "step-ca-provisioner"
 PASSWORD_VARIABLE, PASSWORD_FILE = "STEP_PASSWORD", "password"
@@ -85,11 +86,12 @@ def step_issuers(bed: Testbed, ca: StepCA, folder: Path) -> Iterator[Issuers]:
         "--password-variable=NOT_SET",
         f"--password-variable={PASSWORD_VARIABLE}",
         f"--password-folder={folder}",
+        f"--trust-config-map={TRUSTED}",
     ]
     # The CAs that the controller's system trusts: what an issuer without caBundle goes by.
     env = {"SSL_CERT_FILE": str(ca.root_file), PASSWORD_VARIABLE: ca.password}
     try:
-        with ControllerProcess(bed, flags, env=env) as controller:
+        with trust_rights(bed), ControllerProcess(bed, flags, env=env) as controller:
             made = Issuers(bed, ca, controller, folder)
             made.store()
             made.apply("step")
