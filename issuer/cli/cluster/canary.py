@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from issuer.cli.completing import complete_issuers
 from issuer.cli.options import Backends, Context, Format, Kubeconfig, OutputFormat
 from issuer.cli.output import print_data
 
@@ -28,6 +29,7 @@ def canary(
         typer.Argument(
             help="VaultClusterIssuer/NAME or VaultIssuer/NAMESPACE/NAME.",
             metavar="KIND/[NAMESPACE/]NAME",
+            autocompletion=complete_issuers,
             show_default=False,
         ),
     ],

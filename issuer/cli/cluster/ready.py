@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from issuer.cli.completing import complete_issuers
 from issuer.cli.options import Backends, Context, Kubeconfig
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def ready(
         typer.Option(
             help="VaultClusterIssuer/NAME or VaultIssuer/NAMESPACE/NAME.",
             metavar="KIND/[NAMESPACE/]NAME",
+            autocompletion=complete_issuers,
         ),
     ] = None,
     lease: Annotated[
