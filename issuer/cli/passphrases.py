@@ -56,6 +56,7 @@ def ask_foreign_passphrase(file: Path | None) -> Passphrase:
 
 
 def _typed(whose: str, option: str, *, new: bool) -> str:
+    from issuer.root.certificates.keys import Passphrase
     from issuer.root.errors import RootRefusal
     from issuer.root.reasons import RefusalReason
 
@@ -64,6 +65,8 @@ def _typed(whose: str, option: str, *, new: bool) -> str:
         raise RootRefusal(RefusalReason.WRONG_PASSPHRASE, message)
     try:
         text = getpass.getpass(f"{'New passphrase' if new else 'Passphrase'}{whose}: ")
+        if new:
+            Passphrase([text]).check()  # before it is typed again, and another person's
         again = getpass.getpass(f"Again{whose}: ") if new else text
     except UnicodeDecodeError:
         message = "What was typed is not text in the terminal's encoding; set LANG=C.UTF-8, and run it again."

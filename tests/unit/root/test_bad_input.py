@@ -316,6 +316,17 @@ def test_a_passphrase_that_openssl_could_not_be_given_is_refused(place: Place, t
     assert "control character" in refused(place, "WrongPassphrase", "init", "--common-name", "Root")
 
 
+def test_a_passphrase_that_is_too_short_is_not_typed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    from issuer.cli import passphrases
+
+    typed = iter(["a long passphrase", "a long passphrase", "too short"])
+    monkeypatch.setattr("getpass.getpass", lambda _: next(typed))
+    monkeypatch.setattr("sys.stdin", type("Terminal", (), {"isatty": lambda _: True})())
+    with pytest.raises(RootRefusal, match="shorter than 12 characters"):
+        passphrases.ask_passphrase([], 2, new=True)
+    assert next(typed, None) is None
+
+
 def test_a_passphrase_in_another_encoding_ends_without_a_traceback(
     root: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
