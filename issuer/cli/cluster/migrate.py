@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -246,11 +247,22 @@ async def _apply(client: KubeClient, plan: Plan, target: _Target, folder: Folder
     if not target.yes and not _agreed():
         return FAILED
     _print_paths(folder.write(written))
-    with finished_without_output():
+    with _way_back_told(back(folder, written, target.kubectl)), finished_without_output():
         done = await carry_out(client, plan, target.wait, typer.echo)
-    for line in back(folder, written, target.kubectl):
-        typer.echo(line)
     return plan.exit_code if done else FAILED
+
+
+@contextmanager
+def _way_back_told(lines: Iterable[str]) -> Iterator[None]:
+    """Say how all is undone, and the more where it did not come to its end."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        typer.echo("\nInterrupted: what was done stays; run the same again to go on.", err=True)
+        raise
+    finally:
+        for line in lines:
+            typer.echo(line)
 
 
 def _agreed() -> bool:

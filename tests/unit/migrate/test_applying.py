@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from issuer.cli.cluster.migrate import _way_back_told
 from issuer.kube.client import KubeClient
 from issuer.manifests.errors import BadInput
 from issuer.migrate.output.applying import try_out
@@ -61,3 +63,10 @@ async def test_an_object_that_never_rests_ends_the_tries(api: FakeApi, client: K
     with pytest.raises(BadInput):
         await try_out(client, Plan((STEP,)))
     assert len(written(api)) == 20
+
+
+def test_an_interruption_has_the_way_back(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(asyncio.CancelledError), _way_back_told(["The way back: undo"]):
+        raise asyncio.CancelledError
+    said = capsys.readouterr()
+    assert (said.out, "run the same again" in said.err) == ("The way back: undo\n", True)
