@@ -55,12 +55,8 @@ class DialOptions:
         """Return what a client has that trusts these."""
         if self.trusted is None and not self.trusts_system:
             return _blind()
-        if self.trusts_system:
-            files = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
-            return _with_system(tuple(self.trusted or ()), self.checks_name, files)
-        context = _strict(self.trusted or ())
-        context.check_hostname = self.checks_name
-        return context
+        files = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+        return _strict(tuple(self.trusted or ()), self.checks_name, files if self.trusts_system else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,25 +230,21 @@ def _decoded(chain: Any) -> tuple[Certificate, ...]:
 _DER: Final = 2  # _ssl.ENCODING_DER, without an import of the private module
 
 
-def _strict(trusted: Sequence[Certificate]) -> ssl.SSLContext:
+@lru_cache(maxsize=4)  # 140 certificates take 50 ms to read, and a command dials many endpoints
+def _strict(
+    trusted: tuple[Certificate, ...], checks_name: bool, system: tuple[str | None, str | None] | None
+) -> ssl.SSLContext:
+    """Return what trusts these CAs; and those of the system, or in the files that OpenSSL's variables name,
+    which are `system`, if that isn't None."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = checks_name
     if usable := readable(one.public_bytes(Encoding.DER) for one in trusted):
         context.load_verify_locations(cadata=usable)
-    # Where the CA's own root isn't known here, its topmost known CA is what there is to trust.
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    return context
-
-
-@lru_cache(maxsize=2)  # some 140 certificates are read, which takes 50 ms, and a command dials many endpoints
-def _with_system(
-    trusted: tuple[Certificate, ...], checks_name: bool, files: tuple[str | None, str | None]
-) -> ssl.SSLContext:
-    """Return what trusts the system's CAs, or those in the `files` that OpenSSL's variables name."""
-    context = _strict(trusted)
-    if not trusted:  # a CA in the store that is no root completes a chain, as for all programs here
-        context.verify_flags &= ~ssl.VERIFY_X509_PARTIAL_CHAIN
-    context.load_default_certs()
-    context.check_hostname = checks_name
+    if trusted or system is None:
+        # Where the CA's own root isn't known here, its topmost known CA is what there is to trust.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    if system is not None:
+        context.load_default_certs()
     return context
 
 

@@ -4,10 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
-from issuer.x509.certificates import Certificate
+from issuer.tls import MAX_CA_BUNDLE_BYTES
+from issuer.x509.certificates import Certificate, decode
+from issuer.x509.chains.bundle import certificate_blocks, certificate_der
 from issuer.x509.chains.links import is_root
 from issuer.x509.describe import fingerprint
+from issuer.x509.errors import InvalidCertificate
+
+MAX_AUTHORITIES: Final = 500
+"""The most CAs of one bundle: an operating system has some 150."""
+
+
+def read_authorities(pem: bytes) -> tuple[Certificate, ...]:
+    """Return the CAs of a bundle, as large as a system's; those that can't be read are left out.
+
+    Raises InvalidCertificate if none can, and for what is no such bundle.
+    """
+    found: list[Certificate] = []
+    problem: InvalidCertificate | None = None
+    for block in certificate_blocks(pem, MAX_CA_BUNDLE_BYTES, MAX_AUTHORITIES):
+        try:
+            found.append(decode(certificate_der(block)))
+        except InvalidCertificate as error:
+            problem = problem or error
+    if problem is not None and not found:
+        raise problem
+    return tuple(found)
 
 
 class NoSuchRoot(ValueError):

@@ -212,13 +212,28 @@ def _trust(given: GivenSource) -> EndpointTrust:
 
     pins = [parse_fingerprint(one) for one in given.sha256 or ()]
     trust = EndpointTrust()
-    if given.source is not None or given.mount is not None or given.issuer is not None:
+    if given.source is not None:
+        trust = _in_file(given.source)
+    elif given.mount is not None or given.issuer is not None:
         found = find_certificates(given)
         trust = EndpointTrust.of(found.bundle.certificates, found.source)
     try:
         return trust.pinned(pins)
     except NoSuchRoot as error:
         raise BadInput(str(error)) from error
+
+
+def _in_file(name: str) -> EndpointTrust:
+    """Return the trust of a file, which may be a whole system's. Raises BadInput, TrustError."""
+    from issuer.manifests.errors import BadInput
+    from issuer.trust.sources import read_file
+    from issuer.verifying.trust import EndpointTrust, read_authorities
+    from issuer.x509.errors import InvalidCertificate
+
+    try:
+        return EndpointTrust.of(read_authorities(read_file(name)), name)
+    except InvalidCertificate as error:
+        raise BadInput(f'"{name}" can\'t be read: {error}') from error
 
 
 def _expected(

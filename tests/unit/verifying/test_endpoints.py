@@ -104,6 +104,19 @@ async def test_a_ca_that_isnt_sent_is_missed_although_the_file_has_it(
         assert codes(await verified(1, endpoint, *NAMED)) == ["MissingCA"]
 
 
+async def test_a_whole_systems_bundle_is_trusted(tmp_path: Path, ca: TestCA, now: datetime) -> None:
+    """With more CAs than a chain may have, and one that can't be read."""
+    broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    others = [pem(files.root(f"Root {one}").certificate) for one in range(70)]
+    bundle = saved(tmp_path, "bundle.pem", *others, broken, pem(ca.root))
+    async with listening(server_context(tmp_path, ca, now)) as endpoint:
+        found = await verified(0, endpoint, *NAMED, "--ca-file", bundle)
+        assert found["verifiedBy"]["isRoot"]
+        ran = await run(endpoint, *NAMED, "--ca-file", saved(tmp_path, "broken.pem", broken))
+    assert ran.exit_code == 2
+    assert "broken.pem\" can't be read: " in ran.output
+
+
 async def test_order_and_root_are_warnings(tmp_path: Path, ca: TestCA, now: datetime, root: Path) -> None:
     wrong = server_context(tmp_path, ca, now, pem(ca.root), pem(ca.intermediate))
     async with listening(wrong) as endpoint:
