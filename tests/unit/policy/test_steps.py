@@ -137,5 +137,4 @@ def test_a_csr_has_so_many_names_attributes_and_extensions_at_most(more: int) ->
 
 
 def test_the_benchmark_prints_the_longest_step_of_the_worst_cases() -> None:
-    for line in worst_steps(runs=1):
-        print(f"  {line}")
+    assert worst_steps(runs=1)
