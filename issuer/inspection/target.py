@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from issuer.cluster import find_namespace
 from issuer.inspection.kinds import REQUEST_KIND, SECRET_KIND, TargetKind
 from issuer.kube.client import KubeClient
-from issuer.kube.errors import ConfigError
 from issuer.kube.wire import Object
+from issuer.manifests.cluster import meant_namespace
 from issuer.manifests.errors import BadInput
 from issuer.manifests.text import shown
 from issuer.requests.kinds import KINDS
@@ -78,10 +77,7 @@ def chosen_target(
 
     Raises BadInput.
     """
-    try:
-        where = namespace or find_namespace(kubeconfig, context)
-    except ConfigError as error:
-        raise BadInput(f"no cluster: {error.message}") from error
+    where = meant_namespace(namespace, kubeconfig, context)
     found = parse_target("/".join(words), where, kinds)
     if namespace and found.namespace not in ("", namespace):
         raise BadInput(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from issuer.cluster import connect
+from issuer.cluster import connect, find_namespace
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import ConfigError, Forbidden, KubeError, NotFound
 from issuer.kube.resources import NAMESPACES
@@ -24,6 +24,14 @@ async def open_client(kubeconfig: str | None, context: str | None) -> AsyncItera
         yield client
     finally:
         await client.close()
+
+
+def meant_namespace(given: str | None, kubeconfig: str | None, context: str | None) -> str:
+    """Return the given namespace, or that of the kubeconfig. Raises BadInput."""
+    try:
+        return given or find_namespace(kubeconfig, context)
+    except ConfigError as error:
+        raise BadInput(f"no cluster: {error.message}") from error
 
 
 @contextmanager

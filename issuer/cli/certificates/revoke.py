@@ -87,6 +87,7 @@ def _wish(
     """Return what the options name. Raises BadInput."""
     from issuer.inspection.target import InspectionTarget
     from issuer.inventory.taking import AskedCluster
+    from issuer.manifests.cluster import meant_namespace
     from issuer.manifests.errors import BadInput
     from issuer.revoking.named import parse_named
     from issuer.revoking.revoking import RevocationWish
@@ -95,22 +96,10 @@ def _wish(
     if any(isinstance(one, InspectionTarget) for one in named):
         if not cluster:
             raise BadInput("objects such as certificate/NAME take a cluster: leave out --no-cluster")
-        where = _namespace(namespace, kubeconfig, context)
+        where = meant_namespace(namespace, kubeconfig, context)
         named = tuple(parse_named(word, where) for word in words)
     asked = AskedCluster(kubeconfig, context) if cluster else None
     return RevocationWish(named, tuple(mount or ()), asked, ca)
-
-
-def _namespace(given: str | None, kubeconfig: str | None, context: str | None) -> str:
-    """Return the namespace that is meant. Raises BadInput."""
-    from issuer.cluster import find_namespace
-    from issuer.kube.errors import ConfigError
-    from issuer.manifests.errors import BadInput
-
-    try:
-        return given or find_namespace(kubeconfig, context)
-    except ConfigError as error:
-        raise BadInput(f"no cluster: {error.message}") from error
 
 
 async def _run(wish: RevocationWish, output: OutputFormat, *, yes: bool, dry_run: bool) -> bool:

@@ -11,7 +11,7 @@ import typer
 
 from issuer.cli.completing import complete_issuers
 from issuer.cli.options import Backends, Context, Format, Kubeconfig, OutputFormat
-from issuer.cli.output import print_data
+from issuer.cli.output import print_data, report_bad_input
 
 if TYPE_CHECKING:
     from issuer.controller.canary.history import CanaryRun
@@ -97,11 +97,9 @@ def canary(
         parse_issuer,
         parse_life,
     )
-    from issuer.kube.errors import ConfigError
     from issuer.manifests.backends import kinds_in_reach, named_backends
-    from issuer.manifests.errors import BadInput
 
-    try:
+    with report_bad_input(BAD_INPUT, BadTarget, OSError):
         kinds = kinds_in_reach(named_backends(backends or ()))
         key = parse_issuer(issuer, kinds)
         target = CanaryTarget(
@@ -114,17 +112,9 @@ def canary(
             roots_pem=read_roots(ca_file),
             issuer_kinds=kinds,
         )
-    except (BadInput, BadTarget, OSError) as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(BAD_INPUT) from error
     try:
-        code = asyncio.run(_run(target, kubeconfig, context, output))
-    except ConfigError as error:
-        typer.echo(f"Error: no cluster: {error.message}", err=True)
-        raise typer.Exit(BAD_INPUT) from error
-    except BadInput as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(BAD_INPUT) from error
+        with report_bad_input(BAD_INPUT):
+            code = asyncio.run(_run(target, kubeconfig, context, output))
     except KeyboardInterrupt as error:
         typer.echo("Interrupted.", err=True)
         raise typer.Exit(INTERRUPTED) from error
@@ -141,21 +131,17 @@ def read_roots(path: Path | None) -> str:
 async def _run(
     target: CanaryTarget, kubeconfig: str | None, context: str | None, output: OutputFormat
 ) -> int:
-    from issuer.cluster import connect
     from issuer.controller.canary.probe import Probe, ProbeObserver
     from issuer.controller.canary.request import CLI
     from issuer.kube.errors import KubeError
-    from issuer.manifests.cluster import check_namespace
+    from issuer.manifests.cluster import check_namespace, open_client
 
     report = _Report(output)
-    client = await connect(kubeconfig, context)
-    try:
+    async with open_client(kubeconfig, context) as client:
         with suppress(KubeError):  # which the first stage tells
             await check_namespace(client, target.namespace)
         probe = Probe(client, target, CLI, ProbeObserver(report.step, report.waits))
         run = await probe.run()
-    finally:
-        await client.close()
     report.end(target, probe.request, run)
     return 0 if run.ok else BROKEN
 

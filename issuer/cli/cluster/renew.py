@@ -182,15 +182,9 @@ async def _renew(
     names: list[str], namespace: str | None, cluster: ClusterChoice, tell: Callable[[str], None]
 ) -> Renewals:
     """Ask for Certificates by name, and tell each answer as it comes. Raises BadInput."""
-    from issuer.cluster import find_namespace
-    from issuer.kube.errors import ConfigError
-    from issuer.manifests.cluster import asking_cluster, check_namespace, open_client
-    from issuer.manifests.errors import BadInput
+    from issuer.manifests.cluster import asking_cluster, check_namespace, meant_namespace, open_client
 
-    try:
-        where = namespace or find_namespace(cluster.kubeconfig, cluster.context)
-    except ConfigError as error:
-        raise BadInput(f"no cluster: {error.message}") from error
+    where = meant_namespace(namespace, cluster.kubeconfig, cluster.context)
     async with open_client(cluster.kubeconfig, cluster.context) as client:
         with asking_cluster():
             await check_namespace(client, where)

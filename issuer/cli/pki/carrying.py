@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
 from contextlib import suppress
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from issuer.cli.pki.options import FAILED
+from issuer.cli.signals import cancelled_by_signals
 from issuer.cli.streams import finished_without_output
 
 if TYPE_CHECKING:
     from issuer.pki.plan.planning import PkiPlan
     from issuer.pki.plan.step import PkiStep
     from issuer.pki.session import PkiSession
+
+
+def end_with(work: Coroutine[Any, Any, int]) -> NoReturn:
+    """Do work that changes Vault, and end the command with its exit code, or say that it was interrupted."""
+    try:
+        code = asyncio.run(cancelled_by_signals(work))
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        typer.echo("Interrupted; run the same again: what was done stays.", err=True)
+        raise typer.Exit(FAILED) from None
+    raise typer.Exit(code)
 
 
 async def carry_out(session: PkiSession, found: PkiPlan) -> None:

@@ -16,7 +16,7 @@ from issuer.cli.help import Commands
 from issuer.cli.options import Format, OutputFormat, Yes
 from issuer.cli.output import agreed, print_data
 from issuer.cli.pki import checks, export, init, rotate, unseal
-from issuer.cli.pki.carrying import carry_out
+from issuer.cli.pki.carrying import carry_out, end_with
 from issuer.cli.pki.options import (
     CHANGES,
     FAILED,
@@ -29,7 +29,7 @@ from issuer.cli.pki.options import (
     parts_of,
     reported,
 )
-from issuer.cli.signals import cancelled_by_signals, each_interrupt_cancels
+from issuer.cli.signals import each_interrupt_cancels
 
 if TYPE_CHECKING:
     from issuer.pki.file.model import Part
@@ -177,12 +177,7 @@ def apply(
     with reported():
         job = _job(kubernetes_role, kubernetes_mount, token_file, wrapped_token, wait)
         wish = _Wish(parts_of(part), prune, resend, saved, yes, job)
-        try:
-            code = asyncio.run(cancelled_by_signals(_apply(file, wish)))
-        except (asyncio.CancelledError, KeyboardInterrupt):
-            typer.echo("Interrupted; run the same again: what was done stays.", err=True)
-            raise typer.Exit(FAILED) from None
-    raise typer.Exit(code)
+        end_with(_apply(file, wish))
 
 
 @app.command("schema")

@@ -14,9 +14,9 @@ import typer
 from issuer.cli.help import Commands
 from issuer.cli.options import Context, Format, OutputFormat, Yes
 from issuer.cli.output import agreed, print_data, say_progress
-from issuer.cli.pki.carrying import carry_out
+from issuer.cli.pki.carrying import carry_out, end_with
 from issuer.cli.pki.options import CHANGES, FAILED, LEFT, Files, PkiGroup, reported
-from issuer.cli.signals import cancelled_by_signals, each_interrupt_cancels
+from issuer.cli.signals import each_interrupt_cancels
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -186,13 +186,7 @@ def back(file: Files, ca: Ca = None, yes: Yes = False) -> None:
 
 def _carried(wish: _Wish, *, yes: bool, back: bool) -> None:
     with reported():
-        work = _back(wish, yes=yes) if back else _next(wish, yes=yes)
-        try:
-            code = asyncio.run(cancelled_by_signals(work))
-        except (asyncio.CancelledError, KeyboardInterrupt):
-            typer.echo("Interrupted; run the same again: what was done stays.", err=True)
-            raise typer.Exit(FAILED) from None
-    raise typer.Exit(code)
+        end_with(_back(wish, yes=yes) if back else _next(wish, yes=yes))
 
 
 async def _status(wish: _Wish) -> list[RotationState]:
