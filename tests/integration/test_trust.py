@@ -199,14 +199,25 @@ def test_both_roots_stay_while_a_rotation_goes_on_and_none_leaves_while_vault_is
         wait_roots(bed, where, layout.root_pem, new)
         bed.vault.delete(f"{MOUNT}/issuer/next")
         wait_roots(bed, where, layout.root_pem)
-        cluster.delete()
-        wait_roots(bed, where)
+        cluster.delete()  # as `kubectl replace --force` does
+        other = Scope(bed, f"{cluster.name}-z", where)
+        applied(other, trust(where, UNGRANTED))
+        told(other, "ConfigMapsForbidden")
+        wait_roots(bed, where, layout.root_pem)
+        other.delete()
+        applied(cluster, trust(where), server=vault.addr, caBundle=vault.ca_bundle)
+        told(cluster, "Distributed")
+        bed.kube.patch("v1", "ConfigMap", MAP, {"immutable": True}, where)
+        applied(cluster, trust(where, key="roots.pem"), server=vault.addr, caBundle=vault.ca_bundle)
+        wait_roots(bed, where, layout.root_pem, key="roots.pem")
+        applied(cluster, {})
+        wait_roots(bed, where, key="roots.pem")
 
 
 def test_a_cluster_trust_bundle_has_the_roots_until_nobody_wants_it(
     bed: Testbed, cluster: Scope, layout: PkiLayout, controller: ControllerProcess
 ) -> None:
-    """Of the issuer's signer; mended, and removed also where the issuer went while no controller ran."""
+    """Of the issuer's signer; mended, and removed also where the spec changed while no controller ran."""
     name = f"vaultclusterissuers.vault-issuer.io:{cluster.name}:roots"
 
     def bundle() -> Object:
@@ -229,6 +240,6 @@ def test_a_cluster_trust_bundle_has_the_roots_until_nobody_wants_it(
     wait_until(bundle, "it is there")
     wait_roots(bed, cluster.namespace)
     controller.stop()
-    cluster.delete()
+    applied(cluster, {})
     controller.start()
     wait_until(lambda: not bundle(), "what nobody wants is removed")

@@ -1,15 +1,21 @@
-"""Claims: which issuer a ConfigMap belongs to, by what their specs say. Pure."""
+"""Claims: which issuer a ConfigMap belongs to, by what their specs say. Pure, but for the clock."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from issuer.api.issuers import SpecError
 from issuer.api.model import parse_model
 from issuer.api.trust import Trust, TrustConfigMap
 from issuer.kube.wire import Object
 from issuer.requests.issuers import IssuerKey
+
+GRACE: Final = 600.0
+"""Seconds for which an issuer may be gone before what was made for it is taken away."""
 
 Version = tuple[str, int]
 """Uid and generation of an issuer."""
@@ -58,39 +64,59 @@ def read_claim(key: IssuerKey, issuer: Object) -> Claim | None:
 
 
 class Claims:
-    """The claims of all issuers."""
+    """The claims of all cluster issuers that are there.
 
-    def __init__(self) -> None:
-        self._claims: dict[IssuerKey, Claim | Unreadable] = {}
+    What was made for an issuer that is gone stays for `GRACE` seconds: it may be written again in a moment
+    (`kubectl replace --force`, a restored CRD), and pods that start meanwhile need its roots.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began = clock()
+        self._claims: dict[str, Claim | Unreadable | None] = {}
+        self._gone: dict[str, float] = {}
 
     def set(self, key: IssuerKey, claim: Claim | Unreadable | None) -> frozenset[str]:
-        """Keep an issuer's claim; return the names of the ConfigMaps that this is about."""
-        old = self._claims.pop(key, None)
-        if claim is not None:
-            self._claims[key] = claim
-        return frozenset().union(*(one.names for one in (old, claim) if isinstance(one, Claim)))
+        """Keep the claim of an issuer that is there; return the names of ConfigMaps that this is about."""
+        self._gone.pop(str(key), None)
+        old = self._claims.get(str(key))
+        self._claims[str(key)] = claim
+        return _names(old, claim)
+
+    def drop(self, key: IssuerKey) -> frozenset[str]:
+        """Note that an issuer is gone; return the names of ConfigMaps that this is about."""
+        now = self._clock()
+        self._gone = {owner: since for owner, since in self._gone.items() if now - since < GRACE}
+        self._gone[str(key)] = now
+        return _names(self._claims.pop(str(key), None))
 
     def of(self, key: IssuerKey) -> Claim | None:
         """Return the claim of an issuer; None for none, and for one that can't be read."""
-        found = self._claims.get(key)
+        found = self._claims.get(str(key))
         return found if isinstance(found, Claim) else None
 
     def problem(self, key: IssuerKey) -> str | None:
         """Return why the claim of an issuer can't be read, None where it can."""
-        found = self._claims.get(key)
+        found = self._claims.get(str(key))
         return found.problem if isinstance(found, Unreadable) else None
 
     def holder(self, name: str) -> Claim | None:
         """Return the claim that holds for a ConfigMap, None where no issuer names it."""
         return min(self.naming(name), key=lambda one: one.order, default=None)
 
-    def may_be_wanted(self, owner: str) -> bool:
-        """Return True if the issuer that a ConfigMap was written for may still want it: what its spec says is
-        not known."""
-        return any(str(key) == owner for key, one in self._claims.items() if isinstance(one, Unreadable))
+    def keeps(self, owner: str) -> float:
+        """Return the seconds for which what was made for an issuer stays though no spec wants it; `math.inf`
+        while its spec can't be read."""
+        if owner in self._claims:
+            return math.inf if isinstance(self._claims[owner], Unreadable) else 0.0
+        return max(0.0, self._gone.get(owner, self._began) + GRACE - self._clock())
 
     def naming(self, name: str) -> Iterator[Claim]:
         """Yield the claims of all issuers that name a ConfigMap."""
         for one in self._claims.values():
             if isinstance(one, Claim) and name in one.names:
                 yield one
+
+
+def _names(*claims: Claim | Unreadable | None) -> frozenset[str]:
+    return frozenset().union(*(one.names for one in claims if isinstance(one, Claim)))

@@ -13,7 +13,7 @@ from issuer.controller.scheduling import workers
 from issuer.controller.state.defects import Defects
 from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.watched.stores import IssuerStore, NamespaceStore
-from issuer.controller.trust.claims import Claim, Unreadable, read_claim
+from issuer.controller.trust.claims import Unreadable, read_claim
 from issuer.controller.trust.cluster_bundles import ClusterBundles
 from issuer.controller.trust.issuers import TrustIssuers
 from issuer.controller.trust.ledger import Ledger, Target
@@ -114,8 +114,7 @@ class TrustDistribution:
         """An issuer is new, changed or gone."""
         if key.namespace:
             return
-        claim = self._claim(key)
-        for name in self.ledger.claims.set(key, claim):
+        for name in self._claimed(key):
             self.spread(name)
             self._settles(name)
         self._issuers.forget(key)
@@ -149,15 +148,18 @@ class TrustDistribution:
             *workers.start("trust", _ISSUERS, self._issuers, self._looks.reconcile, self._defects),
         ]
 
-    def _claim(self, key: IssuerKey) -> Claim | Unreadable | None:
-        store = self._watched.issuers[key.kind]
+    def _claimed(self, key: IssuerKey) -> frozenset[str]:
+        """Note what an issuer claims now; return the names of the ConfigMaps that this is about."""
+        store, claims = self._watched.issuers[key.kind], self.ledger.claims
         obj, problem = store.get(key), store.problem(key)
         if problem is not None:
-            return Unreadable(problem)
+            return claims.set(key, Unreadable(problem))
+        if obj is None:
+            return claims.drop(key)
         try:
-            return None if obj is None else read_claim(key, obj)
+            return claims.set(key, read_claim(key, obj))
         except SpecError as error:
-            return Unreadable(str(error))
+            return claims.set(key, Unreadable(str(error)))
 
     def _look(self, name: str, namespace: str) -> None:
         target = Target(name, namespace)

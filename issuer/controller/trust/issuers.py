@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -104,10 +105,12 @@ class TrustIssuers:
 
     async def _removed(self, key: IssuerKey, claim: Claim | None) -> bool:
         """Remove the ClusterTrustBundle of an issuer that wants none; False if that has to be tried again."""
-        is_known = claim is not None or self.ledger.claims.problem(key) is None
-        if not is_known or (claim is not None and claim.cluster_trust_bundle):
+        if claim is not None and claim.cluster_trust_bundle:
             return True
-        return await self.bundles.remove(key)
+        kept = self.ledger.claims.keeps(str(key))
+        if kept and kept != math.inf:
+            self.queue.add_after(key, kept)
+        return bool(kept) or await self.bundles.remove(key)
 
     async def _finding(self, claim: Claim, obj: Object) -> Finding | None:
         """Return what the condition is to say; None where it is to stay as it is. Raises SigningError."""

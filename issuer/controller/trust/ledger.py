@@ -58,9 +58,9 @@ class Ledger:
         if labels is None or self._namespaces.terminating(target.namespace) or not store.listed:
             return Leave()
         claim, found = self.claims.holder(target.name), store.get(target.namespace)
-        kept = found is not None and self.claims.may_be_wanted(found.owner)
+        kept = 0.0 if found is None else self.claims.keeps(found.owner)
         wanted = None if claim is None else Wanted(claim, self.roots(claim))
-        return decide(target.name, target.namespace, labels, wanted, found, may_be_wanted=kept)
+        return decide(target.name, target.namespace, labels, wanted, found, kept)
 
     def done(self, target: Target, trouble: str = "") -> bool:
         """Note how the look at a target ended; return True if that is news to the issuer's condition."""

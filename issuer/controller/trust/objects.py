@@ -30,14 +30,15 @@ _MAX_OWNER: Final = 512
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Facts of an object: `ours` if this controller made it, `owner` the issuer it was written for, and the
-    SHA-256 of its content."""
+    """Facts of an object: `ours` if this controller made it, `owner` the issuer it was written for, the
+    SHA-256 of its content, and whether somebody made that `immutable`."""
 
     uid: str
     version: str
     ours: bool
     owner: str
     content: str
+    immutable: bool = False
 
     @classmethod
     def of(cls, obj: Object) -> Found:
@@ -50,6 +51,7 @@ class Found:
             labels.get(LABEL) == ROOTS,
             str(annotations.get(ISSUER) or "")[:_MAX_OWNER],
             content_hash(obj),
+            obj.get("immutable") is True,
         )
 
 

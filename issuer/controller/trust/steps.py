@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from issuer.controller.trust.claims import Claim
@@ -13,6 +14,13 @@ from issuer.kube.wire import Object
 @dataclass(frozen=True, slots=True)
 class Leave:
     """Nothing is to be done: it is as it should be, or what it should be isn't known now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What is there stays for so many seconds, and is looked at again then."""
+
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +43,7 @@ class Remove:
     found: Found
 
 
-Step = Leave | NotOurs | Write | Remove
+Step = Leave | Hold | NotOurs | Write | Remove
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +60,18 @@ def decide(
     labels: dict[str, str],
     wanted: Wanted | None,
     found: Found | None,
-    *,
-    may_be_wanted: bool = False,
+    kept: float = 0.0,
 ) -> Step:
     """Return the step for a namespace with these labels, which is not being deleted.
 
-    `wanted` None: no issuer names the ConfigMap; then `may_be_wanted` keeps what an issuer had whose spec
-    can't be read.
+    `wanted` None: no issuer names the ConfigMap. For `kept` seconds what was made for its issuer stays though
+    no spec wants it; `math.inf` until something else is known.
     """
     target = None if wanted is None else wanted.claim.config_map
     if wanted is None or target is None or not target.namespace_selector.selects(labels):
-        if found is None or not found.ours or (wanted is None and may_be_wanted):
+        if found is None or not found.ours or kept == math.inf:
             return Leave()
-        return Remove(found)
+        return Hold(kept) if kept else Remove(found)
     if found is not None and not found.ours:
         return NotOurs()
     if wanted.roots is None:
@@ -78,6 +85,8 @@ def decide(
     }
     if found is not None and says(found, body):
         return Leave()
+    if found is not None and found.immutable:
+        return Remove(found)  # and once that is seen it is made again
     return Write(body, found)
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 
 from issuer.api.issuers import SpecError
-from issuer.controller.trust.claims import Claim, Claims, Unreadable, read_claim
+from issuer.controller.trust.claims import GRACE, Claim, Claims, Unreadable, read_claim
 from issuer.controller.trust.objects import Found
 from issuer.controller.trust.roots import Roots
-from issuer.controller.trust.steps import Leave, NotOurs, Remove, Step, Wanted, Write, decide
+from issuer.controller.trust.steps import Hold, Leave, NotOurs, Remove, Step, Wanted, Write, decide
 from issuer.requests.issuers import IssuerKey
 from tests.builders import issuer_object
+from tests.unit.virtual_time import SetClock
 
 KEY = IssuerKey("VaultClusterIssuer", "", "demo")
 ROOTS = Roots("PEM", 1, "00")
@@ -28,8 +30,8 @@ def claim(name: str = "demo", created: str = "2026-01-01T00:00:00Z", **more: Any
     return found
 
 
-def step(one: Claim | None, there: Found | None, roots: Roots | None = ROOTS, **more: bool) -> Step:
-    return decide("roots", "team-a", LABELS, None if one is None else Wanted(one, roots), there, **more)
+def step(one: Claim | None, there: Found | None, roots: Roots | None = ROOTS, kept: float = 0.0) -> Step:
+    return decide("roots", "team-a", LABELS, None if one is None else Wanted(one, roots), there, kept)
 
 
 def written(one: Claim, **other: Any) -> Found:
@@ -55,6 +57,9 @@ def test_it_is_made_left_alone_and_mended() -> None:
         mended = step(one, written(one, **edited))
         assert isinstance(mended, Write)
         assert mended.over is not None
+        fixed = written(one, **edited, immutable=True)
+        assert step(one, fixed) == Remove(fixed), "it can't be changed, and is made again"
+    assert step(one, written(one, immutable=True)) == Leave()
 
 
 def test_what_is_not_ours_is_never_touched() -> None:
@@ -68,7 +73,8 @@ def test_what_no_spec_wants_is_removed_and_what_is_not_known_stays() -> None:
     there = written(claim())
     assert step(None, there) == Remove(there)
     assert step(claim(namespaceSelector={"matchLabels": {"team": "b"}}), there) == Remove(there)
-    assert step(None, there, may_be_wanted=True) == Leave()
+    assert step(None, there, kept=math.inf) == Leave()
+    assert step(None, there, kept=9.0) == Hold(9.0)
     assert step(claim(key="other"), there, roots=None) == Leave()
 
 
@@ -98,7 +104,7 @@ def test_the_oldest_issuer_has_a_config_map_and_the_next_one_after_it() -> None:
     order = []
     while (holder := claims.holder("roots")) is not None:
         order.append(holder.issuer.name)
-        claims.set(holder.issuer, None)
+        assert claims.drop(holder.issuer) == {"roots"}
     assert order == ["old", "a", "b"]
 
 
@@ -107,8 +113,25 @@ def test_an_issuer_that_cannot_be_read_keeps_what_was_written_for_it() -> None:
     claims.set(KEY, claim())
     assert claims.set(KEY, Unreadable("too large")) == {"roots"}
     assert claims.holder("roots") is None
-    assert claims.may_be_wanted("VaultClusterIssuer demo")
-    assert not claims.may_be_wanted("VaultClusterIssuer other")
+    assert claims.keeps("VaultClusterIssuer demo") == math.inf
+
+
+def test_what_was_made_for_an_issuer_that_is_gone_stays_for_a_while() -> None:
+    """Also after a restart, which knows of no issuer that went; not where its spec says otherwise."""
+    clock = SetClock()
+    claims, owner = Claims(clock), str(KEY)
+    assert claims.keeps(owner) == GRACE
+    clock.now += GRACE
+    assert claims.keeps(owner) == 0
+    claims.set(KEY, claim())
+    claims.drop(KEY)
+    clock.now += 1
+    assert claims.keeps(owner) == GRACE - 1
+    claims.set(KEY, None)
+    assert claims.keeps(owner) == 0
+    claims.drop(KEY)
+    clock.now += GRACE
+    assert claims.keeps(owner) == 0
 
 
 def test_claims_are_of_cluster_issuers_alone() -> None:

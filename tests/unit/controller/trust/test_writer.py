@@ -93,6 +93,14 @@ async def test_one_write_a_change(desk: Desk) -> None:
     await desk.look()
 
 
+async def test_what_was_made_for_an_issuer_that_is_gone_is_removed_later(desk: Desk) -> None:
+    desk.kube.expect("create", stored(1))
+    await desk.look()
+    desk.ledger.claims.drop(KEY)
+    await desk.look()
+    assert desk.queue.delayed == 1
+
+
 async def test_a_refusal_is_told_to_the_issuer_and_tried_again(desk: Desk) -> None:
     for _ in range(2):
         desk.kube.expect("create", Forbidden("exceeded quota: objects", status=403))
