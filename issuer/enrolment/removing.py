@@ -23,6 +23,7 @@ from issuer.pki.server.calls import VaultCalls
 from issuer.pki.server.tokens import refusal_of
 from issuer.text import rfc3339
 from issuer.vault.errors import VaultBadRequest
+from issuer.x509.errors import LIBRARY_ERRORS
 
 _TOKENS: Final = "its tokens (auth/token/accessors, auth/token/lookup-accessor)"
 
@@ -218,7 +219,7 @@ async def _certificates(
         try:
             certificate = x509.load_pem_x509_certificate(str(data.get("certificate", "")).encode())
             names = _names(certificate)
-        except ValueError:
+        except LIBRARY_ERRORS:
             unread.append(f"certificate {serial}")
             continue
         others = tuple(one for one in names if _folded(one) not in own)

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from issuer.cli.main import app
+from tests import odd_certificates
 from tests.pki.stores import Store, new_store
 from tests.pki.support import Vault
 
@@ -68,6 +69,18 @@ def test_a_root_above_the_mounts_ca_has_no_list_there(store: Store) -> None:
     store.vault.bao.write(f"{upper}/issuers/import/cert", {"pem_bundle": root})
     ran = run(store, "verify", "--mount", upper, "--serial", "01")
     assert (ran.exit_code, "has no CRL" in ran.stderr) == (2, True), "no list is not a good one"
+
+
+def test_a_ca_without_a_list_is_told_beside_the_others(store: Store) -> None:
+    """OpenBao answers 500 for a CA whose key identifier is missing, as of one that may sign no list."""
+    _, other, _, _ = odd_certificates.chain("X.400 name")
+    _, key, _ = odd_certificates.keys(rsa_key=False)
+    bundle = odd_certificates.key_pem(key) + odd_certificates.pem(other)
+    store.vault.bao.write(f"{store.mount}/issuers/import/bundle", {"pem_bundle": bundle})
+    for verb, code in (("show", 0), ("verify", 2)):
+        ran = run(store, verb, "--mount", store.mount, "-o", "json")
+        assert (ran.exit_code, "can't be had" in ran.stderr) == (code, True), ran.output
+        assert {one["signedBy"] for one in json.loads(ran.stdout)["lists"]} == {f"{store.mount}/lab"}
 
 
 def test_a_delta_list_names_the_list_that_it_adds_to(store: Store) -> None:

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from testbed.prometheus import find_prometheus
+from tests import odd_certificates
 from tests.pki.bao_verdicts import BAO_CHECKS, in_vault, of_bao, worst
 from tests.pki.cas import FileCA, root
 from tests.pki.cutting import CuttingProxy
 from tests.pki.files import TWO_TIER
+from tests.pki.stores import new_store
 from tests.pki.support import Vault, written
 from tests.pki.urls import Published
 
@@ -296,6 +298,19 @@ def test_a_mount_of_another_engine_is_no_pki(vault: Vault, kind: str) -> None:
         1,
         True,
     )
+
+
+@pytest.mark.parametrize("shape", ["critical FALSE", "X.400 name"])
+def test_an_odd_ca_keeps_no_other_from_being_judged(vault: Vault, shape: str) -> None:
+    """Vault imports what the library doesn't read: a written default, a name of no known kind."""
+    store = new_store(vault)
+    _, odd, _, _ = odd_certificates.chain(shape, as_root=False)
+    _, key, _ = odd_certificates.keys(rsa_key=False)
+    bundle = odd_certificates.key_pem(key) + odd_certificates.pem(odd)
+    vault.bao.write(f"{store.mount}/issuers/import/bundle", {"pem_bundle": bundle})
+    _, findings = health(vault, "--mount", store.mount)
+    told = [one["message"] for one in findings if one["severity"] == "not_checked"]
+    assert any("be decoded" in one or "be read" in one for one in told), told
 
 
 def test_a_default_issuer_that_may_not_sign_is_critical(vault: Vault) -> None:

@@ -16,6 +16,8 @@ from issuer.cli.output import print_data
 from issuer.cli.vault import BAD_INPUT, Mounts, reported
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from issuer.pki.lists.described import DescribedList, NamedAuthority
     from issuer.pki.lists.sources import FoundList
 
@@ -66,7 +68,8 @@ def show(
 
       vault-issuer crl show http://pki.example.com/int.crl
     """
-    _print(_described(sources, mount, serial, ca), output)
+    found, notes = _described(sources, mount, serial, ca)
+    _print(found, notes, output)
 
 
 @app.command("verify")
@@ -97,16 +100,18 @@ def verify(
 
         if ca is None and not mount:
             raise BadInput("a CRL is verified against CAs: give them by --ca, or a mount by --mount")
-    found = _described(sources, mount, serial, ca)
-    _print(found, output)
+    found, notes = _described(sources, mount, serial, ca)
+    _print(found, notes, output)
     wrong = any(list(one.problems()) for one in found)
-    raise typer.Exit(WRONG if wrong or revoked_ones(found) else 0)
+    good = BAD_INPUT if notes else 0
+    raise typer.Exit(WRONG if wrong or revoked_ones(found) else good)
 
 
 def _described(
     sources: list[str] | None, mounts: list[str] | None, serials: list[str] | None, ca: Path | None
-) -> list[DescribedList]:
-    """Return the lists that are named; ends the command on bad input."""
+) -> tuple[list[DescribedList], list[str]]:
+    """Return the lists that are named, and sentences on those that can't be had; ends the command on bad
+    input."""
     with reported(BAD_INPUT):
         from issuer.inventory.certificate import parse_serial
         from issuer.manifests.errors import BadInput
@@ -120,13 +125,16 @@ def _described(
         except ValueError as error:
             raise BadInput(f"--serial: {error}") from error
         known = () if ca is None else authorities_in(ca)
-        lists, more = asyncio.run(_read(sources or [], mounts or []))
+        notes: list[str] = []
+        lists, more = asyncio.run(_read(sources or [], mounts or [], notes.append))
         now = datetime.now(UTC)
         cas = (*known, *more)
-        return [DescribedList(one.source, one.crl, one.size, cas, now, asked) for one in lists]
+        return [DescribedList(one.source, one.crl, one.size, cas, now, asked) for one in lists], notes
 
 
-async def _read(sources: list[str], mounts: list[str]) -> tuple[list[FoundList], list[NamedAuthority]]:
+async def _read(
+    sources: list[str], mounts: list[str], told: Callable[[str], None]
+) -> tuple[list[FoundList], list[NamedAuthority]]:
     from issuer.pki.lists.sources import mount_lists, named_lists
     from issuer.pki.session import reached
 
@@ -135,7 +143,7 @@ async def _read(sources: list[str], mounts: list[str]) -> tuple[list[FoundList],
     if mounts:
         async with reached([], os.environ) as session:
             for mount in mounts:
-                async for authority, found in mount_lists(session.calls, mount.strip("/")):
+                async for authority, found in mount_lists(session.calls, mount.strip("/"), told):
                     authorities.append(authority)
                     lists += found
     if sources:
@@ -155,7 +163,11 @@ def _trusted() -> bytes | None:
         raise BadInput(str(error)) from error
 
 
-def _print(found: list[DescribedList], output: OutputFormat) -> None:
+def _print(found: list[DescribedList], notes: list[str], output: OutputFormat) -> None:
+    from issuer.manifests.text import shown
+
+    for note in notes:
+        typer.echo(f"Note: {shown(note, 1000)}", err=True)
     if output is not OutputFormat.TABLE:
         print_data({"lists": [one.to_json() for one in found]}, output)
         return

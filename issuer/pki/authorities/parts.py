@@ -12,7 +12,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from issuer.pki.errors import PkiError
+from issuer.text import ascii_text
+from issuer.x509.encoding.der import certificate_information
 from issuer.x509.errors import LIBRARY_ERRORS
+from issuer.x509.name_text import name_text
 
 UNDECODABLE: Final = LIBRARY_ERRORS
 """Errors of `cryptography` over what others made: at loading, or later, when a part is looked at."""
@@ -48,6 +51,15 @@ def read_cas(pems: Iterable[object], where: str) -> list[x509.Certificate]:
         except UNDECODABLE as error:
             raise PkiError(f"Certificate {number} of {where} can't be read here: {error}") from error
     return found
+
+
+def shown_name(certificate: x509.Certificate, *, of_issuer: bool = False) -> str:
+    """Return the subject of a CA, or its issuer's name, for people: also one that the library can't read."""
+    try:
+        return (certificate.issuer if of_issuer else certificate.subject).rfc4514_string()
+    except UNDECODABLE:
+        found = certificate_information(certificate.tbs_certificate_bytes)
+        return ascii_text(name_text(found.issuer if of_issuer else found.subject))
 
 
 def is_ca(certificate: x509.Certificate) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from issuer.pki.authorities.parts import shown_name
 from issuer.pki.export.access import audit_of, describe_auth, policies_of
 from issuer.pki.export.authorities import FoundIssuer, depth, described, existing, found_issuers, signer_of
 from issuer.pki.export.choice import ExportChoice
@@ -67,7 +68,7 @@ def _describe_authorities(document: ExportDocument, issuers: list[FoundIssuer]) 
         else:
             _tell_signer(document, path, issuer, issuers)
         if path[-1] == issuer.issuer_id:
-            document.comment(path, f"Subject: {issuer.certificate.subject.rfc4514_string()}")
+            document.comment(path, f"Subject: {shown_name(issuer.certificate)}")
     return {one.issuer_id: one.name for one in issuers}
 
 
@@ -77,8 +78,9 @@ def _tell_signer(
     if not issuer.self_signed and signer_of(issuer, issuers) is None:
         document.comment(
             path,
-            f"Signed by {issuer.certificate.issuer.rfc4514_string()}, which is not in this file. If its key "
-            "came in a bundle, write import: {bundle: FILE} in place of offline, subject, key and lifetime.",
+            f"Signed by {shown_name(issuer.certificate, of_issuer=True)}, which is not in this file. If its "
+            "key came in a bundle, write import: {bundle: FILE} in place of offline, subject, key and "
+            "lifetime.",
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from cryptography import x509
 
+from issuer.pki.authorities.parts import UNDECODABLE
 from issuer.pki.server.reading import VaultReading
 from issuer.x509.chains.links import signed_by
 
@@ -45,10 +46,14 @@ class IssuerFacts:
 
     @cached_property
     def chain(self) -> tuple[x509.Certificate, ...]:
-        """Its certificate and those above it, as Vault built the chain."""
-        pems = [str(one) for one in self.entry.get("ca_chain") or ()]
-        chain = tuple(x509.load_pem_x509_certificate(one.encode()) for one in pems)
-        return chain or (self.certificate,)
+        """Its certificate and those above it, as Vault built the chain, up to one that can't be read."""
+        found = []
+        for pem in self.entry.get("ca_chain") or ():
+            try:
+                found.append(x509.load_pem_x509_certificate(str(pem).encode()))
+            except UNDECODABLE:
+                break
+        return tuple(found) or (self.certificate,)
 
     @property
     def usages(self) -> frozenset[str]:

@@ -72,6 +72,8 @@ async def gather_mount(calls: VaultCalls, path: str, certificates: int) -> Mount
             wanted += [f"{path}/issuer/{identifier}/{one}" for one in ("crl", "crl/delta")]
             wanted.append(f"{path}/key/{known['key_id']}")
     reading = reading.with_more(await _lenient(calls, wanted))
+    odd = {one: PathRead(refused=why) for one in wanted if (why := _undecodable(one, reading))}
+    reading = reading.with_more(odd)
     issuers = tuple(_issuers(path, info, reading))
     serials = [str(one) for one in (reading.data(f"{path}/certs/") or {}).get("keys") or ()]
     leaves: tuple[x509.Certificate, ...] = ()
@@ -140,18 +142,22 @@ def _issuers(path: str, info: Mapping[str, Any], reading: VaultReading) -> Itera
             identifier=str(identifier),
             name=str(known.get("issuer_name") or ""),
             key_id=str(known.get("key_id") or ""),
-            certificate=_decoded(f"{path}/issuer/{identifier}", str(entry["certificate"])),
+            certificate=x509.load_pem_x509_certificate(str(entry["certificate"]).encode()),
             entry=entry,
             crl=_list(reading.data(f"{path}/issuer/{identifier}/crl")),
             delta=_list(reading.data(f"{path}/issuer/{identifier}/crl/delta")),
         )
 
 
-def _decoded(path: str, pem: str) -> x509.Certificate:
+def _undecodable(path: str, reading: VaultReading) -> str:
+    """Return why the certificate of an issuer can't be read, "" if it can: the others count all the same."""
+    pem = (reading.data(path) or {}).get("certificate")
     try:
-        return x509.load_pem_x509_certificate(pem.encode())
+        if pem is not None:
+            x509.load_pem_x509_certificate(str(pem).encode())
     except UNDECODABLE as error:
-        raise PkiError(f"The certificate of {path} can't be decoded: {error}") from error
+        return f"its certificate can't be decoded: {error}"
+    return ""
 
 
 def _list(data: Mapping[str, Any] | None) -> x509.CertificateRevocationList | None:

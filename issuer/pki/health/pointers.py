@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from issuer.pki.authorities.chains import access_urls, crl_urls
-from issuer.pki.authorities.parts import spki_sha256
+from issuer.pki.authorities.parts import UNDECODABLE, spki_sha256
 from issuer.pki.health.facts import IssuerFacts, MountFacts, NotReadable
 from issuer.x509.chains.links import signed_by
 
@@ -132,17 +132,24 @@ def _default_beside(mount: MountFacts, issuer: IssuerFacts) -> DefaultIssuer | N
 def _carried(mount: MountFacts, issuer: IssuerFacts, keys_online: frozenset[str]) -> Iterator[Pointer]:
     for lower, upper in zip(issuer.chain, issuer.chain[1:], strict=False):
         offline = spki_sha256(upper) not in keys_online
-        for kind, urls in (
-            (PointerKind.AUTHORITY, access_urls(lower, AuthorityInformationAccessOID.CA_ISSUERS)),
-            (PointerKind.OCSP, access_urls(lower, AuthorityInformationAccessOID.OCSP)),
-            (PointerKind.REVOCATIONS, crl_urls(lower)),
-        ):
+        for kind, urls in _urls_in(lower):
             for url in urls:
                 yield Pointer(
                     *(kind, url, mount.path, issuer.label, upper, offline),
                     from_certificate=True,
                     carriers=(lower,),
                 )
+
+
+def _urls_in(certificate: x509.Certificate) -> Sequence[tuple[PointerKind, list[str]]]:
+    try:
+        return (
+            (PointerKind.AUTHORITY, access_urls(certificate, AuthorityInformationAccessOID.CA_ISSUERS)),
+            (PointerKind.OCSP, access_urls(certificate, AuthorityInformationAccessOID.OCSP)),
+            (PointerKind.REVOCATIONS, crl_urls(certificate)),
+        )
+    except UNDECODABLE:  # a check of the mount says so
+        return ()
 
 
 def _filled(url: str, mount: MountFacts, issuer: IssuerFacts) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from issuer.manifests.errors import BadInput
-from issuer.pki.authorities.parts import UNDECODABLE
+from issuer.pki.authorities.parts import UNDECODABLE, shown_name
+from issuer.pki.errors import PkiError
 from issuer.pki.health.fetching import MAX_BYTES, url_reader
 from issuer.pki.lists.described import NamedAuthority, read_list
 from issuer.pki.server.calls import VaultCalls
@@ -46,7 +47,7 @@ def authorities_in(path: Path) -> tuple[NamedAuthority, ...]:
     """Return the CAs of a file in PEM. Raises BadInput."""
     try:
         found = x509.load_pem_x509_certificates(_content(str(path)))
-        return tuple(NamedAuthority(one.subject.rfc4514_string(), one) for one in found)
+        return tuple(NamedAuthority(shown_name(one), one) for one in found)
     except UNDECODABLE as error:
         raise BadInput(f"{path} holds no CA certificates in PEM: {error}") from error
 
@@ -70,10 +71,12 @@ def _list(source: str, content: bytes) -> FoundList:
         raise BadInput(f"{source} is no CRL in PEM or DER: {error}") from error
 
 
-async def mount_lists(calls: VaultCalls, mount: str) -> AsyncIterator[tuple[NamedAuthority, list[FoundList]]]:
-    """Yield the CAs of a mount with their lists, whole and delta. Raises BadInput, PkiError.
+async def mount_lists(
+    calls: VaultCalls, mount: str, told: Callable[[str], None]
+) -> AsyncIterator[tuple[NamedAuthority, list[FoundList]]]:
+    """Yield the CAs of a mount with their lists, whole and delta; `told` hears of a CA without one.
 
-    Everybody may read these: no right is needed.
+    Everybody may read these: no right is needed. Raises BadInput, PkiError.
     """
     listed = await calls.read(f"{mount}/issuers/")
     if listed.data is None:
@@ -83,20 +86,28 @@ async def mount_lists(calls: VaultCalls, mount: str) -> AsyncIterator[tuple[Name
     if not any(one.get("key_id") for one in issuers.values()):
         raise BadInput(f"no CA of {mount} has its key there, so it has no CRL: name the mount that signs")
     for identifier, known in issuers.items():
-        path = f"{mount}/issuer/{identifier}"
+        path, has_key = f"{mount}/issuer/{identifier}", bool(known.get("key_id"))
         label = f"{mount}/{known.get('issuer_name') or identifier}"
         pem = str(((await calls.read(f"{path}/json")).data or {}).get("certificate", ""))
         try:
             authority = NamedAuthority(label, x509.load_pem_x509_certificate(pem.encode()))
         except UNDECODABLE as error:
-            if not known.get("key_id"):  # it signs no list here
-                continue
-            raise BadInput(f"the certificate of {label} can't be read: {error}") from error
-        lists = []
+            if has_key:
+                told(f"{label} is passed over: its certificate can't be read ({error})")
+            continue
         # A CA without its key here, such as the root above an intermediate, signs no list: Vault answers 500.
-        for end in ("crl", "crl/delta") if known.get("key_id") else ():
+        yield authority, await _lists(calls, path, label, told) if has_key else []
+
+
+async def _lists(calls: VaultCalls, path: str, label: str, told: Callable[[str], None]) -> list[FoundList]:
+    lists = []
+    for end in ("crl", "crl/delta"):
+        try:
             text = str(((await calls.read(f"{path}/{end}")).data or {}).get("crl") or "")
-            if text:
-                crl = _list(f"{label}/{end}", text.encode())
-                lists.append(FoundList(crl.source, crl.crl, len(crl.crl.public_bytes(Encoding.DER))))
-        yield authority, lists
+        except PkiError as error:  # 500 until the first is made, and for a CA that may sign none
+            told(f"{label}/{end} can't be had: {error}")
+            continue
+        if text:
+            crl = _list(f"{label}/{end}", text.encode())
+            lists.append(FoundList(crl.source, crl.crl, len(crl.crl.public_bytes(Encoding.DER))))
+    return lists

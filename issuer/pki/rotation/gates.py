@@ -10,6 +10,7 @@ from typing import Any, Final
 from cryptography import x509
 
 from issuer.pki.authorities.chains import chain_problems
+from issuer.pki.authorities.parts import shown_name
 from issuer.pki.errors import PkiError
 from issuer.pki.file.engine import acme_names, is_off, names_of
 from issuer.pki.file.rotations import NEW_ROOT
@@ -86,7 +87,7 @@ def chain_gate(facts: RotationFacts, old: RotatedCA, new: RotatedCA) -> Gate:
     known = (*new.chain[1:], *old.chain[1:])
     shared = [one for one in known if _vouches(one, old) and _vouches(one, new)]
     if shared:
-        name = shared[-1].subject.rfc4514_string()
+        name = shown_name(shared[-1])
         message = f"valid until {rfc3339(new.end)}; it and the old CA both lead to {name}"
         return Gate(GateName.CHAIN, GateVerdict.SEEN, message)
     if not known:
@@ -95,8 +96,8 @@ def chain_gate(facts: RotationFacts, old: RotatedCA, new: RotatedCA) -> Gate:
     return Gate(
         GateName.CHAIN,
         GateVerdict.NOT_YET,
-        f"it ends at {new.chain[-1].subject.rfc4514_string()}, the old CA at "
-        f"{old.chain[-1].subject.rfc4514_string()}: clients that trust that one would refuse what it signs. "
+        f"it ends at {shown_name(new.chain[-1])}, the old CA at "
+        f"{shown_name(old.chain[-1])}: clients that trust that one would refuse what it signs. "
         f"Have the same root sign it, or replace the root by hand: {NEW_ROOT}",
     )
 

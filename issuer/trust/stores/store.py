@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from issuer.trust.errors import StoreFailed, StoreNotUsable
 from issuer.trust.roots import TrustRoot
 from issuer.x509.encoding.pem import scan_blocks
+from issuer.x509.errors import LIBRARY_ERRORS
 
 MAX_STORE_CERTIFICATES: Final = 5000
 """Most certificates that are read of one store: a system has some 150, a company's own some more."""
@@ -69,7 +70,7 @@ def ders_of(pem: bytes) -> tuple[bytes, ...]:
 def roots_of(pem: bytes) -> Iterable[TrustRoot]:
     """Yield the certificates in PEM that the library reads; others can't be ours."""
     for der in ders_of(pem):
-        with suppress(ValueError):
+        with suppress(*LIBRARY_ERRORS):
             yield TrustRoot(x509.load_der_x509_certificate(der))
 
 

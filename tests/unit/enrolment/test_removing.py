@@ -9,6 +9,7 @@ import pytest
 from issuer.enrolment.removing import left_over, lock, plan_removal, remove
 from issuer.pki.errors import NotPermitted, PathNotFound, PkiError, VaultNotUsable
 from issuer.vault.errors import VaultBadRequest
+from tests import odd_certificates
 from tests.unit.enrolment.server import MACHINE, ServerInMemory, certificate
 
 HOST = MACHINE.host
@@ -115,8 +116,17 @@ def test_certificate_with_any_name_of_the_machine_is_revoked(
     assert any("names that are not this machine's" in line for line in plan.lines()) == bool(others)
 
 
-def test_certificate_that_can_not_be_read_is_named(server: ServerInMemory) -> None:
-    server.certificates = {"11:22": "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n"}
+@pytest.mark.parametrize(
+    "pem",
+    [
+        "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n",
+        odd_certificates.pem(odd_certificates.chain("X.400 name", as_root=False)[1]),
+        odd_certificates.pem(odd_certificates.chain("version 2 with extensions", as_root=False)[1]),
+    ],
+    ids=["nonsense", "x400", "version"],
+)
+def test_certificate_that_can_not_be_read_is_named(server: ServerInMemory, pem: str) -> None:
+    server.certificates = {"11:22": pem}
     plan = asyncio.run(plan_removal(server, MACHINE, certificates=True))
     assert ["certificate 11:22" in one for one in plan.notes] == [True]
     assert asyncio.run(remove(server, plan, quiet)) == ("certificate 11:22",)

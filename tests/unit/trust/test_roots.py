@@ -6,6 +6,8 @@ import pytest
 
 from issuer.trust.errors import RootRefused
 from issuer.trust.roots import TrustRoot, choose_roots, parse_fingerprint, read_source, root_problems
+from issuer.trust.stores.store import roots_of
+from tests import odd_certificates
 from tests.builders import NOW
 from tests.ca import DAY, TestCA
 from tests.unit.trust.roots import make_root
@@ -69,3 +71,10 @@ def test_only_the_pinned_one_of_several_is_taken() -> None:
 def test_private_key_in_a_source_is_not_taken_for_a_root() -> None:
     with pytest.raises(RootRefused, match="private key"):
         read_source(b"-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n", "file")
+
+
+def test_an_odd_certificate_of_a_store_leaves_the_others_to_be_read() -> None:
+    """A truststore has those of others, too."""
+    odd = odd_certificates.chain("version 2 with extensions", as_root=True)[0]
+    root = make_root()
+    assert list(roots_of((odd_certificates.pem(odd) + root.pem).encode())) == [root]
