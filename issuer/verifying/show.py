@@ -83,4 +83,6 @@ def _state(report: EndpointReport) -> Text:
     codes = ", ".join(dict.fromkeys(one.code.value for one in report.problems or report.warnings))
     if report.problems:
         return marked(False, no=codes)
+    if report.served is None:
+        return marked(None, unknown=codes)
     return marked(None, unknown=f"ok, {codes}") if codes else marked(True, yes="ok")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
 import ssl
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -251,6 +252,24 @@ async def test_metrics_are_those_of_the_page(tmp_path: Path, ca: TestCA, now: da
     assert problem.labels == {"endpoint": "127.0.0.1:1", "server_name": NAME, "code": "Unreachable"}
     (end,) = families[END]
     assert end.value == (now + timedelta(hours=1)).timestamp()
+
+
+async def test_an_address_at_which_nobody_listens_is_a_warning_beside_others(
+    tmp_path: Path, ca: TestCA, now: datetime, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with listening(server_context(tmp_path, ca, now)) as endpoint:
+        kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+        both = [(*kind, (host, endpoint.port)) for host in ("127.0.0.1", "127.0.0.9")]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
+        two = EndpointAddress("two.example", endpoint.port)
+        ran = await run(two, *NAMED, "--ca-file", root, "-o", "json")
+        shown = await run(two, *NAMED, "--ca-file", root)
+        strict = await run(two, *NAMED, "--ca-file", root, "--strict")
+    assert (ran.exit_code, strict.exit_code) == (0, 1)
+    good, silent = json.loads(ran.stdout)["endpoints"]
+    assert (good["addresses"], codes(good, "warnings")) == ([str(endpoint)], [])
+    assert (codes(silent), codes(silent, "warnings")) == ([], ["Unreachable"])
+    assert re.search(r"-  +-  +-  +Unreachable$", shown.stdout, re.MULTILINE), shown.stdout
 
 
 @pytest.mark.parametrize(
