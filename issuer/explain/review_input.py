@@ -158,8 +158,11 @@ def parse_issuer(text: str, kinds: IssuerKinds) -> IssuerReference:
     if match is None:
         forms = " or ".join(f"{kind.kind}/NAME" for kind in kinds)
         raise BadInput(f"--issuer {text!r} is not KIND/NAME: write {forms}")
-    group = kinds[match[1]].group if match[1] in kinds else kinds.groups[0]
-    return IssuerReference(name=match[3], kind=match[1], group=match[2] or group)
+    word, group, name = match.groups()
+    kind = kinds.spelled(word)
+    if kind is None or group not in (None, kind.group):
+        return IssuerReference(name=name, kind=word, group=group or kinds.groups[0])
+    return IssuerReference(name=name, kind=kind.api_kind, group=kind.group)
 
 
 def _is_request(document: Document) -> bool:

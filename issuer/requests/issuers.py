@@ -168,14 +168,15 @@ class IssuerKinds:
         kind = self[key.kind]
         return {"group": kind.group, "kind": kind.api_kind, "name": key.name}
 
-    def parse(self, text: str) -> IssuerKey:
-        """Read `KIND/NAME` of a cluster issuer, or `KIND/NAMESPACE/NAME`; the kind as kubectl takes it.
+    def spelled(self, word: str) -> IssuerKind | None:
+        """Return the kind that a person means, in any case or by its short name, as kubectl takes it."""
+        lower = word.lower()
+        return next((one for one in self if lower and lower in (one.kind.lower(), one.short_name)), None)
 
-        That is in any case, or by its short name. Raises IssuerNameError.
-        """
-        name, *where = text.split("/")
-        word = name.lower()
-        kind = next((one for one in self if word and word in (one.kind.lower(), one.short_name)), None)
+    def parse(self, text: str) -> IssuerKey:
+        """Read `KIND/NAME` of a cluster issuer, or `KIND/NAMESPACE/NAME`. Raises IssuerNameError."""
+        word, *where = text.split("/")
+        kind = self.spelled(word)
         if kind is None or len(where) != 1 + kind.namespaced or not all(where):
             forms = (one.form for one in sorted(self, key=lambda one: one.namespaced))
             raise IssuerNameError(f"{text!r} is neither {' nor '.join(forms)}")
