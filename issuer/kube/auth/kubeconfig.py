@@ -89,7 +89,9 @@ class KubeConfigFile:
             files, first = _of_several(files)
             context = context or first
         merger: Any = kube_config.KubeConfigMerger
-        return _Loader(merger(os.pathsep.join(files)).config, context)
+        merged = merger(os.pathsep.join(files)).config
+        _check_context(merged.value, context)
+        return _Loader(merged, context)
 
     @contextmanager
     def _errors_told(self) -> Iterator[None]:
@@ -107,6 +109,24 @@ class KubeConfigFile:
             raise ConfigError(f"kubeconfig {self._path} has not the form of a kubeconfig") from error
         except (ConfigException, OSError, ValueError) as error:
             raise ConfigError(f"kubeconfig {self._path}: {error}") from error
+
+
+def _check_context(merged: dict[str, Any], wanted: str | None) -> None:
+    """Raise ConfigError, in words, where the context isn't there, or names what isn't; with the names there
+    are."""
+    known = {one["name"]: one.value.get("context") or {} for one in merged["contexts"]}
+    name = wanted or merged.get("current-context")
+    if not known:
+        raise ConfigError("it has no contexts, so it names no cluster: give another by --kubeconfig")
+    there = f"--context takes {', '.join(sorted(known))}"
+    if not name:
+        raise ConfigError(f"it has no current-context, so none is chosen: {there}")
+    if name not in known:
+        raise ConfigError(f'it has no context "{name}": {there}')
+    for kind in ("cluster", "user"):
+        entry = known[name].get(kind)
+        if entry and entry not in {one["name"] for one in merged[f"{kind}s"]}:
+            raise ConfigError(f'its context "{name}" names the {kind} "{entry}", which is not in it')
 
 
 class _Loader(kube_config.KubeConfigLoader):

@@ -161,3 +161,22 @@ async def test_what_is_no_kubeconfig_is_told_by_its_name(
     path.mkdir() if content is None else path.write_bytes(content)
     with pytest.raises(errors.ConfigError, match=f"kubeconfig {path}.*{told}"):
         await KubeConfigFile(str(path)).load()
+
+
+@pytest.mark.parametrize(
+    ("change", "context", "says"),
+    [
+        ({}, "two", 'it has no context "two": --context takes one'),
+        ({"current-context": ""}, None, "it has no current-context, so none is chosen: --context takes one"),
+        ({"clusters": []}, None, 'its context "one" names the cluster "one", which is not in it'),
+        ({"users": None}, None, 'its context "one" names the user "one", which is not in it'),
+        ({"contexts": []}, None, "it has no contexts"),
+    ],
+)
+def test_a_context_that_leads_nowhere_is_told_in_words(
+    change: dict[str, Any], context: str | None, says: str, tmp_path: Path
+) -> None:
+    path = Path(written(tmp_path, "one", "one"))
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | change))
+    with pytest.raises(errors.ConfigError, match=says):
+        KubeConfigFile(str(path), context).namespace()
