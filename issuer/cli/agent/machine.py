@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from issuer.cli.agent.options import FAILED, found_file, reported, state_of, usual_file
-from issuer.cli.output import interrupted_at_once
+from issuer.cli.output import interrupted_at_once, print_error
 
 if TYPE_CHECKING:
     from issuer.agent.process.units import AgentService
@@ -46,7 +46,7 @@ def join(
     with reported():
         problems = asyncio.run(_join(Path(config or usual_file(os.environ)).absolute(), folder))
     for line in problems:
-        typer.echo(f"Error: {line}", err=True)
+        print_error(line)
     raise typer.Exit(FAILED if problems else 0)
 
 
@@ -117,10 +117,10 @@ def _install(config: Path, user: str, text: ServiceKind | None) -> int:
     typer.echo(f"{place}: written")
     problem = _verify(place, is_root)
     if problem:
-        typer.echo(f"Error: systemd-analyze verify: {problem}", err=True)
+        print_error(f"systemd-analyze verify: {problem}")
         return FAILED
     for line in problems:
-        typer.echo(f"Error: {line}", err=True)
+        print_error(line)
     if problems:
         return FAILED
     if runs_as is not None and (moved := runs_as.left_behind(file, config)):

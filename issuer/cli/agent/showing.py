@@ -10,7 +10,7 @@ import typer
 
 from issuer.cli.agent.options import DUE, FAILED, Config, reported, state_of
 from issuer.cli.options import Format, OutputFormat
-from issuer.cli.output import print_data
+from issuer.cli.output import print_data, print_error
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -71,7 +71,7 @@ def plan(config: Config = "", output: Format = OutputFormat.TABLE) -> None:
     found, consumers = seen.sets, seen.consumers
     for one in found:
         if one.error:
-            typer.echo(f"Error: {one.name}: {one.error}", err=True)
+            print_error(f"{one.name}: {one.error}")
     due = [one for one in found if one.rewritten or one.reason not in (None, RenewalReason.NOT_DELIVERED)]
     rows = [
         {"name": one.name, "folder": one.folder, "reason": one.reason, "rewritten": list(one.rewritten)}

@@ -14,7 +14,7 @@ import typer
 
 from issuer.cli.help import Commands
 from issuer.cli.options import Format, OutputFormat, Yes
-from issuer.cli.output import agreed, print_data
+from issuer.cli.output import agreed, print_data, print_error
 from issuer.cli.pki import checks, export, init, rotate, unseal
 from issuer.cli.pki.carrying import carry_out, end_with
 from issuer.cli.pki.options import (
@@ -116,7 +116,7 @@ def plan(
 
         show_plan(found, console())
     for problem in found.problems:
-        typer.echo(f"Error: {problem}", err=True)
+        print_error(problem)
     raise typer.Exit(_code(found))
 
 

@@ -13,7 +13,7 @@ import typer
 
 from issuer.cli.help import Commands
 from issuer.cli.options import Context, Format, OutputFormat, Yes
-from issuer.cli.output import agreed, print_data, say_progress
+from issuer.cli.output import agreed, print_data, print_error, say_progress
 from issuer.cli.pki.carrying import carry_out, end_with
 from issuer.cli.pki.options import CHANGES, FAILED, LEFT, Files, PkiGroup, reported
 from issuer.cli.signals import each_interrupt_cancels
@@ -138,7 +138,7 @@ def status(
     else:
         _show(states)
     for problem in (problem for one in states for problem in one.plan.problems):
-        typer.echo(f"Error: {problem}", err=True)
+        print_error(problem)
     raise typer.Exit(_code(states))
 
 

@@ -10,6 +10,7 @@ import typer
 
 from issuer.cli.help import Commands
 from issuer.cli.options import ClusterChoice, Context, Format, Kubeconfig, OutputFormat
+from issuer.cli.output import print_error
 from issuer.cli.streams import finished_without_output
 from issuer.cli.trust.options import (
     BAD_INPUT,
@@ -196,7 +197,7 @@ def remove(
     from issuer.trust.roots import parse_fingerprint
 
     if not (sha256 or ended or every):
-        typer.echo("Error: say which: --sha256, --ended or --all", err=True)
+        print_error("say which: --sha256, --ended or --all")
         raise typer.Exit(BAD_INPUT)
     with reported():
         wanted = [parse_fingerprint(one) for one in sha256 or ()]
