@@ -10,5 +10,5 @@ Modules, from the bottom up:
 - `evaluation`: one request evaluated by all policies, in two steps, with the question of `use` between them.
 - `offline`, `cluster`: the two ways to answer that question.
 - `snippets`, `advice`, `rendering`: what to change, as YAML, as sentences, and on a terminal.
-- `cases`, `lint`: the commands `policy test` and `policy lint`.
+- `cases`, `lint/`: the commands `policy test` and `policy lint`.
 """

@@ -232,8 +232,8 @@ def lint_policies(
     if bool(paths) == cluster:
         raise typer.BadParameter("give files and folders, or --cluster")
     _check_cluster(cluster, kubeconfig, context)
-    from issuer.explain.lint import lint as lint_paths
-    from issuer.explain.lint_cluster import lint_cluster
+    from issuer.explain.lint.cluster import lint_cluster
+    from issuer.explain.lint.linting import lint as lint_paths
     from issuer.manifests.backends import named_backends
     from issuer.manifests.text import shown
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from issuer.api.group import API_VERSION, GROUP, POLICY_KIND, POLICY_PLURAL
 from issuer.explain.advice import Advice
-from issuer.explain.lint import LintFinding, Severity, Surroundings, lint_policies
-from issuer.explain.lint_cluster import RBAC, UNBOUND, own_roles
+from issuer.explain.lint.cluster import RBAC, UNBOUND, own_roles
+from issuer.explain.lint.linting import LintFinding, Severity, Surroundings, lint_policies
 from issuer.explain.policies import compiled
 from issuer.inspection.commands import edit
 from issuer.inspection.objects.account import AccountItem, AccountList, Mark, ObjectAccount

@@ -43,7 +43,7 @@ COMMANDS = {
         "issuer.cli.cluster.policy",
         "issuer.explain.cluster",
         "issuer.explain.cases",
-        "issuer.explain.lint",
+        "issuer.explain.lint.linting",
     ),
     "migrate": ("issuer.cli.cluster.migrate", "issuer.migrate.read.cluster", "issuer.migrate.steps.assemble"),
     "crds": ("issuer.cli.cluster.crds", "issuer.api.crd"),

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from issuer.explain.cases import CaseFile
-from issuer.explain.lint import Severity, lint
+from issuer.explain.lint.linting import Severity, lint
 from tests.unit.explain.conftest import Folder
 
 ROOT = Path(__file__).parents[3]

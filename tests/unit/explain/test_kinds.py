@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from issuer.explain.lint import lint
+from issuer.explain.lint.linting import lint
 from issuer.explain.review_input import RequestOptions, parse_issuer, read_requests
 from issuer.kube.resources import Resource
 from issuer.policy.facts import IssuerReference

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from issuer.explain.lint import LintReport
-from issuer.explain.lint_cluster import lint_cluster
+from issuer.explain.lint.cluster import lint_cluster
+from issuer.explain.lint.linting import LintReport
 from issuer.manifests.errors import BadInput
 from issuer.manifests.rbac import binding
 from issuer.manifests.requester import CERT_MANAGER

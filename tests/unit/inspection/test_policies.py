@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from issuer.explain.lint_cluster import RBAC
+from issuer.explain.lint.cluster import RBAC
 from issuer.inspection.objects.account import Mark, ObjectAccount
 from issuer.inspection.objects.policies import policy_account
 from issuer.inspection.objects.tables import show_account

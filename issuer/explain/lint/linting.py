@@ -14,7 +14,7 @@ from issuer.api.group import (
     POLICY_PLURAL,
 )
 from issuer.api.model import SpecError
-from issuer.explain.lint_patterns import dead_patterns
+from issuer.explain.lint.patterns import dead_patterns
 from issuer.explain.policies import PEER_GROUP, is_policy, problem_lines, unknown_fields
 from issuer.manifests.documents import Document, read_tree
 from issuer.manifests.errors import BadInput

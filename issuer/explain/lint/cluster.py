@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from issuer.api.group import GROUP, POLICY_KIND, POLICY_PLURAL
-from issuer.explain.lint import LintReport, Surroundings, lint_policies
+from issuer.explain.lint.linting import LintReport, Surroundings, lint_policies
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import NotFound
 from issuer.kube.resources import (
