@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -54,12 +55,23 @@ class _Output(io.FileIO):
                 sys.stderr.write(f"Error: standard output can't be written: {why}; {consequence}\n")
 
 
+def open_missing_streams() -> None:
+    """Open /dev/null for standard streams that a caller closed: else Python has None there, and the next file
+    that is opened, such as one with a key, would have a stream's number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = os.fdopen(os.open(os.devnull, os.O_RDWR), mode, closefd=False)
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+
+
 @contextmanager
 def output_errors_told() -> Iterator[None]:
     """End with 1 and a sentence where standard output can't be written; a closed pipe ends it without words.
 
     Characters that the output's encoding doesn't have are written as escapes.
     """
+    open_missing_streams()
     before = sys.__stdout__
     if before is None or before is not sys.stdout:  # none, or a caller took it over
         yield

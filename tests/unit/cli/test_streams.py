@@ -97,6 +97,13 @@ def test_what_was_begun_is_finished_without_output(
     assert capfd.readouterr().err.count("what was begun is finished without it") == 1
 
 
+def test_streams_that_a_caller_closed_are_those_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("stdin", "stdout"):
+        monkeypatch.setattr(f"sys.{name}", None)
+        monkeypatch.setattr(f"sys.__{name}__", None)
+    assert code_of(lambda: print(sys.stdin.isatty(), sys.stdin.read())) == 0
+
+
 def test_a_mistake_of_ours_is_not_hidden(to: Point) -> None:
     to(full_disk())
     with pytest.raises(FileNotFoundError), output_errors_told():
