@@ -76,6 +76,8 @@ def _taken_over(facts: RotationFacts) -> datetime | None:
     """Return a time at which the new CA signed already, after the old one's last in the list; None if the
     list shows none."""
     first = facts.issued.new.first_after(facts.issued.old) if facts.issued is not None else None
+    if first is not None and facts.new is not None:  # who asks may date a certificate back by years
+        first = max(first, facts.new.certificate.not_valid_before_utc)
     dated_back = [lifetime(role.get("not_before_duration")) or 0 for role in (facts.roles or {}).values()]
     return None if first is None else first + timedelta(seconds=max(dated_back, default=0))
 

@@ -245,6 +245,14 @@ def test_without_any_sign_of_the_takeover_the_old_cas_end_bounds_it() -> None:
     assert gate(replace(given, now=NOW + timedelta(days=301)), GateName.ENDED).verdict is SEEN
 
 
+def test_a_certificate_that_is_dated_back_shows_no_earlier_takeover() -> None:
+    given = facts({"roles/web": {"no_store": True, "max_ttl": 86400}}, issued=("new",))
+    assert given.issued is not None
+    given.issued.new.starts[:] = [NOW - timedelta(days=400)]
+    assert gate(given, GateName.ENDED).verdict is NOT_YET
+    assert gate(replace(given, now=NOW + timedelta(days=1.1)), GateName.ENDED).verdict is SEEN
+
+
 RETIRED = {"issuer/i1": entry(CAS["old"], "lab-1", "k1", "read-only,crl-signing")}
 
 
