@@ -225,7 +225,9 @@ class VaultCalls:
             listed = await self.read(f"{mount}/{_LISTS.get(last, last)}/")
         except PkiError:
             return False
-        return listed.refused is None and name not in ((listed.data or {}).get("keys") or ())
+        # Vault keeps names of policies and auth roles in lower case, however they are asked for.
+        there = {str(one).lower() for one in (listed.data or {}).get("keys") or ()}
+        return listed.refused is None and name.lower() not in there
 
 
 async def at_once(calls: Mapping[Key, Callable[[], Awaitable[Read]]]) -> dict[Key, Read]:

@@ -60,10 +60,10 @@ async def test_what_is_gone_is_deleted_whatever_was_answered(
 
 
 @pytest.mark.parametrize("error", REFUSALS, ids=str)
-@pytest.mark.parametrize("keys", [["i1"], None], ids=["there", "not-readable"])
+@pytest.mark.parametrize("keys", [["i1"], None], ids=["there-in-lower-case", "not-readable"])
 async def test_what_is_there_or_cant_be_seen_is_not_deleted(
     error: VaultError, keys: list[str] | None
 ) -> None:
     calls = VaultCalls(cast(VaultClient, Deleter(error, keys)), SecretText("t"))
     with pytest.raises((PkiError, VaultBadRequest)):
-        await calls.delete("pki/key/i1")
+        await calls.delete("sys/policies/acl/I1")
