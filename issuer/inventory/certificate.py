@@ -75,7 +75,7 @@ class KnownCertificate:
 
 @dataclass(frozen=True, slots=True)
 class KnownIssuer:
-    """A CA of a mount: what its certificates say of it, and its own fingerprint."""
+    """A CA of a mount: what its certificates say of it, its own fingerprint, and if the mount has its key."""
 
     mount: str
     name: str
@@ -84,15 +84,16 @@ class KnownIssuer:
     key_id: bytes | None
     sha256: bytes
     certificate: x509.Certificate = field(repr=False)
+    has_key: bool = True
 
     @classmethod
-    def of(cls, mount: str, name: str, certificate: x509.Certificate) -> KnownIssuer:
+    def of(cls, mount: str, name: str, certificate: x509.Certificate, *, has_key: bool = True) -> KnownIssuer:
         """Return the CA of a certificate. Raises ValueError for one that can't be read."""
         try:
             subject = certificate.subject
             text = subject.rfc4514_string()
             own, sha256 = own_key_id(certificate), fingerprint(certificate)
-            return cls(mount, name, subject.public_bytes(), text, own, sha256, certificate)
+            return cls(mount, name, subject.public_bytes(), text, own, sha256, certificate, has_key)
         except LIBRARY_ERRORS as error:
             raise ValueError(str(error)) from error
 
@@ -126,10 +127,18 @@ class KnownIssuers:
 
         CAs of one name are told apart by their keys, since a rotation keeps the name.
         """
+        found = self.every(certificate)
+        return next((one for one in found if one.mount == mount), found[0] if found else None)
+
+    def every(self, certificate: x509.Certificate) -> list[KnownIssuer]:
+        """Return all that a certificate may name: one CA may be in several mounts.
+
+        Those without its key, such as the root above an intermediate, count where no other has it.
+        """
         named = self._by_subject.get(certificate.issuer.public_bytes(), [])
         key = issuer_key_id(certificate)
         found = [one for one in named if one.signed(certificate, key)]
-        return next((one for one in found if one.mount == mount), found[0] if found else None)
+        return [one for one in found if one.has_key] or found
 
     def named(self, subject: str) -> KnownIssuer | None:
         """Return the first CA of a subject in RFC 4514 text."""

@@ -62,7 +62,8 @@ async def issuers_of(calls: VaultCalls, mount: str) -> tuple[list[KnownIssuer], 
         name = str(info[identifier].get("issuer_name") or identifier)
         try:
             certificate = read_pem(str((read.data or {}).get("certificate", "")))
-            found.append(KnownIssuer.of(mount, name, certificate))
+            has_key = bool(info[identifier].get("key_id"))
+            found.append(KnownIssuer.of(mount, name, certificate, has_key=has_key))
         except ValueError:
             gaps.append(_unread(mount, f"the CA {name}"))
     return found, gaps

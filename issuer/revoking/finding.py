@@ -118,14 +118,21 @@ async def by_certificate(
             f"none of the CAs in the PKI mounts signed {shown(row.label)} (issuer {shown(row.issuer)}): it "
             "is another CA's, or its mount may not be read"
         )
-    read = await calls.read(f"{row.mount}/cert/{serial_of(certificate)}")
+    mounts = list(dict.fromkeys(one.mount for one in issuers.every(certificate)))
+    reads = {mount: await calls.read(f"{mount}/cert/{serial_of(certificate)}") for mount in mounts}
+    found = [_stored(read, mount, issuers)[0] for mount, read in reads.items() if read.data is not None]
+    stored = next((one for one in found if one.sha256 == row.sha256), found[0] if found else None)
     pem = pem_of(certificate)
-    if read.data is None:
+    if stored is None and len(mounts) > 1:
+        raise BadInput(
+            f"the CA of {shown(row.label)} is in {', '.join(mounts)}, each with a CRL of its own, and none "
+            "stores it: name the mount that its clients' CRL is of by --mount"
+        )
+    if stored is None:
         return row, pem
-    stored = _stored(read, row.mount, issuers)[0]
     if stored.sha256 != row.sha256:
         raise BadInput(
-            f"{row.mount} stores another certificate with the serial number {row.serial}, "
+            f"{stored.mount} stores another certificate with the serial number {row.serial}, "
             f"{shown(stored.label)} of {shown(stored.issuer)}, so Vault can't revoke {shown(row.label)} of "
             f"{shown(row.issuer)}: it knows one by each number"
         )

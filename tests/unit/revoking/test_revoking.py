@@ -15,7 +15,7 @@ from issuer.inventory.certificate import KnownIssuer, KnownIssuers, known, pem_o
 from issuer.manifests.errors import BadInput
 from issuer.pki.secret import SecretText
 from issuer.pki.server.calls import VaultCalls
-from issuer.revoking.finding import by_serial
+from issuer.revoking.finding import by_certificate, by_serial
 from issuer.revoking.named import NamedSerial
 from issuer.revoking.plan import ListSettings, PlannedRevocation, RevocationDecision
 from issuer.revoking.revoking import RevocationResult, revoke
@@ -91,3 +91,26 @@ async def test_one_number_of_two_certificates_is_ambiguous() -> None:
             await by_serial(calls, NamedSerial(SERIALS[0]), ["pki", "other"], ISSUERS)
         found, _ = await by_serial(calls, NamedSerial(SERIALS[0], "other"), [], ISSUERS)
         assert found.mount == "other"
+
+
+@pytest.mark.parametrize("mount", ["pki", "other", ""])
+async def test_a_ca_in_two_mounts_means_the_one_that_stores_the_certificate(mount: str) -> None:
+    """As after a CA was moved: each mount has a CRL of its own, and clients look at one."""
+    async with calling() as (vault, calls):
+        for one in ("pki", "other"):
+            path = f"GET /v1/{one}/cert/{SERIALS[0]}"
+            vault.tell(path, stored(LEAVES[0]) if one == mount else NO_ROUTE)
+        if mount:
+            assert (await by_certificate(calls, CERTIFICATES[0], ISSUERS))[0].mount == mount
+            return
+        with pytest.raises(BadInput, match="name the mount"):
+            await by_certificate(calls, CERTIFICATES[0], ISSUERS)
+
+
+async def test_a_mount_that_has_the_ca_without_its_key_is_not_meant() -> None:
+    """As the mount of an intermediate has the root above it."""
+    bare = KnownIssuer.of("a-first", "int", CA.intermediate, has_key=False)
+    async with calling() as (vault, calls):
+        vault.tell(f"GET /v1/pki/cert/{SERIALS[0]}", NO_ROUTE)
+        issuers = KnownIssuers([bare, *[one for one in ISSUERS if one.mount == "pki"]])
+        assert (await by_certificate(calls, CERTIFICATES[0], issuers))[0].mount == "pki"
