@@ -14,6 +14,7 @@ from issuer.agent.config.paths import read_files
 from issuer.agent.config.state import state_folder
 from issuer.agent.errors import AgentError
 from issuer.agent.files.folders import opened_folder
+from issuer.agent.files.numbered import GENERATIONS
 
 _READ, _WRITE, _PASS = 4, 2, 1
 
@@ -45,12 +46,14 @@ class ServiceUser:
                 with opened_folder(made, create=True, mode=0o700 if made == state else 0o755) as fd:
                     if made == folder or made.is_relative_to(self.home):
                         os.fchown(fd, self.uid, self.gid)
-            with opened_folder(folder) as fd:
-                if not self._may(os.fstat(fd), _WRITE):
-                    problems.append(
-                        f'{self.name} may not write to the folder "{folder}": run "chown {self.name} '
-                        f'{folder}", or name another one'
-                    )
+            kept = folder / GENERATIONS
+            if not all(self._may_write(one) for one in (folder, kept) if one.is_dir()):
+                # With what root's commands, such as `once`, have written there.
+                words = "chown -hR" if kept.is_dir() else "chown"
+                problems.append(
+                    f'{self.name} may not write to the folder "{folder}": run "{words} {self.name} '
+                    f'{folder}", or name another one'
+                )
         return tuple(problems)
 
     def unreadable(self, file: AgentFile, config: Path) -> tuple[str, ...]:
@@ -82,6 +85,10 @@ class ServiceUser:
             f"The login that root's commands kept is not the service's. To hand it over:  "
             f"cp -rT {there} {mine} && chown -R {self.name}: {mine}"
         )
+
+    def _may_write(self, folder: Path) -> bool:
+        with opened_folder(folder) as fd:
+            return self._may(os.fstat(fd), _WRITE)
 
     def _may(self, found: os.stat_result, right: int) -> bool:
         if self.uid == 0:

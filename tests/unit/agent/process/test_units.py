@@ -205,6 +205,11 @@ def test_install_makes_the_folders_for_the_service_s_user(
     ran = install(tmp_path, monkeypatch, "--as", "nobody")
     assert ran.exit_code == 1
     assert f'nobody may not write to the folder "{tmp_path}/tls": run "chown nobody' in ran.output
+    (tmp_path / "tls" / ".generations").mkdir()  # by `agent once` of root
+    os.chown(tmp_path / "tls", NOBODY.pw_uid, 0)
+    ran = install(tmp_path, monkeypatch, "--as", "nobody")
+    assert ran.exit_code == 1
+    assert f'run "chown -hR nobody {tmp_path}/tls"' in ran.output
 
 
 @AS_ROOT
