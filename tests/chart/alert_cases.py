@@ -26,6 +26,7 @@ NAMES = {
     "VaultIssuerOutcomeUnknown",
     "VaultIssuerQueueStuck",
     "VaultIssuerDenialsSpike",
+    "VaultIssuerRootsLeftOut",
     "VaultIssuerAbsent",
 }
 
@@ -131,6 +132,7 @@ LOOP = fires("VaultIssuerRenewalLoop", "warning")
 UNKNOWN = fires("VaultIssuerOutcomeUnknown", "info")
 QUEUE = fires("VaultIssuerQueueStuck", "warning")
 DENIALS = fires("VaultIssuerDenialsSpike", "warning")
+ROOTS = fires("VaultIssuerRootsLeftOut", "warning")
 ABSENT = fires("VaultIssuerAbsent", "critical")
 CA_90, CA_30, CA_7 = (
     fires(f"VaultIssuerCAExpiresIn{days}Days", severity, VAULT)
@@ -139,6 +141,7 @@ CA_90, CA_30, CA_7 = (
 CA = one("vault_issuer_ca_not_after_timestamp_seconds")
 RENEWED_CA = one("vault_issuer_ca_not_after_timestamp_seconds", "c")
 READY = "vault_issuer_issuer_ready"
+LEFT_OUT = "vault_issuer_trust_namespaces_left_out"
 UNHONOURED = 'kind="VaultIssuer",name="web",namespace="vault-issuer-system",exported_namespace="team-a"'
 
 
@@ -312,6 +315,14 @@ CASES = (
             ),
         },
         {9: NOTHING, 12: UNKNOWN, 60: UNKNOWN, 95: UNKNOWN, 120: NOTHING},
+    ),
+    Case(
+        "a namespace lacks its roots, over a change of leader",
+        {
+            one(LEFT_OUT, "a", ""): then((10, "0"), (10, "1"), (100, "stale")),
+            one(LEFT_OUT, "b", ""): then((22, "0"), (20, "1"), (60, "0")),
+        },
+        {24: NOTHING, 26: ROOTS, 43: ROOTS, 50: NOTHING},
     ),
     Case(
         "the queue stands still",

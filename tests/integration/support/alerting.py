@@ -49,6 +49,7 @@ COMPRESSED = {
     "absentFor": "2s",
     "pastRenewalFor": "2s",
     "renewalLoopFor": "2s",
+    "rootsLeftOutFor": "2s",
     "unknownWindow": "5s",
     "canaryPeriods": PERIODS,
     "queueOldest": 5,
