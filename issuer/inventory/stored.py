@@ -96,11 +96,13 @@ async def certificates_of(
     Raises VaultNotUsable, PkiError.
     """
     seen = unread = 0
+    refused: str | None = None
     async for page in calls.list_pages(f"{mount}/certs/", PAGE):
         if page.refused is not None:
-            text = f"what it stores: that takes list of {mount}/certs ({page.refused})"
+            part = f"what it stores, but for the first {seen}" if seen else "what it stores"
+            text = f"{part}: that takes list of {mount}/certs ({page.refused})"
             gaps.append(Gap(GapKind.NOT_LISTED, mount, text))
-            return
+            break
         serials = [str(one) for one in (page.data or {}).get("keys") or ()]
         chosen = [one for one in serials if wanted(one)]
         for batch in _batches(chosen):
@@ -109,11 +111,15 @@ async def certificates_of(
             for read in reads.values():
                 row = _row(read, issuers, mount)
                 unread += row is None and not _is_gone(read)
+                refused = refused or read.refused
                 if row is not None:
                     yield row
             seen += len(batch)
             progress(f"{mount}: {seen} certificates read")
-    if unread:
+    if refused is not None:
+        text = f"{unread} of the certificates that it stores: that takes read of {mount}/cert/+ ({refused})"
+        gaps.append(Gap(GapKind.NOT_LISTED, mount, text))
+    elif unread:
         gaps.append(_unread(mount, f"{unread} of the certificates that it stores"))
 
 

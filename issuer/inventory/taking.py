@@ -81,6 +81,11 @@ class CertificateInventory:
             if is_used(uses) or not self.asked_for_uses
         )
 
+    @property
+    def is_whole(self) -> bool:
+        """Return True unless the token may not read what a mount stores."""
+        return all(one.kind is not GapKind.NOT_LISTED for one in self.gaps)
+
     def entry(self, row: KnownCertificate, uses: Sequence[Use]) -> dict[str, Any]:
         """Return one certificate as JSON holds it."""
         return {

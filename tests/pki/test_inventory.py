@@ -183,6 +183,8 @@ def test_a_narrow_token_sees_its_mounts_and_is_told_the_rest(store: Store) -> No
     listed = taken(store)
     assert listed["certificates"] == []
     assert "NotListed" in {one["kind"] for one in listed["unknown"]}
+    failing = run(store, "--fail-expiring")
+    assert (failing.exit_code, "may not be read whole" in failing.stderr) == (2, True), "nothing was seen"
 
 
 def test_the_printed_policy_is_enough_and_each_rule_is_used(vault: Vault, tmp_path: Path) -> None:

@@ -108,7 +108,8 @@ def inventory(
 
     Without --expiring those are expiring that end within 30 days, in the last third of their life.
 
-    Exit codes: 0 shown; 1 with --fail-expiring: one ends soon; 2 bad input, or Vault can't be read.
+    Exit codes: 0 shown; 1 with --fail-expiring: one ends soon; 2 bad input, or Vault can't be read, with
+    --fail-expiring a mount of it.
 
     Examples:
 
@@ -129,7 +130,18 @@ def inventory(
         choice = _choice(expiring, name, serial, issuer, revoked=revoked, used=used, stored=stored)
         found = asyncio.run(_take(InventoryWish(tuple(mount or ()), asked, reports, choice)))
     _print(found, output, limit)
-    raise typer.Exit(ENDS_SOON if fail_expiring and found.ends_soon else 0)
+    if fail_expiring:
+        raise typer.Exit(_verdict(found))
+
+
+def _verdict(found: CertificateInventory) -> int:
+    """Return the exit code of --fail-expiring: what may not be read isn't taken for good."""
+    if found.ends_soon:
+        return ENDS_SOON
+    if not found.is_whole:
+        typer.echo("Error: none ends soon of what may be read, and a mount may not be read whole", err=True)
+        return BAD_INPUT
+    return 0
 
 
 def _choice(

@@ -87,14 +87,15 @@ class VaultCalls:
     async def list_pages(self, path: str, size: int) -> AsyncIterator[PathRead]:
         """Yield a list of serial numbers page by page, `size` in each; the path ends with a slash.
 
-        OpenBao pages; Vault knows no pages, and gives the whole list as the first. One that is refused or
-        empty is yielded, too, if it is the first. Raises VaultNotUsable, PkiError.
+        OpenBao pages; Vault knows no pages, and gives the whole list as the first. One that is refused is
+        yielded, too, as the last: a token may end in between; an empty one if it is the first. Raises
+        VaultNotUsable, PkiError.
         """
         after, first = "", None
         while True:
             page = await self._read(path, f"?limit={size}{after}")
             keys = [str(one) for one in (page.data or {}).get("keys") or ()]
-            if first is not None and (not keys or keys[0] == first):
+            if first is not None and page.refused is None and (not keys or keys[0] == first):
                 return
             yield page
             if len(keys) != size:

@@ -14,7 +14,7 @@ from issuer.pki.secret import SecretText
 from issuer.pki.server.calls import AT_ONCE, RATE_PATIENCE, VaultCalls, at_once
 from issuer.pki.server.connecting import connected, connection_from
 from issuer.pki.server.reading import data_of
-from issuer.vault.errors import VaultNotFound, VaultRateLimited
+from issuer.vault.errors import VaultForbidden, VaultNotFound, VaultRateLimited
 from issuer.vault.transport import VaultClient
 from tests.unit.vault.fake import fake_vault
 
@@ -115,6 +115,21 @@ async def test_each_key_is_listed_once_with_pages_and_without(number: int, pages
     calls = VaultCalls(cast(VaultClient, Lister(keys, pages=pages)), SecretText("t"))
     found = [page.data async for page in calls.list_pages("pki/certs/", 3)]
     assert [key for one in found for key in (one or {})["keys"]] == keys
+
+
+async def test_a_page_that_may_not_be_read_any_more_is_told() -> None:
+    """A token ends between two pages."""
+    lister = Lister([f"0a:{one:02x}" for one in range(6)], pages=True)
+
+    async def request(method: str, path: str, **_: Any) -> dict[str, Any]:
+        if "after" in path:
+            raise VaultForbidden("permission denied", status=403)
+        return await Lister.request(lister, method, path)
+
+    lister.request = request  # type: ignore[method-assign]
+    calls = VaultCalls(cast(VaultClient, lister), SecretText("t"))
+    found = [page async for page in calls.list_pages("pki/certs/", 3)]
+    assert [one.refused is None for one in found] == [True, False]
 
 
 async def test_an_empty_list_is_one_page_without_data() -> None:
