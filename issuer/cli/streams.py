@@ -44,7 +44,7 @@ class _Output(io.FileIO):
             return code
         if self.failed.errno != errno.EPIPE:
             self._tell("what is there isn't whole")
-        self.goes_on = True  # at Python's own end, which tries to write what is left
+        self.told = self.goes_on = True  # at Python's own end, which tries to write what is left
         return code or _FAILED
 
     def _tell(self, consequence: str) -> None:

@@ -52,6 +52,7 @@ def code_of(act: Callable[[], None]) -> int | str | None:
 
     with pytest.raises(SystemExit) as ended, output_errors_told():
         app()
+    sys.stdout.flush()  # as Python does at its end
     return ended.value.code
 
 
