@@ -148,6 +148,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> Res
     config = tmp_path / "agent.yaml"
     config.write_text(GOOD.replace("/etc/tls/web", str(tmp_path / "tls")))
     monkeypatch.setattr("issuer.cli.agent.machine._unit_folder", lambda: tmp_path / "units")
+    monkeypatch.setattr("issuer.agent.config.state.SYSTEM_STATE", tmp_path / "lib" / "agent")
     return CliRunner().invoke(app, ["agent", "install", "-c", str(config), *words])
 
 
@@ -187,7 +188,6 @@ def test_install_makes_the_folders_for_the_service_s_user(
     passable: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tmp_path = passable
-    monkeypatch.setattr("issuer.agent.config.state.SYSTEM_STATE", tmp_path / "lib" / "agent")
     monkeypatch.setattr("issuer.cli.agent.machine._verify", lambda *_: "")
     ran = install(tmp_path, monkeypatch, "--as", "nobody")
     assert ran.exit_code == 0, ran.output
@@ -217,7 +217,6 @@ def test_what_the_service_s_user_can_not_read_is_named(
     passable: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is said to be run for each makes it readable, and keeps it one that root reads."""
-    monkeypatch.setattr("issuer.agent.config.state.SYSTEM_STATE", passable / "lib" / "agent")
     monkeypatch.setattr("issuer.cli.agent.machine._verify", lambda *_: "")
     closed = passable / "etc"
     closed.mkdir(mode=0o700)
