@@ -232,6 +232,7 @@ def test_an_example_is_exported_and_its_plan_is_empty(applied: Applied, tmp_path
 
 def test_each_policy_gets_what_its_role_allows_and_nothing_else(applied: Applied) -> None:
     example, vault = applied.example, applied.vault
+    signing = vault.bao.read(f"{example.mount}/config/issuers")["default"]
     for leaf in example.leaves:
         path, token = f"{example.mount}/{leaf.path}", applied.token(leaf.policy)
         body = {"common_name": leaf.name, "ttl": leaf.ttl or "1h"}
@@ -248,7 +249,8 @@ def test_each_policy_gets_what_its_role_allows_and_nothing_else(applied: Applied
         assert set(usages) == set(leaf.usages), leaf
         key_usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
         assert not key_usage.key_agreement, leaf
-        assert _pointers(certificate) == {f"v1/{example.mount}/ca", f"v1/{example.mount}/crl"}
+        issuer = f"v1/{example.mount}/issuer/{signing}"
+        assert _pointers(certificate) == {f"{issuer}/der", f"{issuer}/crl/der"}
         chain = [x509.load_pem_x509_certificate(str(one).encode()) for one in answer["ca_chain"]]
         for lower, upper in zip([certificate, *chain], chain, strict=False):
             lower.verify_directly_issued_by(upper)

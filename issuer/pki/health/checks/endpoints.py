@@ -42,15 +42,25 @@ def missing_pointers(check: MountCheck) -> Iterator[HealthFinding]:
         if "issuing-certificates" not in issuer.usages:
             continue
         fields, own = urls_of(check.mount, issuer)
+        # Those of the mount are of whichever CA signs: its own `crl` and `ca` are the default CA's alone.
+        ours = f"{base}/issuer/{issuer.identifier}" if own else "{{cluster_aia_path}}/issuer/{{issuer_id}}"
         lacks: dict[str, list[str]] = {}
         if not fields.get("crl_distribution_points") and not fields.get("ocsp_servers"):
-            lacks["crl_distribution_points"] = [f"{base}/crl"]
+            lacks["crl_distribution_points"] = [f"{ours}/crl/der"]
         if not fields.get("issuing_certificates"):
-            lacks["issuing_certificates"] = [f"{base}/ca"]
+            lacks["issuing_certificates"] = [f"{ours}/der"]
         endpoint = f"issuer/{issuer.identifier}"
         if lacks:
             message = f"Certificates of {issuer.label} carry no {' and no '.join(lacks)}"
-            fix = _urls(check.mount.path, issuer.label if own else "", lacks)
+            fix = (
+                authority_fix(issuer.label, mount=check.mount.path, settings=dict(lacks))
+                if own
+                else mount_fix(
+                    check.mount.path,
+                    cluster={"path": base, "aia_path": base},
+                    urls={"enable_templating": True, **lacks},
+                )
+            )
             yield check.at(Gravity.INFORMATIONAL, endpoint, message, fix)
         else:
             message = f"Certificates of {issuer.label} say where its CA and its revocations are"
