@@ -25,16 +25,24 @@ WRITES_PER_SECOND: Final = 50.0
 REST: Final = 10.0
 """Seconds between two writes of the same there, but for the first time that it is mended: whoever changes it
 again and again must not take the turns of other namespaces."""
+PEACE: Final = 2 * REST
+"""Seconds without a change after which a ConfigMap counts as left alone that was changed again and again."""
+_OFTEN: Final = 3
+"""Writes of the same, each within `PEACE` of the one before, that are no accident any more."""
 _REMEMBERED: Final = 4096
 NOT_OURS: Final = (
     "there is a ConfigMap of this name that this controller did not make: rename or delete it, or choose "
     "another name in spec.trust"
 )
+CONTESTED: Final = (
+    "somebody changes the ConfigMap again and again, and it is written again every 10 seconds at most: "
+    "kubectl get configmap -o yaml --show-managed-fields says who"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """What was written last to a target, when, and how often within `REST`."""
+    """What was written last to a target, when, and how often, each time within `PEACE`."""
 
     content: str
     at: float
@@ -66,6 +74,7 @@ class TrustWriter:
             rest = self._rest(target, step)
             if rest > 0:
                 self.queue.add_after(target, rest)
+                self._failed(target, CONTESTED)  # it must not keep the issuer's condition waiting
                 return
             try:
                 await self._carry_out(target, step)
@@ -79,7 +88,7 @@ class TrustWriter:
                 self.queue.retry(target, error.retry_after)
                 return
         self.queue.forget(target)
-        self._end(target)
+        self._end(target, self._unrest(target))
 
     async def _carry_out(self, target: Target, step: Write | Remove) -> None:
         wait = self.pace.wait()
@@ -89,6 +98,7 @@ class TrustWriter:
             await self.client.delete(
                 CONFIG_MAPS, target.name, target.namespace, uid=step.found.uid, version=step.found.version
             )
+            self._written.pop(target)
             log.debug("roots removed", config_map=target.name, namespace=target.namespace)
             return
         if step.over is None:
@@ -108,8 +118,19 @@ class TrustWriter:
 
     def _remember(self, target: Target, step: Write) -> None:
         now, content, last = self.clock(), _content(step), self._written.get(target)
-        again = last is not None and last.content == content and now - last.at < 2 * REST
+        again = last is not None and last.content == content and now - last.at < PEACE
         self._written.put(target, _Written(content, now, last.times + 1 if last and again else 1))
+
+    def _unrest(self, target: Target) -> str:
+        """Return `CONTESTED` until what is changed again and again was left alone for `PEACE`, else ""."""
+        last = self._written.get(target)
+        if last is None or last.times < _OFTEN:
+            return ""
+        left = last.at + PEACE - self.clock()
+        if left <= 0:
+            return ""
+        self.queue.add_after(target, left)
+        return CONTESTED
 
     def _failed(self, target: Target, message: str) -> None:
         if self.ledger.trouble(target.name).get(target.namespace) != message:

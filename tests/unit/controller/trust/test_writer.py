@@ -12,7 +12,7 @@ from issuer.controller.trust.claims import read_claim
 from issuer.controller.trust.ledger import Ledger, Target
 from issuer.controller.trust.objects import FoundStore
 from issuer.controller.trust.roots import Roots
-from issuer.controller.trust.writer import REST, TrustWriter
+from issuer.controller.trust.writer import CONTESTED, PEACE, REST, TrustWriter
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import AlreadyExists, Forbidden, NamespaceTerminating
 from issuer.kube.queues.workqueue import WorkQueue
@@ -148,6 +148,25 @@ async def test_edits_are_mended_at_once_and_then_at_a_pace(desk: Desk) -> None:
     desk.clock.now += REST
     desk.kube.expect("replace", stored(5))
     await desk.look()
+
+
+async def test_who_never_stops_editing_is_told_and_holds_nothing_up(desk: Desk) -> None:
+    """Neither is the condition held up, nor does it change with each write, until it was left alone."""
+    desk.kube.expect("create", stored(1))
+    await desk.look()
+    for version in (2, 4, 6, 8):
+        desk.edited(version)
+        if version > 2:
+            await desk.look()
+            assert desk.ledger.is_settled("roots")
+            assert desk.ledger.trouble("roots") == {"team-a": CONTESTED}
+            desk.clock.now += REST
+        desk.kube.expect("replace", stored(version + 1))
+        await desk.look()
+    assert desk.ledger.trouble("roots") == {"team-a": CONTESTED}
+    desk.clock.now += PEACE
+    await desk.look()
+    assert desk.ledger.trouble("roots") == {}
 
 
 async def test_before_all_are_listed_nothing_is_written(desk: Desk) -> None:
