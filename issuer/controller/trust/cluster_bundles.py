@@ -84,21 +84,24 @@ class ClusterBundles:
                 return Finding(False, TrustReason.CLUSTER_TRUST_BUNDLE_REFUSED, error.message)
         return Finding(True, TrustReason.DISTRIBUTED, f'{roots.told} in ClusterTrustBundle "{name}"')
 
-    async def remove(self, key: IssuerKey) -> bool:
-        """Delete what was made for an issuer that wants none; False when it should be tried again."""
+    async def remove(self, key: IssuerKey) -> Finding | None:
+        """Delete what was made for an issuer that wants none; say why if that should be tried again."""
         name, _signer = self._names(key)
         found = self._store.get(name)
         if self._resource is None or found is None or not found.ours or found.owner != str(key):
-            return True
+            return None
         try:
             await self._client.delete(self._resource, name, uid=found.uid, version=found.version)
         except NotFound:
             pass
         except KubeError as error:
             log.warning("ClusterTrustBundle not removed", name=name, error=error.message)
-            return False
+            text = (
+                f'ClusterTrustBundle "{name}" is not wanted any more and can\'t be deleted: {error.message}'
+            )
+            return Finding(False, TrustReason.CLUSTER_TRUST_BUNDLE_REFUSED, text)
         self._issuers.pop(name, None)
-        return True
+        return None
 
     async def _write(self, resource: Resource, found: Found | None, body: Object) -> None:
         if found is None:

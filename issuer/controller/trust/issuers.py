@@ -66,13 +66,9 @@ class TrustIssuers:
             self._forget(key)
         if not self.leads():
             return
-        if not await self._removed(key, claim):
-            self.queue.retry(key)
-            return
-        if obj is None:
-            return
-        if claim is None:
-            await self._report_none(key, obj)
+        not_removed = await self._removed(key, claim)
+        if obj is None or claim is None:
+            await self._report_none(key, obj, not_removed)
             return
         try:
             finding = await self._finding(claim, obj)
@@ -80,17 +76,28 @@ class TrustIssuers:
             log.debug("CAs not read for trust", issuer=str(key), reason=error.reason, message=error.message)
             self.queue.retry(key)  # the issuer's own check says what is wrong; what is distributed stays
             return
-        current = self.stores[key.kind].get(key)
-        if finding is not None and (current is None or not await self.reporter.report(key, current, finding)):
+        if not_removed is not None:
+            finding = joined([finding, not_removed])
+        written = finding is None or await self._reported(claim, finding)
+        if not written or not_removed is not None:
             self.queue.retry(key)
             return
         self.queue.forget(key)
         self.queue.add_after(key, self.period)
 
-    async def _report_none(self, key: IssuerKey, obj: Object) -> None:
-        """Write what is known of an issuer whose spec claims nothing, or can't be read."""
+    async def _reported(self, claim: Claim, finding: Finding) -> bool:
+        """Write the condition; False when it should be tried again, as after a change of the spec."""
+        current = self.stores[claim.issuer.kind].get(claim.issuer)
+        if current is None or self.ledger.claims.of(claim.issuer) != claim:
+            return False
+        return await self.reporter.report(claim.issuer, current, finding)
+
+    async def _report_none(self, key: IssuerKey, obj: Object | None, not_removed: Finding | None) -> None:
+        """Write what is known of an issuer that is gone, or whose spec claims nothing or can't be read."""
         problem = self.ledger.claims.problem(key)
-        if problem is None:
+        if obj is None or not_removed is not None:
+            written = not_removed is None
+        elif problem is None:
             written = await self.reporter.clear(key, obj)
         else:
             text = f"{problem}. What was distributed stays as it is"
@@ -103,14 +110,14 @@ class TrustIssuers:
         self.ledger.forget(key)
         self._read.pop(key, None)
 
-    async def _removed(self, key: IssuerKey, claim: Claim | None) -> bool:
-        """Remove the ClusterTrustBundle of an issuer that wants none; False if that has to be tried again."""
+    async def _removed(self, key: IssuerKey, claim: Claim | None) -> Finding | None:
+        """Remove the ClusterTrustBundle of an issuer that wants none; say why if it is still there."""
         if claim is not None and claim.cluster_trust_bundle:
-            return True
+            return None
         kept = self.ledger.claims.keeps(str(key))
         if kept and kept != math.inf:
             self.queue.add_after(key, kept)
-        return bool(kept) or await self.bundles.remove(key)
+        return None if kept else await self.bundles.remove(key)
 
     async def _finding(self, claim: Claim, obj: Object) -> Finding | None:
         """Return what the condition is to say; None where it is to stay as it is. Raises SigningError."""

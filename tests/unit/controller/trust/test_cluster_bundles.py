@@ -121,12 +121,14 @@ async def test_a_refusal_is_told_and_a_conflict_is_looked_at_again(
 
 async def test_what_was_made_is_removed_and_nothing_else() -> None:
     kube = Kube("v1")
-    assert await (await bundles(kube, bundle(app="theirs"))).remove(KEY)
-    assert await (await bundles(kube, bundle(owner="VaultClusterIssuer other"))).remove(KEY)
+    assert await (await bundles(kube, bundle(app="theirs"))).remove(KEY) is None
+    assert await (await bundles(kube, bundle(owner="VaultClusterIssuer other"))).remove(KEY) is None
     kube.expect("delete", {})
-    assert await (await bundles(kube, bundle())).remove(KEY)
+    assert await (await bundles(kube, bundle())).remove(KEY) is None
     kube.expect("delete", Forbidden("no", status=403))
-    assert not await (await bundles(kube, bundle())).remove(KEY)
+    refused = await (await bundles(kube, bundle())).remove(KEY)
+    assert refused is not None
+    assert "can't be deleted: no" in refused.message
 
 
 async def test_what_is_left_of_an_issuer_that_is_gone_has_it_looked_at() -> None:

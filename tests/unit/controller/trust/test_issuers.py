@@ -13,7 +13,8 @@ from issuer.controller.state.health.shared_signer import Identity, SharedSigner
 from issuer.controller.state.watched.stores import IssuerStore, NamespaceStore
 from issuer.controller.trust.distribution import TrustDistribution, TrustTargets, Watched
 from issuer.controller.trust.ledger import Target
-from issuer.controller.trust.reporter import TrustReporter
+from issuer.controller.trust.reasons import TrustReason
+from issuer.controller.trust.reporter import Finding, TrustReporter
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
 from issuer.kube.wire import Object
@@ -148,6 +149,42 @@ async def test_trouble_of_the_cas_server_is_left_to_the_issuers_own_check(desk: 
     desk.signer.cas = Retry(VaultRetry.VAULT_UNAVAILABLE, "down")
     assert await desk.look() == ""
     assert desk.trust._issuers.failures(KEY) == 2
+
+
+async def test_what_was_found_for_another_spec_is_not_written(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The spec changes while the CAs are read: the condition would say that this one was looked at."""
+    desk.written(trust=TRUST)
+    await desk.ready(desk.signer)
+
+    async def slow() -> OwnCAs:
+        changed = issuer_object(trust={"configMap": {**TRUST["configMap"], "key": "roots.pem"}})
+        desk.store.upsert({**changed, "metadata": {**changed["metadata"], "generation": 2}})
+        desk.trust.issuer(KEY)
+        return OwnCAs("", "the list may not be read")
+
+    monkeypatch.setattr(desk.signer, "own_cas", slow)
+    await desk.trust._looks.reconcile(KEY)
+    assert desk.trust._issuers.failures(KEY) == 1
+
+
+async def test_a_bundle_that_cannot_be_deleted_keeps_no_config_map_back(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(_key: IssuerKey) -> Finding:
+        return Finding(False, TrustReason.CLUSTER_TRUST_BUNDLE_REFUSED, "can't be deleted")
+
+    monkeypatch.setattr(desk.trust._bundles, "remove", refused)
+    desk.written(trust=TRUST)
+    await desk.ready(desk.signer)
+    desk.kube.accepts_status()
+    assert await desk.look() == "ClusterTrustBundleRefused"
+    assert desk.roots() == 1
+    desk.store.upsert({**(desk.store.get(KEY) or {}), "spec": {}})
+    desk.trust.issuer(KEY)
+    await desk.trust._looks.reconcile(KEY)
+    assert desk.trust._issuers.failures(KEY) == 1
 
 
 async def test_a_spec_that_cannot_be_read_is_told_and_one_without_trust_says_nothing(desk: Desk) -> None:
