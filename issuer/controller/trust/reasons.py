@@ -22,3 +22,9 @@ class TrustReason(Reason):
     NAMESPACES_LEFT_OUT = "NamespacesLeftOut"
     ROOT_MISSING = "RootMissing"
     ROOTS_TOO_LARGE = "RootsTooLarge"
+
+    @property
+    def is_trouble(self) -> bool:
+        """Return True if somebody has to do something about the roots themselves: an issuer that is not Ready
+        yet says so in its condition Ready."""
+        return self not in (TrustReason.DISTRIBUTED, TrustReason.ISSUER_NOT_READY)

@@ -62,9 +62,9 @@ class TrustReporter:
             return False
         if old is None or (old.get("status"), old.get("reason")) != (wanted["status"], finding.reason):
             write, record = (
-                (log.info, self.recorder.normal)
-                if finding.distributed
-                else (log.warning, self.recorder.warning)
+                (log.warning, self.recorder.warning)
+                if finding.reason.is_trouble
+                else (log.info, self.recorder.normal)
             )
             write("trust", issuer=str(key), reason=finding.reason, message=finding.message)
             record(new, finding.reason, finding.message)

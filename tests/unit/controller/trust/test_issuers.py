@@ -48,7 +48,7 @@ class Desk:
     """A distribution with one issuer, that is not started."""
 
     def __init__(self, names: tuple[str, ...] = ("roots",)) -> None:
-        self.kube, self.signer = ScriptedKube(), NamingSigner()
+        self.kube, self.signer, self.recorder = ScriptedKube(), NamingSigner(), SilentRecorder()
         client, backends = cast(KubeClient, self.kube), built_in()
         self.store = IssuerStore(KEY.kind, lambda _key: None)
         self.registry = IssuerRegistry(lambda _key: None)
@@ -58,7 +58,7 @@ class Desk:
             client,
             {KEY.kind: self.store},
             backends,
-            cast(EventRecorder, SilentRecorder()),
+            cast(EventRecorder, self.recorder),
             now=lambda: NOW,
         )
         self.trust = TrustDistribution(
@@ -120,6 +120,7 @@ async def test_roots_are_known_once_the_issuer_is_ready_and_stay(desk: Desk) -> 
     await desk.ready(desk.signer)
     desk.kube.accepts_status()
     assert await desk.look() == "Distributed"
+    assert [one[0] for one in desk.recorder.events] == ["Normal", "Normal"]  # a new issuer is no trouble
     desk.registry.mark_broken(KEY, VaultRetry.VAULT_UNAVAILABLE, "down")
     assert await desk.look() == "Distributed"
     assert desk.roots() == 1
