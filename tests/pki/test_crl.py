@@ -55,6 +55,9 @@ def test_a_mounts_list_is_described_and_has_what_was_revoked(store: Store) -> No
     assert lists(store, 1, "verify", "--mount", store.mount, *asked[:2])
     assert lists(store, 0, "verify", "--mount", store.mount, *asked[2:])
     assert "% of what raft stores" in run(store, "show", "--mount", store.mount).stdout
+    store.vault.bao.write(f"{store.mount}/config/crl", {"disable": True})
+    for one in lists(store, 1, "verify", "--mount", store.mount, *asked[2:]):
+        assert "CRLs are disabled" in one["problems"][0]
 
 
 def test_a_root_above_the_mounts_ca_has_no_list_there(store: Store) -> None:

@@ -129,7 +129,10 @@ def _described(
         lists, more = asyncio.run(_read(sources or [], mounts or [], notes.append))
         now = datetime.now(UTC)
         cas = (*known, *more)
-        return [DescribedList(one.source, one.crl, one.size, cas, now, asked) for one in lists], notes
+        described = (
+            DescribedList(one.source, one.crl, one.size, cas, now, asked, one.disabled) for one in lists
+        )
+        return list(described), notes
 
 
 async def _read(

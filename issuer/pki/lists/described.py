@@ -59,6 +59,7 @@ class DescribedList:
     authorities: tuple[NamedAuthority, ...]
     now: datetime
     serials: tuple[int, ...] = ()
+    disabled: bool = False
 
     @property
     def issuer(self) -> str:
@@ -93,6 +94,8 @@ class DescribedList:
 
     def problems(self) -> Iterator[str]:
         """Yield in words what keeps clients from using it."""
+        if self.disabled:
+            yield "CRLs are disabled in its mount (config/crl): nothing that is revoked is on it"
         ends = self.crl.next_update_utc
         if ends is None:
             yield "it doesn't say when the next one comes, which RFC 5280 requires"

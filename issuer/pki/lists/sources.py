@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryptography import x509
@@ -21,11 +21,12 @@ _SCHEMES = ("http://", "https://")
 
 @dataclass(frozen=True, slots=True)
 class FoundList:
-    """A CRL, where it is from, and its length in bytes."""
+    """A CRL, where it is from, its length in bytes, and whether its mount is set to list nothing."""
 
     source: str
     crl: x509.CertificateRevocationList
     size: int
+    disabled: bool = False
 
 
 async def named_lists(sources: Sequence[str], ca_pem: bytes | None) -> list[FoundList]:
@@ -76,7 +77,8 @@ async def mount_lists(
 ) -> AsyncIterator[tuple[NamedAuthority, list[FoundList]]]:
     """Yield the CAs of a mount with their lists, whole and delta; `told` hears of a CA without one.
 
-    Everybody may read these: no right is needed. Raises BadInput, PkiError.
+    Everybody may read these: no right is needed, but to know that a mount's CRL is disabled. Raises BadInput,
+    PkiError.
     """
     listed = await calls.read(f"{mount}/issuers/")
     if listed.data is None:
@@ -85,6 +87,7 @@ async def mount_lists(
     issuers = listed.data.get("key_info") or {}
     if not any(one.get("key_id") for one in issuers.values()):
         raise BadInput(f"no CA of {mount} has its key there, so it has no CRL: name the mount that signs")
+    disabled = bool(((await calls.read(f"{mount}/config/crl")).data or {}).get("disable"))
     for identifier, known in issuers.items():
         path, has_key = f"{mount}/issuer/{identifier}", bool(known.get("key_id"))
         label = f"{mount}/{known.get('issuer_name') or identifier}"
@@ -96,7 +99,8 @@ async def mount_lists(
                 told(f"{label} is passed over: its certificate can't be read ({error})")
             continue
         # A CA without its key here, such as the root above an intermediate, signs no list: Vault answers 500.
-        yield authority, await _lists(calls, path, label, told) if has_key else []
+        lists = await _lists(calls, path, label, told) if has_key else []
+        yield authority, [replace(one, disabled=disabled) for one in lists]
 
 
 async def _lists(calls: VaultCalls, path: str, label: str, told: Callable[[str], None]) -> list[FoundList]:
