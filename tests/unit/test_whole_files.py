@@ -46,6 +46,30 @@ def test_a_file_that_is_there_is_kept_unless_it_may_be_written_over(tmp_path: Pa
     assert (file.read_text(), link.is_symlink(), len(list(tmp_path.iterdir()))) == ("3", True, 2)
 
 
+def test_a_file_keeps_its_mode_and_nobody_elses_symlink_is_followed(tmp_path: Path) -> None:
+    file, planted, victim = tmp_path / "file", tmp_path / ".file.part", tmp_path / "victim"
+    file.write_text("1")
+    file.chmod(0o600)
+    victim.write_text("kept")
+    planted.symlink_to(victim)
+    write_whole(file, "2")
+    assert (file.read_text(), file.stat().st_mode & 0o777) == ("2", 0o600)
+    assert (victim.read_text(), planted.is_symlink()) == ("kept", True)
+
+
+def test_a_file_system_without_hard_links_takes_a_new_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As FAT on a USB stick has it."""
+
+    def refuse(*_paths: object, **_options: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    write_whole(tmp_path / "new", "1", over=False)
+    assert (tmp_path / "new").read_text() == "1"
+
+
 def test_a_pipe_is_written_to(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
