@@ -24,7 +24,7 @@ pytest.register_assert_rewrite("tests.integration.support.as_asked")  # its asse
 _numbers = count(1)
 # Off by default in Kubernetes 1.36, and not v1beta1 in the oldest.
 _BUNDLES = (
-    "--feature-gates=ClusterTrustBundle=true",
+    "--feature-gates=ClusterTrustBundle=true,ClusterTrustBundleProjection=true",
     "--runtime-config=certificates.k8s.io/v1beta1/clustertrustbundles=true",
 )
 

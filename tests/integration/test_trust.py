@@ -10,7 +10,7 @@ import pytest
 from issuer.api.issuers import SpecError
 from issuer.api.model import parse_model
 from issuer.api.trust import Trust
-from testbed.cluster import Testbed
+from testbed.cluster import REPOSITORY, Testbed
 from testbed.controller import ControllerProcess
 from testbed.errors import HTTPError
 from testbed.kube import Object
@@ -21,6 +21,7 @@ from tests.integration.support.forwarding_vault import DyingVault
 from tests.integration.support.scope import Scope, sweep
 from tests.integration.support.trust import trust_rights
 from tests.integration.support.waiting import wait_until
+from tests.unit.docs.pages import documents
 
 BUNDLE: Final = ("certificates.k8s.io/v1beta1", "ClusterTrustBundle")
 MAP, UNGRANTED = "trusted-roots", "not-granted"
@@ -212,6 +213,29 @@ def test_both_roots_stay_while_a_rotation_goes_on_and_none_leaves_while_vault_is
         wait_roots(bed, where, layout.root_pem, key="roots.pem")
         applied(cluster, {})
         wait_roots(bed, where, key="roots.pem")
+
+
+def test_the_api_server_keeps_the_volumes_of_the_page(bed: Testbed, cluster: Scope) -> None:
+    """Where its feature gates are those of the page; it drops a source that it doesn't know."""
+    where = {"namespace": cluster.namespace}
+    bed.kube.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", **where}})
+    page = documents(REPOSITORY / "docs" / "trust.md")
+    volumes = [one for block in page for one in block.get("volumes", ())]
+    assert [set(one) for one in volumes] == [{"name", "configMap"}, {"name", "projected"}]
+    for volume in volumes:
+        mounts = [{"name": volume["name"], "mountPath": "/roots"}]
+        spec = {
+            "automountServiceAccountToken": False,
+            "containers": [{"name": "one", "image": "one", "volumeMounts": mounts}],
+            "volumes": [volume],
+        }
+        made = bed.kube.create(
+            {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "page", **where}, "spec": spec}
+        )
+        bed.kube.delete("v1", "Pod", "page", cluster.namespace)
+        for kind in ("configMap", "projected"):
+            made["spec"]["volumes"][0].get(kind, {}).pop("defaultMode", None)
+        assert made["spec"]["volumes"] == [volume]
 
 
 def test_a_cluster_trust_bundle_has_the_roots_until_nobody_wants_it(
