@@ -217,7 +217,8 @@ def test_urls_that_answer_another_ca_or_nothing_are_found(
     assert "OCSP's form" in told[f"{published.url}/ocsp"][1]
     assert told["ldap://ca.example.test/ca"][0] == "not_checked"
     fix = next(one["fix"] for one in findings if one["endpoint"] == f"{published.url}/crl")
-    assert fix.startswith(f"mounts:\n  {mount}:\n    urls:\n      crl_distribution_points:")
+    assert fix.startswith(f"mounts:\n  {mount}:\n    cluster:")
+    assert "{{issuer_id}}/crl/der" in fix
 
 
 def below_offline(vault: Vault, published: Published, ca: FileCA) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -32,34 +32,29 @@ from issuer.text import parse_json, rfc3339
 from issuer.x509.chains.links import signed_by
 
 _PEM: Final = b"-----BEGIN"
-_LAST: Final = {"issuing_certificates": "ca", "crl_distribution_points": "crl", "ocsp_servers": "ocsp"}
+_LAST: Final = {
+    "issuing_certificates": "issuer/{}/der",
+    "crl_distribution_points": "issuer/{}/crl/der",
+    "ocsp_servers": "ocsp",
+}
 
 
 def missing_pointers(check: MountCheck) -> Iterator[HealthFinding]:
     """Yield the issuers whose certificates name no CRL and no OCSP responder, or no CA."""
-    base = f"https://vault.example.com:8200/v1/{check.mount.path}"
     for issuer in check.mount.keyed():
         if "issuing-certificates" not in issuer.usages:
             continue
         fields, own = urls_of(check.mount, issuer)
-        # Those of the mount are of whichever CA signs: its own `crl` and `ca` are the default CA's alone.
-        ours = f"{base}/issuer/{issuer.identifier}" if own else "{{cluster_aia_path}}/issuer/{{issuer_id}}"
-        lacks: dict[str, list[str]] = {}
+        lacks = []
         if not fields.get("crl_distribution_points") and not fields.get("ocsp_servers"):
-            lacks["crl_distribution_points"] = [f"{ours}/crl/der"]
+            lacks.append("crl_distribution_points")
         if not fields.get("issuing_certificates"):
-            lacks["issuing_certificates"] = [f"{ours}/der"]
+            lacks.append("issuing_certificates")
         endpoint = f"issuer/{issuer.identifier}"
         if lacks:
             message = f"Certificates of {issuer.label} carry no {' and no '.join(lacks)}"
-            fix = (
-                authority_fix(issuer.label, mount=check.mount.path, settings=dict(lacks))
-                if own
-                else mount_fix(
-                    check.mount.path,
-                    cluster={"path": base, "aia_path": base},
-                    urls={"enable_templating": True, **lacks},
-                )
+            fix = _urls(
+                check.mount.path, issuer.label if own else "", lacks, "https://vault.example.com:8200"
             )
             yield check.at(Gravity.INFORMATIONAL, endpoint, message, fix)
         else:
@@ -139,15 +134,20 @@ def _elsewhere(pointer: Pointer) -> tuple[dict[str, Any], str]:
     if field is None:
         address = f"https://reachable.example.com/v1/{pointer.mount}"
         return mount_fix(pointer.mount, cluster={"path": address}), ""
-    url = f"http://reachable.example.com/v1/{pointer.mount}/{_LAST[field]}"
-    return _urls(pointer.mount, pointer.issuer if pointer.is_own else "", {field: [url]}), ""
+    own = pointer.issuer if pointer.is_own else ""
+    return _urls(pointer.mount, own, [field], "http://reachable.example.com"), ""
 
 
-def _urls(mount: str, issuer: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the change of URLs: those of an issuer's own settings, or without one those of the mount."""
+def _urls(mount: str, issuer: str, fields: Iterable[str], server: str) -> dict[str, Any]:
+    """Return the lines for URLs of the CA that signs: those of an issuer's own settings, or without one those
+    of the mount, for whichever signs. A mount's own `crl` and `ca` are the default CA's alone."""
+    address = f"{server}/v1/{mount}"
     if issuer:
-        return authority_fix(issuer, mount=mount, settings=dict(fields))
-    return mount_fix(mount, urls=dict(fields))
+        own = {field: [f"{address}/{_LAST[field].format(issuer)}"] for field in fields}
+        return authority_fix(issuer, mount=mount, settings=own)
+    urls = {field: ["{{cluster_aia_path}}/" + _LAST[field].format("{{issuer_id}}")] for field in fields}
+    cluster = {"path": address, "aia_path": address}
+    return mount_fix(mount, cluster=cluster, urls={"enable_templating": True, **urls})
 
 
 def _authority(pointer: Pointer, body: bytes) -> HealthFinding:
