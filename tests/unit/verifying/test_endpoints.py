@@ -83,7 +83,9 @@ async def test_another_name_and_another_root_are_told_at_once(
     async with listening(server_context(tmp_path, ca, now)) as endpoint:
         found = await verified(1, endpoint, "--ca-file", other)
         ran = await run(endpoint, "--ca-file", other)
+        asked = await verified(1, endpoint, *NAMED, "--ca-file", other, "--crl")
     assert codes(found) == ["NameMissing", "UnknownCA"]
+    assert codes(asked) == ["UnknownCA"]  # nothing that a stranger's certificate names is asked
     assert found["verifiedBy"] is None
     assert f"it is not for 127.0.0.1: it is for {NAME}" in ran.stdout
     assert "CN=Test Root, is neither sent nor among those of" in ran.stdout
