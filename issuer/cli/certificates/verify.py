@@ -169,12 +169,13 @@ def endpoint(
         rules = EndpointRules(server_name, _trust(given), None, _within(expiring))
         expected = _expected(file, secret, namespace, kubeconfig, context)
         found = asyncio.run(_check(replace(rules, expected=expected), timeout, dialled, crl=crl))
-        if textfile is not None:
-            from issuer.verifying.textfile import write_textfile
-
-            write_textfile(found, textfile)
     ok = not any(one.findings if strict else one.problems for one in found)
     _print(found, output, ok=ok)
+    if textfile is not None:
+        from issuer.verifying.textfile import write_textfile
+
+        with reported():
+            write_textfile(found, textfile)
     raise typer.Exit(0 if ok else WRONG)
 
 
