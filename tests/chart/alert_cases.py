@@ -27,6 +27,7 @@ NAMES = {
     "VaultIssuerQueueStuck",
     "VaultIssuerDenialsSpike",
     "VaultIssuerRootsLeftOut",
+    "VaultIssuerTwoLeaders",
     "VaultIssuerAbsent",
 }
 
@@ -133,6 +134,7 @@ UNKNOWN = fires("VaultIssuerOutcomeUnknown", "info")
 QUEUE = fires("VaultIssuerQueueStuck", "warning")
 DENIALS = fires("VaultIssuerDenialsSpike", "warning")
 ROOTS = fires("VaultIssuerRootsLeftOut", "warning")
+LEADERS = fires("VaultIssuerTwoLeaders", "critical")
 ABSENT = fires("VaultIssuerAbsent", "critical")
 CA_90, CA_30, CA_7 = (
     fires(f"VaultIssuerCAExpiresIn{days}Days", severity, VAULT)
@@ -336,6 +338,16 @@ CASES = (
         evaluation=SELDOM,
     ),
     Case("as many denials as ever", {outcome("denied"): growing(2)}, {1500: NOTHING}, evaluation=SELDOM),
+    Case(
+        "a second installation leads, too",
+        {one("vault_issuer_leader", "c", ""): then((10, "0"), (30, "1"), (20, "stale"))},
+        {19: NOTHING, 21: LEADERS, 39: LEADERS, 42: NOTHING},
+    ),
+    Case(
+        "two clusters have a leader each",
+        {one("vault_issuer_leader", "c", 'cluster="other"'): always(1)},
+        {30: NOTHING},
+    ),
     Case(
         "nobody leads",
         {one("vault_issuer_leader", "a", ""): then((10, "1"), (20, "0"), (20, "1"))},

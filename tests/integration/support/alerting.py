@@ -50,6 +50,7 @@ COMPRESSED = {
     "pastRenewalFor": "2s",
     "renewalLoopFor": "2s",
     "rootsLeftOutFor": "2s",
+    "twoLeadersFor": "2s",
     "unknownWindow": "5s",
     "canaryPeriods": PERIODS,
     "queueOldest": 5,
