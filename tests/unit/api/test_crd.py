@@ -65,6 +65,11 @@ def test_schemas_are_structural_and_described() -> None:
                 assert node.get("description"), path
 
 
+def test_nothing_is_empty_that_an_api_server_drops() -> None:
+    found = [path for schema in schemas() for path, part in walk(schema) if {} in part.values()]
+    assert found == []
+
+
 def test_every_rule_has_a_message_for_people() -> None:
     rules = [
         rule
