@@ -139,10 +139,13 @@ def read_tree(paths: Iterable[str]) -> list[Document]:
 
 
 def _files(path: str) -> Iterator[str]:
-    if path == STDIN or not Path(path).is_dir():
+    try:
+        files = sorted(_walk(Path(path))) if path != STDIN and Path(path).is_dir() else None
+    except OSError as error:
+        raise BadInput(f"{path} can't be read: {error.strerror}") from error
+    if files is None:
         yield path
         return
-    files = sorted(_walk(Path(path)))
     if not files:
         raise BadInput(f"{path} holds no .yaml, .yml or .json file")
     yield from map(str, files)

@@ -37,7 +37,7 @@ def parse_named(word: str, namespace: str) -> Named:
     target = next((one for one in IN_CLUSTER if slash and kind.lower() in one.words), None)
     if target is not None and name:
         return _object(target, name, namespace)
-    if Path(word).is_file():
+    if _is_file(word):
         return Path(word)
     mount, _, serial = word.rpartition("/")
     try:
@@ -47,6 +47,13 @@ def parse_named(word: str, namespace: str) -> Named:
             f'"{shown(word)}" is no serial number, no file that is there, and none of '
             f"{', '.join(one.form for one in IN_CLUSTER)}: correct it"
         ) from None
+
+
+def _is_file(word: str) -> bool:
+    try:
+        return Path(word).is_file()
+    except OSError:  # a name that no file can have
+        return False
 
 
 def _object(kind: TargetKind, name: str, namespace: str) -> InspectionTarget:

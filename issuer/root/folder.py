@@ -177,6 +177,14 @@ def create_folder(path: Path, files: Mapping[str, bytes]) -> None:
 
 def check_free(path: Path) -> None:
     """Raise RootRefusal unless a root can be made there: a folder that isn't there, or is empty."""
+    try:
+        _refuse_taken(path)
+    except OSError as error:
+        message = f"{path} can't be looked at: {error.strerror}. Name another --dir."
+        raise RootRefusal(RefusalReason.NOT_WRITTEN, message) from error
+
+
+def _refuse_taken(path: Path) -> None:
     if (path / LEDGER).exists() or (path / KEY).exists():
         raise RootRefusal(
             RefusalReason.ALREADY_A_ROOT,

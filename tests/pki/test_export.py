@@ -195,7 +195,7 @@ def test_a_missing_folder_is_told_before_vault_is_read(
 
 def test_a_file_that_cannot_be_written_is_told(vault: Vault, tmp_path: Path) -> None:
     vault.bao.write(f"sys/mounts/{vault.name}-empty", {"type": "pki"})
-    file = tmp_path / ("f" * 255)  # the name of what becomes the file is longer
+    file = tmp_path / ("f" * 256)
     ran = vault.run(*export(vault, "-o", file, mounts=("empty",)))
     assert ran.exit_code == 1, ran.output
     assert f"{file} can't be written: File name too long" in ran.output

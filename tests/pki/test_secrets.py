@@ -31,7 +31,8 @@ TELLS_FILES = """\
 import os, sys
 
 def told(event, words):
-    if event == "open" and words[2] is not None:
+    # Standard output is opened by its number, for its encoding.
+    if event == "open" and words[2] is not None and not isinstance(words[0], int):
         written = words[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
         print("WRITES" if written else "READS", words[0], file=sys.stderr)
     elif event in ("os.rename", "os.mkdir", "os.link", "os.symlink", "os.truncate", "tempfile.mkstemp"):

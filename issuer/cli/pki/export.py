@@ -91,10 +91,13 @@ def _check_place(path: Path, *, force: bool) -> None:
     """Refuse before Vault is read what can't be written then. Raises BadInput."""
     from issuer.manifests.errors import BadInput
 
-    if not path.parent.is_dir():
-        raise BadInput(f"{path} can't be written: {path.parent} is not a folder")
-    if not force and path.exists():
-        raise BadInput(_is_there(path))
+    try:
+        if not path.parent.is_dir():
+            raise BadInput(f"{path} can't be written: {path.parent} is not a folder")
+        if not force and path.exists():
+            raise BadInput(_is_there(path))
+    except OSError as error:
+        raise BadInput(f"{path} can't be written: {error.strerror}") from error
 
 
 def _is_there(path: Path) -> str:
