@@ -25,7 +25,11 @@ LONG = "f" * 256
     ],
     ids=lambda words: " ".join(words[:2]),
 )
-def test_a_name_that_no_file_can_have_is_a_sentence(words: tuple[str, ...]) -> None:
+def test_a_name_that_no_file_can_have_is_a_sentence(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A command sets up the loggers of its process, which is other tests' as well.
+    monkeypatch.setattr("issuer.telemetry.logs.configure", lambda *_: None)
     ran = CliRunner().invoke(app, words, env={"VAULT_ADDR": "http://127.0.0.1:1", "VAULT_TOKEN": "x"})
     assert isinstance(ran.exception, SystemExit), ran.exception
     assert ran.exit_code in {1, 2, 3}
