@@ -113,13 +113,13 @@ def controller(
         MetricsOptions,
         OptionsError,
         PageOptions,
-        TrustOptions,
         WatchOptions,
         WorkOptions,
         own_namespace,
     )
     from issuer.controller.process.run import run_controller
     from issuer.controller.renewals.loops import LoopLimits
+    from issuer.controller.trust.targets import BadTrustTarget, TrustTargets
     from issuer.kube.errors import ConfigError
     from issuer.signing.backend import BackendError
     from issuer.signing.backends import load_backends
@@ -165,7 +165,7 @@ def controller(
             watch=WatchOptions(certificate_signing_requests, watch_certificates),
             page=PageOptions(status_address, status_tls_cert, status_tls_key),
             canaries=CanarySchedule(asked.targets(), canary_period),
-            trust=TrustOptions(tuple(trust_config_map or ()), cluster_trust_bundles),
+            trust=TrustTargets(tuple(trust_config_map or ()), cluster_trust_bundles),
             backends=loaded,
             backend_settings=BackendSettings(
                 cluster_resource_namespace=cluster_resource_namespace or own,
@@ -179,7 +179,15 @@ def controller(
             adopt_anyway=adopt_anyway,
         )
         code = run_controller(options)
-    except (OptionsError, BackendError, BadTarget, ConfigError, ListenError, OSError) as error:
+    except (
+        OptionsError,
+        BackendError,
+        BadTarget,
+        BadTrustTarget,
+        ConfigError,
+        ListenError,
+        OSError,
+    ) as error:
         typer.echo(f"vault-issuer controller can't start: {error}", err=True)
         code = 2
     raise typer.Exit(code)

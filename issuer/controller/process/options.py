@@ -8,10 +8,10 @@ import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from issuer.api.trust import is_config_map_name
 from issuer.controller.canary.target import CanaryTarget
 from issuer.controller.leadership.options import SharingOptions
 from issuer.controller.renewals.loops import LoopLimits
+from issuer.controller.trust.targets import TrustTargets
 from issuer.kube.lease import LeaseTimes
 from issuer.requests.issuers import IssuerKind
 from issuer.signing.backend import Backends
@@ -41,9 +41,6 @@ def own_identity() -> str:
 
 MOST_SHARDS = 256
 """Each costs a Lease, which is renewed every few seconds."""
-
-MOST_CONFIG_MAPS = 8
-"""Each costs a watch."""
 
 
 class OptionsError(ValueError):
@@ -171,28 +168,6 @@ class CanarySchedule:
 
 
 @dataclass(frozen=True, slots=True)
-class TrustOptions:
-    """What may be given roots by `spec.trust`: ConfigMaps of these names, and ClusterTrustBundles.
-
-    Raises OptionsError.
-    """
-
-    config_maps: tuple[str, ...] = ()
-    cluster_trust_bundles: bool = False
-
-    def __post_init__(self) -> None:
-        for name in self.config_maps:
-            if not is_config_map_name(name):
-                raise OptionsError(
-                    f"--trust-config-map {name!r} can't be a ConfigMap of roots: use another name"
-                )
-        if len(set(self.config_maps)) > MOST_CONFIG_MAPS:
-            raise OptionsError(
-                f"--trust-config-map is given {len(self.config_maps)} times: {MOST_CONFIG_MAPS} are the most"
-            )
-
-
-@dataclass(frozen=True, slots=True)
 class ControllerOptions:
     """All settings of one controller process, in groups. Raises OptionsError.
 
@@ -208,7 +183,7 @@ class ControllerOptions:
     watch: WatchOptions = field(default_factory=WatchOptions)
     page: PageOptions = field(default_factory=PageOptions)
     canaries: CanarySchedule = field(default_factory=CanarySchedule)
-    trust: TrustOptions = field(default_factory=TrustOptions)
+    trust: TrustTargets = field(default_factory=TrustTargets)
     backends: Backends = field(default_factory=built_in)
     backend_settings: BackendSettings = field(default_factory=lambda: BackendSettings(DEFAULT_NAMESPACE))
     adopt_anyway: bool = False

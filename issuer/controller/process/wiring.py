@@ -57,7 +57,7 @@ from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.unprocessed import UnprocessedRequests
 from issuer.controller.state.watched.certificates import CertificateStore
 from issuer.controller.state.watched.stores import IssuerStore, NamespaceStore, RequestStore
-from issuer.controller.trust.distribution import TrustDistribution, TrustTargets, Watched
+from issuer.controller.trust.distribution import TrustDistribution, Watched
 from issuer.controller.trust.reporter import TrustReporter
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
@@ -315,7 +315,7 @@ class Components:
         state, leads = self.state, self.ownership.leads
         return TrustDistribution(
             self.client,
-            TrustTargets(self.options.trust.config_maps, self.options.trust.cluster_trust_bundles),
+            self.options.trust,
             Watched(state.issuers, state.registry, state.namespaces),
             self.backends.kinds,
             TrustReporter(self.client, state.issuers, self.backends, self.recorder),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -19,6 +19,7 @@ from issuer.controller.trust.issuers import TrustIssuers
 from issuer.controller.trust.ledger import Ledger, Target
 from issuer.controller.trust.objects import CONFIG_MAPS, FoundStore
 from issuer.controller.trust.reporter import TrustReporter
+from issuer.controller.trust.targets import TrustTargets
 from issuer.controller.trust.writer import TrustWriter
 from issuer.kube.client import KubeClient
 from issuer.kube.queues.workqueue import WorkQueue
@@ -31,14 +32,6 @@ _ISSUERS: Final = 2
 _SETTLES: Final = 0.5
 """Seconds after which an issuer's condition is written, for many namespaces at once."""
 _ISSUER_BACKOFF: Final = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class TrustTargets:
-    """What the operator lets be written: ConfigMaps of these names, and ClusterTrustBundles."""
-
-    config_maps: Sequence[str]
-    cluster_trust_bundles: bool
 
 
 @dataclass(frozen=True, slots=True)

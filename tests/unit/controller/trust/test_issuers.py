@@ -11,10 +11,11 @@ from issuer.controller.state.defects import Defects
 from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.health.shared_signer import Identity, SharedSigner
 from issuer.controller.state.watched.stores import IssuerStore, NamespaceStore
-from issuer.controller.trust.distribution import TrustDistribution, TrustTargets, Watched
+from issuer.controller.trust.distribution import TrustDistribution, Watched
 from issuer.controller.trust.ledger import Target
 from issuer.controller.trust.reasons import TrustReason
 from issuer.controller.trust.reporter import Finding, TrustReporter
+from issuer.controller.trust.targets import TrustTargets
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
 from issuer.kube.wire import Object
