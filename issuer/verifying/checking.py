@@ -114,7 +114,7 @@ def _ca_json(ca: Certificate) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class EndpointCheck:
+class EndpointRun:
     """One run: what must hold at all endpoints, seconds for each address, what asks for revocations (None:
     nobody), and the time."""
 

@@ -20,7 +20,7 @@ from issuer.cli.trust.options import Home
 if TYPE_CHECKING:
     from issuer.cli.trust.opening import GivenSource
     from issuer.endpoint.address import EndpointAddress
-    from issuer.verifying.checking import EndpointCheck, EndpointReport
+    from issuer.verifying.checking import EndpointReport, EndpointRun
     from issuer.verifying.judging import EndpointRules, ExpectedCertificate
     from issuer.verifying.trust import EndpointTrust
 
@@ -285,13 +285,13 @@ async def _secret(
 async def _check(
     rules: EndpointRules, seconds: float, endpoints: list[EndpointAddress], *, crl: bool
 ) -> list[EndpointReport]:
-    from issuer.verifying.checking import EndpointCheck
+    from issuer.verifying.checking import EndpointRun
 
-    check = EndpointCheck(rules, datetime.now(UTC), seconds)
+    check = EndpointRun(rules, datetime.now(UTC), seconds)
     return await (_with_revocations(check, endpoints) if crl else check.every(endpoints))
 
 
-async def _with_revocations(check: EndpointCheck, endpoints: list[EndpointAddress]) -> list[EndpointReport]:
+async def _with_revocations(check: EndpointRun, endpoints: list[EndpointAddress]) -> list[EndpointReport]:
     from issuer.pki.health.fetching import url_reader
     from issuer.x509.certificates import write_certificates
 

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from issuer.controller.trust.claims import Claim
-from issuer.controller.trust.objects import BUNDLE_GROUP, CLUSTER_TRUST_BUNDLES, Found, FoundStore
+from issuer.controller.trust.objects import BUNDLE_GROUP, CLUSTER_TRUST_BUNDLES, SeenObject, SeenStore
 from issuer.controller.trust.reasons import TrustReason
 from issuer.controller.trust.reporter import Finding
 from issuer.controller.trust.roots import Roots
@@ -42,7 +42,7 @@ class ClusterBundles:
         self._wanted = wanted
         self._on_change = on_change
         self._issuers: dict[str, IssuerKey] = {}
-        self._store = FoundStore("name", self._changed, self._listed)
+        self._store = SeenStore("name", self._changed, self._listed)
         self._resource: Resource | None = None
         self._reflector: Reflector | None = None
 
@@ -103,7 +103,7 @@ class ClusterBundles:
         self._issuers.pop(name, None)
         return None
 
-    async def _write(self, resource: Resource, found: Found | None, body: Object) -> None:
+    async def _write(self, resource: Resource, found: SeenObject | None, body: Object) -> None:
         if found is None:
             written = await self._client.create(resource, body)
         else:

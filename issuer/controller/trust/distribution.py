@@ -17,7 +17,7 @@ from issuer.controller.trust.claims import Unreadable, read_claim
 from issuer.controller.trust.cluster_bundles import ClusterBundles
 from issuer.controller.trust.issuers import TrustIssuers
 from issuer.controller.trust.ledger import Ledger, Target
-from issuer.controller.trust.objects import CONFIG_MAPS, FoundStore
+from issuer.controller.trust.objects import CONFIG_MAPS, SeenStore
 from issuer.controller.trust.reporter import TrustReporter
 from issuer.controller.trust.targets import TrustTargets
 from issuer.controller.trust.writer import TrustWriter
@@ -66,7 +66,7 @@ class TrustDistribution:
         self._targets: WorkQueue[Target] = WorkQueue()
         self._issuers: WorkQueue[IssuerKey] = WorkQueue(longest=_ISSUER_BACKOFF)
         stores = {
-            name: FoundStore("namespace", partial(self._look, name), partial(self.spread, name))
+            name: SeenStore("namespace", partial(self._look, name), partial(self.spread, name))
             for name in wanted.config_maps
         }
         self.ledger = Ledger(watched.namespaces, stores)

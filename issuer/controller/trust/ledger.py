@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from issuer.controller.state.watched.stores import NamespaceStore
 from issuer.controller.trust.claims import Claim, Claims, Version
-from issuer.controller.trust.objects import FoundStore
+from issuer.controller.trust.objects import SeenStore
 from issuer.controller.trust.roots import Roots
-from issuer.controller.trust.steps import Leave, Step, Wanted, decide
+from issuer.controller.trust.steps import Leave, Step, WantedRoots, decide
 from issuer.requests.issuers import IssuerKey
 
 
@@ -25,7 +25,7 @@ class Ledger:
     `stores` are the ConfigMaps by name: all names that may be written.
     """
 
-    def __init__(self, namespaces: NamespaceStore, stores: dict[str, FoundStore]) -> None:
+    def __init__(self, namespaces: NamespaceStore, stores: dict[str, SeenStore]) -> None:
         self.claims = Claims()
         self.stores = stores
         self._namespaces = namespaces
@@ -59,7 +59,7 @@ class Ledger:
             return Leave()
         claim, found = self.claims.holder(target.name), store.get(target.namespace)
         kept = 0.0 if found is None else self.claims.keeps(found.owner)
-        wanted = None if claim is None else Wanted(claim, self.roots(claim))
+        wanted = None if claim is None else WantedRoots(claim, self.roots(claim))
         return decide(target.name, target.namespace, labels, wanted, found, kept)
 
     def done(self, target: Target, trouble: str = "") -> bool:

@@ -29,7 +29,7 @@ _MAX_OWNER: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SeenObject:
     """Facts of an object: `ours` if this controller made it, `owner` the issuer it was written for, the
     SHA-256 of its content, and whether somebody made that `immutable`."""
 
@@ -41,7 +41,7 @@ class Found:
     immutable: bool = False
 
     @classmethod
-    def of(cls, obj: Object) -> Found:
+    def of(cls, obj: Object) -> SeenObject:
         """The facts of an object of the API server."""
         meta = obj["metadata"]
         labels, annotations = meta.get("labels") or {}, meta.get("annotations") or {}
@@ -61,7 +61,7 @@ def content_hash(obj: Object) -> str:
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-class FoundStore(Store[str]):
+class SeenStore(Store[str]):
     """What is known of objects: those of one name by namespace, or those of the cluster by name.
 
     `on_change` hears of the key of one that changed, `on_listed` when all are known. Before that `listed` is
@@ -78,7 +78,7 @@ class FoundStore(Store[str]):
         self._by = by
         self._on_change = on_change
         self._on_listed = on_listed
-        self._found: dict[str, Found] = {}
+        self._found: dict[str, SeenObject] = {}
         self.listed = False
 
     def end(self) -> None:
@@ -87,7 +87,7 @@ class FoundStore(Store[str]):
         self.listed = True
         self._on_listed()
 
-    def get(self, key: str) -> Found | None:
+    def get(self, key: str) -> SeenObject | None:
         """Return what is known of one, None where there is none."""
         return self._found.get(key)
 
@@ -104,7 +104,7 @@ class FoundStore(Store[str]):
 
         A list is believed: after a restore of etcd, versions begin at an earlier number.
         """
-        key, found = self.key_of(obj), Found.of(obj)
+        key, found = self.key_of(obj), SeenObject.of(obj)
         known = self._found.get(key)
         is_event = self._listed is None and known is not None and known.uid == found.uid
         if is_event and known is not None and _number(found) < _number(known):
@@ -119,6 +119,6 @@ class FoundStore(Store[str]):
             self._on_change(key)
 
 
-def _number(found: Found) -> int:
+def _number(found: SeenObject) -> int:
     """Resource versions are numbers at every API server with etcd; elsewhere any order counts as new."""
     return int(found.version) if found.version.isdecimal() else 0

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 from issuer.controller.trust.claims import Claim
-from issuer.controller.trust.objects import CONFIG_MAPS, ISSUER, LABEL, ROOTS, Found, content_hash
+from issuer.controller.trust.objects import CONFIG_MAPS, ISSUER, LABEL, ROOTS, SeenObject, content_hash
 from issuer.controller.trust.roots import Roots
 from issuer.kube.wire import Object
 
@@ -17,7 +17,7 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class StayFor:
     """What is there stays for so many seconds, and is looked at again then."""
 
     seconds: float
@@ -33,21 +33,21 @@ class Write:
     """Write this object, in the place of `over`, or where none is there."""
 
     body: Object = field(repr=False)
-    over: Found | None
+    over: SeenObject | None
 
 
 @dataclass(frozen=True, slots=True)
 class Remove:
     """Delete what we made, as it was found."""
 
-    found: Found
+    found: SeenObject
 
 
-Step = Leave | Hold | NotOurs | Write | Remove
+Step = Leave | StayFor | NotOurs | Write | Remove
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedRoots:
     """A claim that holds, with the issuer's roots: None while they are not known for this spec of it."""
 
     claim: Claim
@@ -58,8 +58,8 @@ def decide(
     name: str,
     namespace: str,
     labels: dict[str, str],
-    wanted: Wanted | None,
-    found: Found | None,
+    wanted: WantedRoots | None,
+    found: SeenObject | None,
     kept: float = 0.0,
 ) -> Step:
     """Return the step for a namespace with these labels, which is not being deleted.
@@ -71,7 +71,7 @@ def decide(
     if wanted is None or target is None or not target.namespace_selector.selects(labels):
         if found is None or not found.ours or kept == math.inf:
             return Leave()
-        return Hold(kept) if kept else Remove(found)
+        return StayFor(kept) if kept else Remove(found)
     if found is not None and not found.ours:
         return NotOurs()
     if wanted.roots is None:
@@ -95,12 +95,12 @@ def made_for(claim: Claim) -> Object:
     return {"labels": {LABEL: ROOTS}, "annotations": {ISSUER: str(claim.issuer)}}
 
 
-def says(found: Found, body: Object) -> bool:
+def says(found: SeenObject, body: Object) -> bool:
     """Return True if what was found is as this object would be written."""
     return (found.owner, found.content) == (body["metadata"]["annotations"][ISSUER], content_hash(body))
 
 
-def replacing(found: Found, body: Object) -> Object:
+def replacing(found: SeenObject, body: Object) -> Object:
     """Return the object to be written in the place of what was found, and of nothing that came after it."""
     meta = {**body["metadata"], "uid": found.uid, "resourceVersion": found.version}
     return {**body, "metadata": meta}

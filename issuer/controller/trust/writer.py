@@ -13,7 +13,7 @@ import structlog
 from issuer.bounded import LruCache, TokenBucket
 from issuer.controller.trust.ledger import Ledger, Target
 from issuer.controller.trust.objects import CONFIG_MAPS, ISSUER, content_hash
-from issuer.controller.trust.steps import Hold, Leave, NotOurs, Remove, Step, Write, replacing
+from issuer.controller.trust.steps import Leave, NotOurs, Remove, StayFor, Step, Write, replacing
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import AlreadyExists, Conflict, KubeError, NamespaceTerminating, NotFound
 from issuer.kube.queues.workqueue import WorkQueue
@@ -68,7 +68,7 @@ class TrustWriter:
         if isinstance(step, NotOurs):
             self._failed(target, NOT_OURS)
             return
-        if isinstance(step, Hold):
+        if isinstance(step, StayFor):
             self.queue.add_after(target, step.seconds)
         elif not isinstance(step, Leave):
             rest = self._rest(target, step)

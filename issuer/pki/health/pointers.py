@@ -33,7 +33,7 @@ FIELDS: Final[Mapping[PointerKind, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class DefaultIssuer:
+class MountDefault:
     """The issuer that a mount signs with by default, beside another one of the mount.
 
     Paths that name no issuer, such as `ca` and `crl`, answer for it alone. `is_followed` tells that the other
@@ -63,7 +63,7 @@ class Pointer:
     from_certificate: bool = False
     carriers: tuple[x509.Certificate, ...] = field(default=(), repr=False)
     is_own: bool = False
-    default: DefaultIssuer | None = None
+    default: MountDefault | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def _written(mount: MountFacts, issuer: IssuerFacts) -> Iterator[Pointer]:
         yield Pointer(PointerKind.ACME, url, mount.path, "", issuer.certificate)
 
 
-def _default_beside(mount: MountFacts, issuer: IssuerFacts) -> DefaultIssuer | None:
+def _default_beside(mount: MountFacts, issuer: IssuerFacts) -> MountDefault | None:
     try:
         default = mount.default()
     except NotReadable:
@@ -126,7 +126,7 @@ def _default_beside(mount: MountFacts, issuer: IssuerFacts) -> DefaultIssuer | N
     begins = issuer.certificate.not_valid_before_utc
     is_younger = begins >= default.certificate.not_valid_before_utc
     has_signed = any(signed_by(one, issuer.certificate) for one in mount.leaves)
-    return DefaultIssuer(default.label, default.certificate, is_younger and not has_signed)
+    return MountDefault(default.label, default.certificate, is_younger and not has_signed)
 
 
 def _carried(mount: MountFacts, issuer: IssuerFacts, keys_online: frozenset[str]) -> Iterator[Pointer]:

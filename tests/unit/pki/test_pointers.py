@@ -16,7 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from issuer.pki.health.checks.endpoints import crl_end, pointer_findings
 from issuer.pki.health.finding import Gravity, HealthFinding
 from issuer.pki.health.parameters import HealthParameters
-from issuer.pki.health.pointers import DefaultIssuer, FetchedAnswer, Pointer, PointerKind
+from issuer.pki.health.pointers import FetchedAnswer, MountDefault, Pointer, PointerKind
 from tests.pki.cas import FileCA, root
 
 NOW = datetime.now(UTC)
@@ -138,12 +138,12 @@ def test_a_url_that_follows_the_default_issuer_is_judged_by_who_signs(
     answer = FetchedAnswer(200, other.der if body == "ca" else other.crl(days=30))
     pointer = Pointer(kind, "http://ca.example.test/x", "pki", "lab-1", CA.certificate)
     for is_followed, expected in ((True, Gravity.NOT_APPLICABLE), (False, severity)):
-        default = DefaultIssuer("lab-2", other.certificate, is_followed)
+        default = MountDefault("lab-2", other.certificate, is_followed)
         judged = replace(pointer, default=default)
         (found,) = pointer_findings(judged, answer, HealthParameters(), NOW)
         assert found.severity is expected
         assert f"answers the {'CA' if body == 'ca' else 'list'} of lab-2" in found.message
-    stranger = DefaultIssuer("lab-2", root("CA 3").certificate, False)
+    stranger = MountDefault("lab-2", root("CA 3").certificate, False)
     (found,) = pointer_findings(replace(pointer, default=stranger), answer, HealthParameters(), NOW)
     assert found.severity is Gravity.CRITICAL
     assert "lab-2" not in found.message

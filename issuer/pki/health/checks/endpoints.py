@@ -21,8 +21,8 @@ from issuer.pki.health.ocsp import is_answered_by
 from issuer.pki.health.parameters import HealthParameters
 from issuer.pki.health.pointers import (
     FIELDS,
-    DefaultIssuer,
     FetchedAnswer,
+    MountDefault,
     Pointer,
     PointerKind,
     urls_of,
@@ -166,7 +166,7 @@ def _authority(pointer: Pointer, body: bytes) -> HealthFinding:
     return _finding(pointer, Gravity.OK, "it answers the right CA")
 
 
-def _of_the_default(pointer: Pointer, default: DefaultIssuer, what: str, grave: Gravity) -> HealthFinding:
+def _of_the_default(pointer: Pointer, default: MountDefault, what: str, grave: Gravity) -> HealthFinding:
     """Judge a URL that answers for the mount's default issuer alone, as `ca` and `crl` do; `grave` is what it
     is for an issuer that has signed."""
     if default.is_followed:

@@ -9,9 +9,9 @@ import pytest
 
 from issuer.api.issuers import SpecError
 from issuer.controller.trust.claims import GRACE, Claim, Claims, Unreadable, read_claim
-from issuer.controller.trust.objects import Found
+from issuer.controller.trust.objects import SeenObject
 from issuer.controller.trust.roots import Roots
-from issuer.controller.trust.steps import Hold, Leave, NotOurs, Remove, Step, Wanted, Write, decide
+from issuer.controller.trust.steps import Leave, NotOurs, Remove, StayFor, Step, WantedRoots, Write, decide
 from issuer.requests.issuers import IssuerKey
 from tests.builders import issuer_object
 from tests.unit.virtual_time import SetClock
@@ -30,16 +30,16 @@ def claim(name: str = "demo", created: str = "2026-01-01T00:00:00Z", **more: Any
     return found
 
 
-def step(one: Claim | None, there: Found | None, roots: Roots | None = ROOTS, kept: float = 0.0) -> Step:
-    return decide("roots", "team-a", LABELS, None if one is None else Wanted(one, roots), there, kept)
+def step(one: Claim | None, there: SeenObject | None, roots: Roots | None = ROOTS, kept: float = 0.0) -> Step:
+    return decide("roots", "team-a", LABELS, None if one is None else WantedRoots(one, roots), there, kept)
 
 
-def written(one: Claim, **other: Any) -> Found:
+def written(one: Claim, **other: Any) -> SeenObject:
     """What is there after it was written."""
     made = step(one, None)
     assert isinstance(made, Write)
     meta = {**made.body["metadata"], "uid": "u", "resourceVersion": "7"}
-    return Found.of({**made.body, "metadata": meta, **other})
+    return SeenObject.of({**made.body, "metadata": meta, **other})
 
 
 def test_it_is_made_left_alone_and_mended() -> None:
@@ -63,7 +63,7 @@ def test_it_is_made_left_alone_and_mended() -> None:
 
 
 def test_what_is_not_ours_is_never_touched() -> None:
-    theirs = Found.of({"metadata": {"uid": "u"}, "data": {"ca.crt": "PEM"}})
+    theirs = SeenObject.of({"metadata": {"uid": "u"}, "data": {"ca.crt": "PEM"}})
     assert step(claim(), theirs) == NotOurs()
     assert step(None, theirs) == Leave()
     assert step(claim(namespaceSelector={"matchLabels": {"team": "b"}}), theirs) == Leave()
@@ -74,7 +74,7 @@ def test_what_no_spec_wants_is_removed_and_what_is_not_known_stays() -> None:
     assert step(None, there) == Remove(there)
     assert step(claim(namespaceSelector={"matchLabels": {"team": "b"}}), there) == Remove(there)
     assert step(None, there, kept=math.inf) == Leave()
-    assert step(None, there, kept=9.0) == Hold(9.0)
+    assert step(None, there, kept=9.0) == StayFor(9.0)
     assert step(claim(key="other"), there, roots=None) == Leave()
 
 

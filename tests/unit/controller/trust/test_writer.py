@@ -10,7 +10,7 @@ import pytest
 from issuer.controller.state.watched.stores import NamespaceStore
 from issuer.controller.trust.claims import read_claim
 from issuer.controller.trust.ledger import Ledger, Target
-from issuer.controller.trust.objects import FoundStore
+from issuer.controller.trust.objects import SeenStore
 from issuer.controller.trust.roots import Roots
 from issuer.controller.trust.writer import CONTESTED, PEACE, REST, TrustWriter
 from issuer.kube.client import KubeClient
@@ -34,7 +34,7 @@ class Desk:
         self.queue: WorkQueue[Target] = WorkQueue()
         self.news: list[str] = []
         self.leading = True
-        self.store = FoundStore("namespace", lambda _namespace: None, lambda: None)
+        self.store = SeenStore("namespace", lambda _namespace: None, lambda: None)
         self.store.begin()
         self.store.end()
         self.namespaces = NamespaceStore(lambda _name: None)
