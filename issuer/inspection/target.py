@@ -43,10 +43,7 @@ def parse_target(text: str, namespace: str, kinds: Sequence[TargetKind]) -> Insp
     kind = _kind(word, kinds)
     if kind is None or not all(path) or len(path) > 1 + kind.resource.namespaced:
         forms = ", ".join(one.form for one in kinds)
-        raise BadInput(
-            f'"{shown(text)}" names nothing that is known here: write NAME of a CertificateRequest, or one '
-            f"of {forms}"
-        )
+        raise BadInput(f'"{shown(text)}" names nothing that is known here: write one of {forms}')
     where = (path[0] if len(path) > 1 else namespace) if kind.resource.namespaced else ""
     return InspectionTarget(kind.kind, where, path[-1])
 

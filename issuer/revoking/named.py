@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from issuer.inspection.kinds import CERTIFICATE_KIND, CSR_KIND, REQUEST_KIND, SECRET_KIND, TargetKind
-from issuer.inspection.target import InspectionTarget
+from issuer.inspection.target import InspectionTarget, parse_target
 from issuer.inventory.certificate import parse_serial
 from issuer.manifests.errors import BadInput
 from issuer.manifests.text import shown
@@ -34,9 +34,8 @@ def parse_named(word: str, namespace: str) -> Named:
     Raises BadInput.
     """
     kind, slash, name = word.partition("/")
-    target = next((one for one in IN_CLUSTER if slash and kind.lower() in one.words), None)
-    if target is not None and name:
-        return _object(target, name, namespace)
+    if slash and name and any(kind.lower() in one.words for one in IN_CLUSTER):
+        return parse_target(word, namespace, IN_CLUSTER)
     if _is_file(word):
         return Path(word)
     mount, _, serial = word.rpartition("/")
@@ -54,14 +53,3 @@ def _is_file(word: str) -> bool:
         return Path(word).is_file()
     except OSError:  # a name that no file can have
         return False
-
-
-def _object(kind: TargetKind, name: str, namespace: str) -> InspectionTarget:
-    where, slash, last = name.rpartition("/")
-    if "/" in where or not last or (slash and not where):
-        raise BadInput(f'"{shown(name)}" is no name: write {kind.form}, and the namespace with -n')
-    if not kind.resource.namespaced:
-        if where:
-            raise BadInput(f'"{shown(name)}" is no name: a {kind.kind} has no namespace')
-        return InspectionTarget(kind.kind, "", last)
-    return InspectionTarget(kind.kind, where or namespace, last)
