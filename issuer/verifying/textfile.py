@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry, write_to_textfile
 from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
-from issuer.manifests.errors import BadInput
+from issuer.pki.health.textfile import write_metrics
 from issuer.verifying.checking import EndpointReport
 
 OK: Final = "vault_issuer_endpoint_ok"
@@ -23,7 +23,7 @@ METRICS: Final = (OK, PROBLEM, END, LAST_RUN)
 _LABELS: Final = ("endpoint", "server_name")
 
 
-class _Collector:
+class _Collector(Collector):
     """Gives reports' metrics to the client library; all addresses of an endpoint have one series."""
 
     def __init__(self, reports: Sequence[EndpointReport]) -> None:
@@ -51,9 +51,4 @@ class _Collector:
 
 def write_textfile(reports: Sequence[EndpointReport], path: Path) -> None:
     """Write the metrics of endpoints. Raises BadInput if the file can't be written."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(reports))
-    try:
-        write_to_textfile(str(path), registry)
-    except OSError as error:
-        raise BadInput(f"{path} can't be written: {error.strerror}") from error
+    write_metrics(_Collector(reports), path)

@@ -11,6 +11,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, write_to_textfile
 from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from issuer.manifests.errors import BadInput
 from issuer.pki.health.finding import Gravity, HealthReport
@@ -34,7 +35,7 @@ _VALUES: Final = {
 _ENDS: Final = {"ca": CA_END, "crl": CRL_END, "published_crl": PUBLISHED_END}
 
 
-class _Collector:
+class _Collector(Collector):
     """Gives a report's metrics to the client library."""
 
     def __init__(self, report: HealthReport) -> None:
@@ -80,8 +81,13 @@ class _Collector:
 
 def write_textfile(report: HealthReport, path: Path) -> None:
     """Write a report's metrics. Raises BadInput if the file can't be written."""
+    write_metrics(_Collector(report), path)
+
+
+def write_metrics(collector: Collector, path: Path) -> None:
+    """Write what a collector yields, whole or not at all. Raises BadInput if the file can't be written."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(report))
+    registry.register(collector)
     try:
         write_to_textfile(str(path), registry)
     except OSError as error:
