@@ -8,13 +8,14 @@ import json
 import os
 import sys
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from issuer.cli.certificates.spans import expiring_within
 from issuer.cli.options import Context, Kubeconfig, OutputFormat
 from issuer.cli.output import print_data
 from issuer.cli.vault import BAD_INPUT, Mounts, reported
@@ -157,14 +158,8 @@ def _choice(
     """Return what the options ask for. Raises BadInput."""
     from issuer.inventory.selection import InventoryChoice, serial_beginning
     from issuer.manifests.errors import BadInput
-    from issuer.pki.file.durations import seconds
 
-    try:
-        within = None if expiring is None else timedelta(seconds=seconds(expiring))
-    except (ValueError, OverflowError) as error:
-        raise BadInput("--expiring is no time: write for example 30d or 12h") from error
-    if within is not None and within <= timedelta():
-        raise BadInput("--expiring must be longer than 0")
+    within = expiring_within(expiring, "30d or 12h")
     try:
         beginning = "" if serial is None else serial_beginning(serial)
     except ValueError as error:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import base64
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from issuer.cli.certificates.spans import expiring_within
 from issuer.cli.help import Commands
 from issuer.cli.options import ClusterChoice, Context, Kubeconfig, OutputFormat
 from issuer.cli.output import print_data
@@ -166,7 +167,7 @@ def endpoint(
             raise BadInput("Give one of --ca-file, --mount and --issuer.")
         cluster = ClusterChoice(kubeconfig, context)
         given = GivenSource(source, mount, issuer, sha256, None, cluster, home)
-        rules = EndpointRules(server_name, _trust(given), None, _within(expiring))
+        rules = EndpointRules(server_name, _trust(given), None, expiring_within(expiring, "7d or 12h"))
         expected = _expected(file, secret, namespace, kubeconfig, context)
         found = asyncio.run(_check(replace(rules, expected=expected), timeout, dialled, crl=crl))
     ok = not any(one.findings if strict else one.problems for one in found)
@@ -188,20 +189,6 @@ def _endpoint(text: str, start: StartTLSChoice | None) -> EndpointAddress:
         return parse_endpoint(text, None if start is None else StartTls(start.value))
     except BadEndpoint as error:
         raise BadInput(str(error)) from error
-
-
-def _within(text: str | None) -> timedelta | None:
-    """Return a time that must be left. Raises BadInput."""
-    from issuer.manifests.errors import BadInput
-    from issuer.pki.file.durations import seconds
-
-    try:
-        found = None if text is None else timedelta(seconds=seconds(text))
-    except (ValueError, OverflowError) as error:
-        raise BadInput("--expiring is no time: write for example 7d or 12h") from error
-    if found is not None and found <= timedelta():
-        raise BadInput("--expiring must be longer than 0")
-    return found
 
 
 def _trust(given: GivenSource) -> EndpointTrust:
