@@ -9,6 +9,7 @@ from typing import Final, Literal, NamedTuple
 from issuer.statuspage.html import count, span
 from issuer.statuspage.model import Issuer
 from issuer.statuspage.snapshot import Snapshot
+from issuer.text import first_of
 
 Level = Literal["good", "warn", "bad", "quiet"]
 
@@ -125,9 +126,7 @@ def _all_well(snapshot: Snapshot) -> str:
 
 
 def _names(issuers: Sequence[Issuer]) -> str:
-    more = len(issuers) - _NAMED
-    named = ", ".join(one.key for one in issuers[:_NAMED])
-    return f"{named} and {more} more" if more > 0 else named
+    return first_of([one.key for one in issuers], _NAMED)
 
 
 def ca_level(left: timedelta) -> Level:
