@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +18,7 @@ from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.samples import certificate
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_policy, setup_token
+from tests.asking import AsksMeanwhile
 from tests.integration.support.common import CERT_MANAGER, REQUEST, ready
 from tests.integration.support.scope import Scope, sweep
 from tests.integration.support.waiting import wait_until
@@ -67,24 +66,13 @@ def controller(bed: Testbed, layout: PkiLayout) -> Iterator[ControllerProcess]:
         sweep(bed)
 
 
-class Trickle:
+class Trickle(AsksMeanwhile):
     """Certificates that are asked for one after another; `names` are those so far."""
 
     def __init__(self, scope: Scope) -> None:
+        super().__init__(PAUSE)
         self._scope = scope
-        self._stop = threading.Event()
         self.names: list[str] = []
-
-    @contextmanager
-    def running(self) -> Iterator[Trickle]:
-        """Ask in a thread meanwhile."""
-        thread = threading.Thread(target=self._ask)
-        thread.start()
-        try:
-            yield self
-        finally:
-            self._stop.set()
-            thread.join()
 
     def more(self, number: int) -> None:
         """Wait until so many more were asked for."""
@@ -93,11 +81,10 @@ class Trickle:
 
     def _ask(self) -> None:
         scope = self._scope
-        while not self._stop.wait(PAUSE):
-            name = f"c{len(self.names)}"
-            one = certificate(name, scope.namespace, scope.name, [f"{name}.{DOMAIN}"], kind=scope.kind)
-            scope.bed.kube.apply(one)
-            self.names.append(name)
+        name = f"c{len(self.names)}"
+        one = certificate(name, scope.namespace, scope.name, [f"{name}.{DOMAIN}"], kind=scope.kind)
+        scope.bed.kube.apply(one)
+        self.names.append(name)
 
 
 def pki(bed: Testbed, *words: str | Path) -> Result:

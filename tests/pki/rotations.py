@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +12,7 @@ from cryptography import x509
 from typer.testing import Result
 
 from testbed.errors import HTTPError
+from tests.asking import AsksMeanwhile
 from tests.pki.cutting import CutMode, CuttingProxy
 from tests.pki.files import TWO_TIER
 from tests.pki.interrupted import valid_serials
@@ -119,25 +117,14 @@ def rotation_case(vault: Vault, folder: Path, *, offline: bool = False) -> Rotat
     return RotationCase(vault, folder, file, token)
 
 
-class Load:
+class Load(AsksMeanwhile):
     """Certificates that are asked for one after another by path `issue/web`; `issuers` has the CA of each."""
 
     def __init__(self, case: RotationCase) -> None:
+        super().__init__(pause=0.1)
         self._case = case
-        self._stop = threading.Event()
         self.issuers: list[str] = []
         self.errors: list[Exception] = []
-
-    @contextmanager
-    def running(self) -> Iterator[Load]:
-        """Ask in a thread meanwhile."""
-        thread = threading.Thread(target=self._ask)
-        thread.start()
-        try:
-            yield self
-        finally:
-            self._stop.set()
-            thread.join()
 
     def more(self, number: int = 3) -> None:
         """Wait until so many more were answered."""
@@ -147,13 +134,12 @@ class Load:
             time.sleep(0.02)
 
     def _ask(self) -> None:
-        while not self._stop.wait(0.1):
-            try:
-                pem = self._case.issue()["certificate"]
-            except HTTPError as error:
-                self.errors.append(error)
-                continue
-            self.issuers.append(x509.load_pem_x509_certificate(pem.encode()).issuer.rfc4514_string())
+        try:
+            pem = self._case.issue()["certificate"]
+        except HTTPError as error:
+            self.errors.append(error)
+            return
+        self.issuers.append(x509.load_pem_x509_certificate(pem.encode()).issuer.rfc4514_string())
 
 
 def wait_for_the_end(case: RotationCase, *words: str) -> None:
