@@ -1,19 +1,5 @@
 """A CA whose servers are dialled."""
 
-from __future__ import annotations
+from tests.unit.dialled import ca, now
 
-from datetime import UTC, datetime
-
-import pytest
-
-from tests.ca import TestCA
-
-
-@pytest.fixture(scope="module")
-def now() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)
-
-
-@pytest.fixture(scope="module")
-def ca(now: datetime) -> TestCA:
-    return TestCA.make(now)
+__all__ = ["ca", "now"]
