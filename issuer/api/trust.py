@@ -125,7 +125,7 @@ class TrustBundle(ApiModel):
 
 
 class Trust(ApiModel):
-    """Where the roots of the CA are put for others to trust: all of them while a rotation goes on."""
+    """Places of the CA's roots, for others to trust: all of them while a rotation goes on."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(

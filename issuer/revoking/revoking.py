@@ -62,8 +62,8 @@ class RevocationPlan:
 
 @dataclass(frozen=True, slots=True)
 class RevocationResult:
-    """What became of one. `listed` tells if the CRL has it now, None if that can't be read; with `is_unknown`
-    the answer was lost, and it may be revoked."""
+    """Outcome of one revocation. `listed` tells if the CRL has it now, None if that can't be read; with
+    `is_unknown` the answer was lost, and it may be revoked."""
 
     item: PlannedRevocation
     error: str = ""

@@ -30,7 +30,7 @@ AT_ONCE: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class EndpointReport:
-    """What one endpoint serves at some of its addresses, all of which serve alike.
+    """Report on one endpoint, at some of its addresses, all of which serve alike.
 
     `served` is None where nothing was seen.
     """

@@ -65,7 +65,7 @@ class ExpectedCertificate:
 
 @dataclass(frozen=True, slots=True)
 class EndpointRules:
-    """What must hold at an endpoint.
+    """Rules that must hold at an endpoint.
 
     Attributes:
         server_name: the name that clients ask for, the host if it is empty.

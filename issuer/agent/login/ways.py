@@ -56,7 +56,7 @@ class RefusedWay:
 
 @dataclass(frozen=True, slots=True)
 class StandingRefusal:
-    """How often a credential was refused in a row, until when it is not tried again, and Vault's reason."""
+    """Refusal of a credential: how often in a row, until when it is not tried again, and Vault's reason."""
 
     count: int
     until: str

@@ -35,7 +35,7 @@ _TYPED: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class GivenSource:
-    """Where certificates come from, and which of them are wanted, as the options say it.
+    """Source of certificates, and which of them are wanted, as the options say it.
 
     `home` is the namespace of the Secrets of cluster issuers.
     """

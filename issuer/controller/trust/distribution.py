@@ -36,7 +36,7 @@ _ISSUER_BACKOFF: Final = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What the controller knows of issuers and namespaces."""
+    """State of issuers and namespaces, as the controller's watches keep it."""
 
     issuers: Mapping[str, IssuerStore]
     registry: IssuerRegistry

@@ -62,7 +62,7 @@ def content_hash(obj: Object) -> str:
 
 
 class SeenStore(Store[str]):
-    """What is known of objects: those of one name by namespace, or those of the cluster by name.
+    """Facts of objects: those of one name by namespace, or those of the cluster by name.
 
     `on_change` hears of the key of one that changed, `on_listed` when all are known. Before that `listed` is
     False, and one that isn't known may be there.

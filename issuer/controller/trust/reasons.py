@@ -6,7 +6,7 @@ from issuer.reasons import Reason
 
 
 class TrustReason(Reason):
-    """Why an issuer's roots are, or aren't, where `spec.trust` wants them."""
+    """Reasons why an issuer's roots are, or aren't, where `spec.trust` wants them."""
 
     CAS_NOT_LISTED = "CAsNotListed"
     CLUSTER_TRUST_BUNDLE_REFUSED = "ClusterTrustBundleRefused"

@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What the condition is to say."""
+    """Content of the condition."""
 
     distributed: bool
     reason: TrustReason

@@ -18,7 +18,7 @@ class Leave:
 
 @dataclass(frozen=True, slots=True)
 class StayFor:
-    """What is there stays for so many seconds, and is looked at again then."""
+    """Nothing is done for so many seconds: what is there stays, and is looked at again then."""
 
     seconds: float
 

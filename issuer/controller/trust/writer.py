@@ -42,7 +42,7 @@ CONTESTED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """What was written last to a target, when, and how often, each time within `PEACE`."""
+    """The last write to a target: its content, when, and how often, each time within `PEACE`."""
 
     content: str
     at: float
