@@ -163,6 +163,7 @@ def test_the_way_back_is_open_until_it_is_retired(vault: Vault, tmp_path: Path) 
     assert case.default() == case.old
     assert case.status(code=2)["phase"] == "switch"
     case.next()
+    wait_for_the_end(case, *UNSEEN)
     case.next(*UNSEEN)
     ran = case.run("back", "--yes")
     assert ran.exit_code == 1
