@@ -50,6 +50,10 @@ class NamespaceTerminating(Forbidden):
     """403: the namespace is being deleted, and nothing new can be made in it."""
 
 
+class QuotaExceeded(Forbidden):
+    """403: a ResourceQuota of the namespace has no room; whoever works there may have used it up."""
+
+
 class NotFound(KubeError):
     """404: the object, or the whole resource (its CRD), is not there."""
 
@@ -104,6 +108,8 @@ _UNEXPLAINED: Final = {404: "the server has no such path; is the CRD installed?"
 _TOO_LARGE: Final = ("etcdserver: request is too large", "trying to send message larger than max")
 _BY_WEBHOOK: Final = ("failed calling webhook", "admission webhook")
 """Parts of sentences of the API server (apiserver, admission/plugin/webhook/errors)."""
+_BY_QUOTA: Final = " is forbidden: exceeded quota: "
+"""Part of its sentence (apiserver, admission/plugin/resourcequota/controller.go): the Status has no code."""
 
 _BY_STATUS: Final[dict[int, type[KubeError]]] = {
     400: BadRequest,
@@ -154,6 +160,8 @@ def _kind(code: int, reason: str, details: Mapping[str, Any], message: str) -> t
         return _fault(message)
     if code == 403 and _has_cause(details, "NamespaceTerminating"):
         return NamespaceTerminating
+    if code == 403 and _BY_QUOTA in message:
+        return QuotaExceeded
     return _BY_STATUS.get(code, KubeError)
 
 

@@ -27,6 +27,7 @@ NAMES = {
     "VaultIssuerQueueStuck",
     "VaultIssuerDenialsSpike",
     "VaultIssuerRootsLeftOut",
+    "VaultIssuerRootsNotDistributed",
     "VaultIssuerTwoLeaders",
     "VaultIssuerAbsent",
 }
@@ -134,6 +135,8 @@ UNKNOWN = fires("VaultIssuerOutcomeUnknown", "info")
 QUEUE = fires("VaultIssuerQueueStuck", "warning")
 DENIALS = fires("VaultIssuerDenialsSpike", "warning")
 ROOTS = fires("VaultIssuerRootsLeftOut", "warning")
+TENANTS_ROOTS = fires("VaultIssuerRootsLeftOut", "info")
+NO_ROOTS = fires("VaultIssuerRootsNotDistributed", "warning", VAULT)
 LEADERS = fires("VaultIssuerTwoLeaders", "critical")
 ABSENT = fires("VaultIssuerAbsent", "critical")
 CA_90, CA_30, CA_7 = (
@@ -144,6 +147,8 @@ CA = one("vault_issuer_ca_not_after_timestamp_seconds")
 RENEWED_CA = one("vault_issuer_ca_not_after_timestamp_seconds", "c")
 READY = "vault_issuer_issuer_ready"
 LEFT_OUT = "vault_issuer_trust_namespaces_left_out"
+REFUSED = 'cause="refused"'
+DISTRIBUTED = "vault_issuer_trust_distributed"
 UNHONOURED = 'kind="VaultIssuer",name="web",namespace="vault-issuer-system",exported_namespace="team-a"'
 
 
@@ -321,10 +326,26 @@ CASES = (
     Case(
         "a namespace lacks its roots, over a change of leader",
         {
-            one(LEFT_OUT, "a", ""): then((10, "0"), (10, "1"), (100, "stale")),
-            one(LEFT_OUT, "b", ""): then((22, "0"), (20, "1"), (60, "0")),
+            one(LEFT_OUT, "a", REFUSED): then((10, "0"), (10, "1"), (100, "stale")),
+            one(LEFT_OUT, "b", REFUSED): then((22, "0"), (20, "1"), (60, "0")),
         },
         {24: NOTHING, 26: ROOTS, 43: ROOTS, 50: NOTHING},
+    ),
+    Case(
+        "people of a namespace keep the roots out of it",
+        {
+            one(LEFT_OUT, "a", REFUSED): always(0),
+            one(LEFT_OUT, "a", 'cause="not_ours"'): then((10, "0"), (30, "1"), (60, "0")),
+        },
+        {24: NOTHING, 26: TENANTS_ROOTS, 43: TENANTS_ROOTS, 50: NOTHING},
+    ),
+    Case(
+        "an issuer's roots don't go out, over a change of leader",
+        {
+            one(DISTRIBUTED): then((10, "1"), (10, "0"), (100, "stale")),
+            one(DISTRIBUTED, "b"): then((22, "_"), (20, "0"), (60, "1")),
+        },
+        {24: NOTHING, 26: NO_ROOTS, 41: NO_ROOTS, 43: NOTHING},
     ),
     Case(
         "the queue stands still",

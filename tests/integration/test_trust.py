@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -76,6 +77,13 @@ def roots(bed: Testbed, namespace: str, key: str = "ca.crt") -> list[str]:
     found = bed.kube.find("v1", "ConfigMap", MAP, namespace)
     text = (found or {}).get("data", {}).get(key, "")
     return [f"{one.strip()}\n{_END}" for one in text.split(_END) if one.strip()]
+
+
+def distributed(controller: ControllerProcess, issuer: str) -> str:
+    """The value of the issuer's metric."""
+    row = f'vault_issuer_trust_distributed{{kind="VaultClusterIssuer",name="{issuer}",namespace=""}} '
+    (value,) = re.findall(f"^{re.escape(row)}(.*)$", controller.metrics(), re.MULTILINE)
+    return str(value)
 
 
 _END: Final = "-----END CERTIFICATE-----"
@@ -158,7 +166,8 @@ def test_what_somebody_else_made_is_left_alone_and_told(
     bed.kube.create({**theirs, "data": {"ca.crt": "theirs"}})
     applied(cluster, trust(where))
     assert where in told(cluster, "NamespacesLeftOut")
-    assert "\nvault_issuer_trust_namespaces_left_out 1.0\n" in controller.metrics()
+    assert '\nvault_issuer_trust_namespaces_left_out{cause="not_ours"} 1.0\n' in controller.metrics()
+    assert distributed(controller, cluster.name) == "1.0"
     assert bed.kube.get("v1", "ConfigMap", MAP, where)["data"] == {"ca.crt": "theirs"}
     bed.kube.delete("v1", "ConfigMap", MAP, where)
     told(cluster, "Distributed")
@@ -166,6 +175,7 @@ def test_what_somebody_else_made_is_left_alone_and_told(
     second = Scope(bed, f"{cluster.name}-z", where)
     applied(second, trust(where))
     assert f'"{cluster.name}"' in told(second, "ConfigMapTaken")
+    assert distributed(controller, second.name) == "0.0"
     cluster.delete()
     told(second, "Distributed")
     assert bed.kube.get("v1", "ConfigMap", MAP, where)["metadata"]["annotations"] == {

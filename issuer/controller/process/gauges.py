@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from issuer.controller.state.watched import certificates
+from issuer.controller.trust.reasons import LeftOutCause
 from issuer.signing.signer import KeepsLogin
 from issuer.telemetry.issuer_series import Issuer, Row
 
@@ -34,15 +35,25 @@ def expose(components: Components) -> None:
     )
     watch("vault_issuer_events_dropped_total", lambda: float(components.recorder.dropped))
     watch("vault_issuer_renewal_loops", lambda: float(components.state.renewals.waiting))
-    watch("vault_issuer_trust_namespaces_left_out", lambda: float(components.trust.left_out))
     watch("vault_issuer_certificates_held", lambda: float(len(components.delivery.held)))
     table(
         ("vault_issuer_watch_restarts_total",),
         lambda: [((kind,), (float(one.restarts),)) for kind, one in components.watches.reflectors.items()],
     )
+    table(("vault_issuer_trust_namespaces_left_out",), lambda: _left_out(components))
+    table(("vault_issuer_trust_distributed",), lambda: _distributed(components))
     table(("vault_issuer_token_expiry_timestamp_seconds",), lambda: _token_ends(components))
     if components.options.watch.certificates:
         table(certificates.TOTALS, lambda: _certificate_totals(components))
+
+
+def _left_out(components: Components) -> list[Row]:
+    counts = components.trust.left_out
+    return [((cause,), (float(counts[cause]),)) for cause in LeftOutCause]
+
+
+def _distributed(components: Components) -> list[Row]:
+    return [(key, (float(is_out),)) for key, is_out in components.trust.distributed.items()]
 
 
 def _token_ends(components: Components) -> list[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,7 @@ from issuer.controller.trust.cluster_bundles import ClusterBundles
 from issuer.controller.trust.issuers import TrustIssuers
 from issuer.controller.trust.ledger import Ledger, Target
 from issuer.controller.trust.objects import CONFIG_MAPS, SeenStore
+from issuer.controller.trust.reasons import LeftOutCause
 from issuer.controller.trust.reporter import TrustReporter
 from issuer.controller.trust.targets import TrustTargets
 from issuer.controller.trust.writer import TrustWriter
@@ -99,9 +101,14 @@ class TrustDistribution:
         )
 
     @property
-    def left_out(self) -> int:
-        """The number of namespaces whose ConfigMap is not as it should be; one for each ConfigMap."""
-        return sum(len(self.ledger.trouble(name)) for name in self.ledger.stores)
+    def left_out(self) -> Counter[LeftOutCause]:
+        """The number of ConfigMaps that are not as they should be in a namespace, by cause."""
+        return Counter(one.cause for name in self.ledger.stores for one in self.ledger.trouble(name).values())
+
+    @property
+    def distributed(self) -> dict[IssuerKey, bool]:
+        """The issuers with `spec.trust`, and whether nothing of the issuer itself keeps its roots back."""
+        return self._looks.distributed
 
     def issuer(self, key: IssuerKey) -> None:
         """An issuer is new, changed or gone."""

@@ -58,6 +58,16 @@ class TrustIssuers:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     clock: Callable[[], float] = time.monotonic
     _read: dict[IssuerKey, tuple[Claim, float]] = field(default_factory=dict)
+    _found: dict[IssuerKey, TrustReason] = field(default_factory=dict)
+
+    @property
+    def distributed(self) -> dict[IssuerKey, bool]:
+        """The issuers whose roots are known, and whether nothing of the issuer itself keeps them back."""
+        return {
+            key: not reason.keeps_all_back
+            for key, reason in self._found.items()
+            if reason is not TrustReason.ISSUER_NOT_READY
+        }
 
     async def reconcile(self, key: IssuerKey) -> None:
         """Read the roots of one issuer, have them distributed, and write what is known of that."""
@@ -90,6 +100,7 @@ class TrustIssuers:
         current = self.stores[claim.issuer.kind].get(claim.issuer)
         if current is None or self.ledger.claims.of(claim.issuer) != claim:
             return False
+        self._found[claim.issuer] = finding.reason
         return await self.reporter.report(claim.issuer, current, finding)
 
     async def _report_none(self, key: IssuerKey, obj: Object | None, not_removed: Finding | None) -> None:
@@ -101,6 +112,7 @@ class TrustIssuers:
             written = await self.reporter.clear(key, obj)
         else:
             text = f"{problem}. What was distributed stays as it is"
+            self._found[key] = TrustReason.INVALID_SPEC
             written = await self.reporter.report(key, obj, Finding(False, TrustReason.INVALID_SPEC, text))
         if not written:
             self.queue.retry(key)
@@ -109,6 +121,7 @@ class TrustIssuers:
         self.queue.forget(key)
         self.ledger.forget(key)
         self._read.pop(key, None)
+        self._found.pop(key, None)
 
     async def _removed(self, key: IssuerKey, claim: Claim | None) -> Finding | None:
         """Remove the ClusterTrustBundle of an issuer that wants none; say why if it is still there."""
@@ -198,7 +211,7 @@ class TrustIssuers:
             return None
         trouble = self.ledger.trouble(name)
         if trouble:
-            where = [f"{namespace} ({why})" for namespace, why in sorted(trouble.items())]
+            where = [f"{namespace} ({trouble[namespace].message})" for namespace in sorted(trouble)]
             text = f'ConfigMap "{name}" is not as it should be in {first_of(where, _SHOWN)}'
             return Finding(False, TrustReason.NAMESPACES_LEFT_OUT, text)
         text = f'{roots.told} in ConfigMap "{name}" of each namespace that spec.trust selects'
@@ -206,9 +219,14 @@ class TrustIssuers:
 
 
 def joined(findings: Sequence[Finding | None]) -> Finding | None:
-    """Return what a condition says of several findings: what is wrong first; None while one is to come."""
+    """Return what a condition says of several findings; None while one is to come.
+
+    What is wrong comes first, and of that what namespaces can't bring about: it must not hide behind them.
+    """
     found = [one for one in findings if one is not None]
-    wrong = [one for one in found if not one.distributed]
+    wrong = sorted(
+        (one for one in found if not one.distributed), key=lambda one: not one.reason.keeps_all_back
+    )
     if not wrong and len(found) < len(findings):
         return None
     told = wrong or found

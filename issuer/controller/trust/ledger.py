@@ -7,6 +7,7 @@ from typing import NamedTuple
 from issuer.controller.state.watched.stores import NamespaceStore
 from issuer.controller.trust.claims import Claim, Claims, Version
 from issuer.controller.trust.objects import SeenStore
+from issuer.controller.trust.reasons import LeftOut
 from issuer.controller.trust.roots import Roots
 from issuer.controller.trust.steps import Leave, Step, WantedRoots, decide
 from issuer.requests.issuers import IssuerKey
@@ -31,7 +32,7 @@ class Ledger:
         self._namespaces = namespaces
         self._roots: dict[IssuerKey, tuple[Version, Roots]] = {}
         self._open: dict[str, set[str]] = {name: set() for name in stores}
-        self._trouble: dict[str, dict[str, str]] = {name: {} for name in stores}
+        self._trouble: dict[str, dict[str, LeftOut]] = {name: {} for name in stores}
 
     def keep_roots(self, claim: Claim, roots: Roots) -> bool:
         """Keep the roots of an issuer as its spec is now; return True if they are others than before."""
@@ -62,12 +63,12 @@ class Ledger:
         wanted = None if claim is None else WantedRoots(claim, self.roots(claim))
         return decide(target.name, target.namespace, labels, wanted, found, kept)
 
-    def done(self, target: Target, trouble: str = "") -> bool:
+    def done(self, target: Target, trouble: LeftOut | None = None) -> bool:
         """Note how the look at a target ended; return True if that is news to the issuer's condition."""
         self._open[target.name].discard(target.namespace)
         known = self._trouble[target.name]
-        old = known.pop(target.namespace, "")
-        if trouble:
+        old = known.pop(target.namespace, None)
+        if trouble is not None:
             known[target.namespace] = trouble
         return old != trouble or not self._open[target.name]
 
@@ -75,7 +76,7 @@ class Ledger:
         """Return True if every namespace was looked at since the last change."""
         return self.stores[name].listed and not self._open[name]
 
-    def trouble(self, name: str) -> dict[str, str]:
+    def trouble(self, name: str) -> dict[str, LeftOut]:
         """Return why a ConfigMap is not as it should be, by namespace; of those that are gone nothing."""
         known = self._trouble[name]
         for gone in [one for one in known if self._namespaces.labels(one) is None]:

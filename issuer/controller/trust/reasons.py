@@ -1,6 +1,9 @@
-"""Reasons of the condition TrustDistributed."""
+"""Reasons of the condition TrustDistributed, and causes for which a namespace is left out."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
 
 from issuer.reasons import Reason
 
@@ -28,3 +31,26 @@ class TrustReason(Reason):
         """Return True if somebody has to do something about the roots themselves: an issuer that is not Ready
         yet says so in its condition Ready."""
         return self not in (TrustReason.DISTRIBUTED, TrustReason.ISSUER_NOT_READY)
+
+    @property
+    def keeps_all_back(self) -> bool:
+        """Return True if no namespace gets what the spec wants: it is the issuer's own trouble, not that of
+        namespaces."""
+        return self.is_trouble and self is not TrustReason.NAMESPACES_LEFT_OUT
+
+
+class LeftOutCause(StrEnum):
+    """Causes for which the ConfigMap of a namespace is not as it should be, as a label of the metric."""
+
+    CHANGED = "changed"
+    NOT_OURS = "not_ours"
+    QUOTA = "quota"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Why the ConfigMap of a namespace is not as it should be. `message` is for the condition."""
+
+    cause: LeftOutCause
+    message: str

@@ -13,9 +13,17 @@ import structlog
 from issuer.bounded import LruCache, TokenBucket
 from issuer.controller.trust.ledger import Ledger, Target
 from issuer.controller.trust.objects import CONFIG_MAPS, ISSUER, content_hash
+from issuer.controller.trust.reasons import LeftOut, LeftOutCause
 from issuer.controller.trust.steps import Leave, NotOurs, Remove, StayFor, Step, Write, replacing
 from issuer.kube.client import KubeClient
-from issuer.kube.errors import AlreadyExists, Conflict, KubeError, NamespaceTerminating, NotFound
+from issuer.kube.errors import (
+    AlreadyExists,
+    Conflict,
+    KubeError,
+    NamespaceTerminating,
+    NotFound,
+    QuotaExceeded,
+)
 from issuer.kube.queues.workqueue import WorkQueue
 
 log = structlog.get_logger(__name__)
@@ -30,13 +38,15 @@ PEACE: Final = 2 * REST
 _OFTEN: Final = 3
 """Writes of the same, each within `PEACE` of the one before, that are no accident any more."""
 _REMEMBERED: Final = 4096
-NOT_OURS: Final = (
+NOT_OURS: Final = LeftOut(
+    LeftOutCause.NOT_OURS,
     "there is a ConfigMap of this name that this controller did not make: rename or delete it, or choose "
-    "another name in spec.trust"
+    "another name in spec.trust",
 )
-CONTESTED: Final = (
+CONTESTED: Final = LeftOut(
+    LeftOutCause.CHANGED,
     "somebody changes the ConfigMap again and again, and it is written again every 10 seconds at most: "
-    "kubectl get configmap -o yaml --show-managed-fields says who"
+    "kubectl get configmap -o yaml --show-managed-fields says who",
 )
 
 
@@ -84,7 +94,7 @@ class TrustWriter:
                 self.queue.retry(target)  # the watch shows in a moment what is there
                 return
             except KubeError as error:
-                self._failed(target, error.message)
+                self._failed(target, _refusal(error))
                 self.queue.retry(target, error.retry_after)
                 return
         self.queue.forget(target)
@@ -121,27 +131,35 @@ class TrustWriter:
         again = last is not None and last.content == content and now - last.at < PEACE
         self._written.put(target, _Written(content, now, last.times + 1 if last and again else 1))
 
-    def _unrest(self, target: Target) -> str:
-        """Return `CONTESTED` until what is changed again and again was left alone for `PEACE`, else ""."""
+    def _unrest(self, target: Target) -> LeftOut | None:
+        """Return `CONTESTED` until what is changed again and again was left alone for `PEACE`, then None."""
         last = self._written.get(target)
         if last is None or last.times < _OFTEN:
-            return ""
+            return None
         left = last.at + PEACE - self.clock()
         if left <= 0:
-            return ""
+            return None
         self.queue.add_after(target, left)
         return CONTESTED
 
-    def _failed(self, target: Target, message: str) -> None:
-        if self.ledger.trouble(target.name).get(target.namespace) != message:
+    def _failed(self, target: Target, trouble: LeftOut) -> None:
+        if self.ledger.trouble(target.name).get(target.namespace) != trouble:
             log.warning(
-                "roots not written", config_map=target.name, namespace=target.namespace, message=message
+                "roots not written",
+                config_map=target.name,
+                namespace=target.namespace,
+                message=trouble.message,
             )
-        self._end(target, message)
+        self._end(target, trouble)
 
-    def _end(self, target: Target, trouble: str = "") -> None:
+    def _end(self, target: Target, trouble: LeftOut | None = None) -> None:
         if self.ledger.done(target, trouble):
             self.on_done(target.name)
+
+
+def _refusal(error: KubeError) -> LeftOut:
+    cause = LeftOutCause.QUOTA if isinstance(error, QuotaExceeded) else LeftOutCause.REFUSED
+    return LeftOut(cause, error.message)
 
 
 def _content(step: Write) -> str:

@@ -50,5 +50,7 @@ WATCHED: Final = (
     "VaultIssuer",
 )
 YES_NO: Final = ("false", "true")
+# Why a namespace lacks roots (controller/trust/reasons).
+LEFT_OUT_CAUSES: Final = ("changed", "not_ours", "quota", "refused")
 # Where a canary's run can break.
 STAGES: Final = ("api", "controller", "policy", "issuer", "chain", "endpoint")

@@ -13,7 +13,7 @@ from issuer.telemetry.catalogue.described import (
     REPLICAS,
     MetricDescription,
 )
-from issuer.telemetry.catalogue.label_values import STAGES, WATCHED
+from issuer.telemetry.catalogue.label_values import LEFT_OUT_CAUSES, STAGES, WATCHED
 
 PROCESS_METRICS: Final = (
     MetricDescription("vault_issuer_queue_depth", "gauge", "Requests waiting for a worker.", QUEUE),
@@ -149,8 +149,20 @@ PROCESS_METRICS: Final = (
     MetricDescription(
         "vault_issuer_trust_namespaces_left_out",
         "gauge",
-        "Namespaces that spec.trust selects and whose ConfigMap of roots is not as it should be.",
+        "Namespaces that spec.trust selects and whose ConfigMap of roots is not as it should be, by cause: "
+        "not_ours is a ConfigMap that somebody else made, changed one that somebody changes again and again, "
+        "quota a quota that is used up, refused any other refusal of the API server.",
         CONTROLLER,
+        {"cause": LEFT_OUT_CAUSES},
+    ),
+    MetricDescription(
+        "vault_issuer_trust_distributed",
+        "gauge",
+        "1 while the roots of an issuer with spec.trust go out, 0 while none can, as its condition "
+        "TrustDistributed says. Single namespaces that lack them count elsewhere.",
+        CONTROLLER,
+        ISSUER,
+        per="issuer",
     ),
     MetricDescription(
         "vault_issuer_worker_errors_total",

@@ -32,6 +32,15 @@ def test_status_becomes_its_error(code: int, reason: str, kind: type[errors.Kube
     assert (error.status, error.reason, error.message) == (code, reason, "GET /x: because")
 
 
+def test_a_full_quota_is_told_from_other_refusals() -> None:
+    text = (
+        'configmaps "x" is forbidden: exceeded quota: few, requested: count/configmaps=1, '
+        "used: count/configmaps=0, limited: count/configmaps=0"
+    )
+    error = errors.from_status(403, failure(403, "Forbidden", text), what="POST /x")
+    assert type(error) is errors.QuotaExceeded
+
+
 def test_a_resource_version_of_the_future_asks_for_a_new_list() -> None:
     body = failure(
         504, "Timeout", "Too large resource version", causes=[{"reason": "ResourceVersionTooLarge"}]

@@ -12,6 +12,7 @@ from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.health.shared_signer import Identity, SharedSigner
 from issuer.controller.state.watched.stores import IssuerStore, NamespaceStore
 from issuer.controller.trust.distribution import TrustDistribution, Watched
+from issuer.controller.trust.issuers import joined
 from issuer.controller.trust.ledger import Target
 from issuer.controller.trust.reasons import TrustReason
 from issuer.controller.trust.reporter import Finding, TrustReporter
@@ -118,6 +119,7 @@ async def test_roots_are_known_once_the_issuer_is_ready_and_stay(desk: Desk) -> 
     desk.written(trust=TRUST)
     desk.kube.accepts_status()
     assert await desk.look() == "IssuerNotReady"
+    assert desk.trust.distributed == {}  # its Ready has an alert of its own
     await desk.ready(desk.signer)
     desk.kube.accepts_status()
     assert await desk.look() == "Distributed"
@@ -140,9 +142,11 @@ async def test_cas_that_are_not_all_known_are_told_and_change_nothing(
         await desk.ready(ScriptedSigner())
     else:
         desk.signer.cas = named
+    assert desk.trust.distributed == {KEY: True}
     desk.kube.accepts_status()
     assert await desk.look() == "CAsNotListed"
     assert desk.roots() == 1
+    assert desk.trust.distributed == {KEY: False}
 
 
 async def test_trouble_of_the_cas_server_is_left_to_the_issuers_own_check(desk: Desk) -> None:
@@ -193,10 +197,21 @@ async def test_a_spec_that_cannot_be_read_is_told_and_one_without_trust_says_not
     desk.written(trust={"configMap": {"name": "Upper"}})
     desk.kube.accepts_status()
     assert await desk.look() == "InvalidSpec"
+    assert desk.trust.distributed == {KEY: False}
     desk.store.upsert({**(desk.store.get(KEY) or {}), "spec": {}})
     desk.trust.issuer(KEY)
     desk.kube.accepts_status()
     assert await desk.look() == ""
+    assert desk.trust.distributed == {}
+
+
+async def test_what_namespaces_bring_about_hides_no_trouble_of_the_issuer() -> None:
+    left_out = Finding(False, TrustReason.NAMESPACES_LEFT_OUT, "in team-a (taken)")
+    refused = Finding(False, TrustReason.CLUSTER_TRUST_BUNDLE_REFUSED, "refused")
+    for order in ([left_out, refused], [refused, left_out]):
+        found = joined(order)
+        assert found == Finding(False, refused.reason, "refused; in team-a (taken)")
+    assert not TrustReason.NAMESPACES_LEFT_OUT.keeps_all_back
 
 
 async def test_names_that_may_not_be_written_are_told_though_vault_is_away(desk: Desk) -> None:

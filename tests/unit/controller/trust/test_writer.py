@@ -11,10 +11,11 @@ from issuer.controller.state.watched.stores import NamespaceStore
 from issuer.controller.trust.claims import read_claim
 from issuer.controller.trust.ledger import Ledger, Target
 from issuer.controller.trust.objects import SeenStore
+from issuer.controller.trust.reasons import LeftOut, LeftOutCause
 from issuer.controller.trust.roots import Roots
-from issuer.controller.trust.writer import CONTESTED, PEACE, REST, TrustWriter
+from issuer.controller.trust.writer import CONTESTED, NOT_OURS, PEACE, REST, TrustWriter
 from issuer.kube.client import KubeClient
-from issuer.kube.errors import AlreadyExists, Forbidden, NamespaceTerminating
+from issuer.kube.errors import AlreadyExists, Forbidden, NamespaceTerminating, QuotaExceeded
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.wire import Object
 from issuer.requests.issuers import IssuerKey
@@ -103,14 +104,20 @@ async def test_what_was_made_for_an_issuer_that_is_gone_is_removed_later(desk: D
 
 async def test_a_refusal_is_told_to_the_issuer_and_tried_again(desk: Desk) -> None:
     for _ in range(2):
-        desk.kube.expect("create", Forbidden("exceeded quota: objects", status=403))
+        desk.kube.expect("create", Forbidden("not by this policy", status=403))
         await desk.look()
-    assert desk.ledger.trouble("roots") == {"team-a": "exceeded quota: objects"}
+    assert desk.ledger.trouble("roots") == {"team-a": LeftOut(LeftOutCause.REFUSED, "not by this policy")}
     assert desk.queue.failures(TARGET) == 2
     desk.kube.expect("create", stored(1))
     await desk.look()
     assert desk.ledger.trouble("roots") == {}
     assert desk.queue.failures(TARGET) == 0
+
+
+async def test_a_full_quota_is_told_apart_as_the_namespace_can_mend_it(desk: Desk) -> None:
+    desk.kube.expect("create", QuotaExceeded("exceeded quota: few", status=403))
+    await desk.look()
+    assert desk.ledger.trouble("roots")["team-a"].cause is LeftOutCause.QUOTA
 
 
 async def test_a_namespace_that_ends_is_no_trouble(desk: Desk) -> None:
@@ -122,7 +129,7 @@ async def test_a_namespace_that_ends_is_no_trouble(desk: Desk) -> None:
 
 
 async def test_trouble_of_a_namespace_that_is_gone_is_forgotten(desk: Desk) -> None:
-    desk.kube.expect("create", Forbidden("exceeded quota: objects", status=403))
+    desk.kube.expect("create", Forbidden("not by this policy", status=403))
     await desk.look()
     desk.namespaces.drop("team-a")
     assert desk.ledger.trouble("roots") == {}
@@ -176,7 +183,7 @@ async def test_before_all_are_listed_nothing_is_written(desk: Desk) -> None:
     desk.store.add({"metadata": {"name": "roots", "namespace": "team-a", "uid": "x"}, "data": {}})
     desk.store.end()
     await desk.look()
-    assert "did not make" in desk.ledger.trouble("roots")["team-a"]
+    assert desk.ledger.trouble("roots")["team-a"] == NOT_OURS
 
 
 def test_events_from_before_our_own_write_are_left_out(desk: Desk) -> None:
