@@ -16,10 +16,11 @@ from issuer.pki.authorities.parts import UNDECODABLE
 from issuer.pki.health.fetching import URLReader
 from issuer.pki.health.ocsp import is_answered_by, ocsp_request
 from issuer.pki.health.pointers import FetchedAnswer
-from issuer.pki.lists.described import DescribedList, NamedAuthority, read_list, reason_of
+from issuer.pki.lists.described import DescribedList, NamedAuthority, reason_of
 from issuer.text import rfc3339
 from issuer.verifying.findings import EndpointCode, EndpointFinding
 from issuer.x509.certificates import Certificate, decoded
+from issuer.x509.crls import read_crls
 from issuer.x509.describe import subject_text
 
 _SHOWN: Final = 200
@@ -106,11 +107,13 @@ def _on_list(
 ) -> str:
     body = _body(answer)
     try:
-        crl = read_list(body)
+        lists = read_crls(body)
     except ValueError as error:
         raise _NotKnown("it is no CRL") from error
     authority = NamedAuthority(subject_text(upper), upper)
-    found = DescribedList(url, crl, 0, (authority,), now, (lower.serial_number,))
+    every = [DescribedList(url, one, 0, (authority,), now, (lower.serial_number,)) for one in lists]
+    whole = [one for one in every if one.signer is not None and one.base is None]
+    found = max(whole or every[:1], key=lambda one: one.crl.last_update_utc)
     if found.base is not None:  # whoever is between could send it in the place of the whole one
         raise _NotKnown("it is a delta list, which doesn't have all that is revoked")
     if problems := list(found.problems()):

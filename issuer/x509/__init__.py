@@ -9,7 +9,8 @@ bottom up:
 - `usages`, `extensions`, `keys`: what they ask for or allow, and keys that protect nothing.
 - `private_keys`: private keys that others have written.
 - `contents`, `request`: all that a CSR's bytes say, and the CSR with its signature verified.
-- `name_text`, `certificates`, `describe`: certificates, and their names and numbers in words.
+- `name_text`, `certificates`, `describe`: certificates, and their names and numbers in words. `crls`: CRLs
+  as files hold them.
 - `chains/`: bundles, signatures, the ways up to a root, name constraints, required CAs.
 - `findings`, `verify`: the certificate that a CA returned against the request.
 

@@ -22,7 +22,7 @@ from issuer.root.reasons import RefusalReason
 from issuer.root.session import begin, opened
 from issuer.root.show import root_lines, root_report
 from issuer.site import docs_page
-from issuer.x509.errors import LIBRARY_ERRORS
+from issuer.x509.crls import read_crls
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +94,12 @@ def change_passphrase(
 
 
 def _read_crl(path: Path) -> x509.CertificateRevocationList:
-    content = read_file(path, 16 << 20)
     try:
-        if b"-----BEGIN" in content:
-            return x509.load_pem_x509_crl(content)
-        return x509.load_der_x509_crl(content)
-    except LIBRARY_ERRORS as error:
+        found = read_crls(read_file(path, 16 << 20))
+    except ValueError as error:
         raise RootRefusal(RefusalReason.UNREADABLE, f"{path} holds no CRL that can be read.") from error
+    if len(found) > 1:
+        raise RootRefusal(
+            RefusalReason.REQUEST, f"{path} holds {len(found)} CRLs: give the root's last one alone."
+        )
+    return found[0]

@@ -20,7 +20,6 @@ RAFT_ENTRY: Final = 1 << 20
 """Bytes that raft stores in one entry (max_entry_size of OpenBao and Vault), and so of the longest CRL: about
 27,000 certificates (openbao#1895)."""
 _NEARLY_FULL: Final = 0.8
-_PEM: Final = b"-----BEGIN X509 CRL-----"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +28,6 @@ class NamedAuthority:
 
     label: str
     certificate: x509.Certificate
-
-
-def read_list(content: bytes) -> x509.CertificateRevocationList:
-    """Return a CRL in PEM or DER. Raises ValueError."""
-    try:
-        at = content.find(_PEM)
-        found = x509.load_pem_x509_crl(content[at:]) if at >= 0 else x509.load_der_x509_crl(content)
-        list(found.extensions)  # what can't be decoded is told now
-    except UNDECODABLE as error:
-        raise ValueError(str(error)) from error
-    return found
 
 
 def revoked_entry(crl: x509.CertificateRevocationList, serial: int) -> x509.RevokedCertificate | None:

@@ -13,8 +13,9 @@ from issuer.manifests.errors import BadInput
 from issuer.pki.authorities.parts import UNDECODABLE, shown_name
 from issuer.pki.errors import PkiError
 from issuer.pki.health.fetching import MAX_BYTES, url_reader
-from issuer.pki.lists.described import NamedAuthority, read_list
+from issuer.pki.lists.described import NamedAuthority
 from issuer.pki.server.calls import VaultCalls
+from issuer.x509.crls import read_crls
 
 _SCHEMES = ("http://", "https://")
 
@@ -35,12 +36,12 @@ async def named_lists(sources: Sequence[str], ca_pem: bytes | None) -> list[Foun
     async with url_reader(ca_pem) as reader:
         for source in sources:
             if not source.startswith(_SCHEMES):
-                found.append(_list(source, _content(source)))
+                found += _lists_in(source, _content(source))
                 continue
             answer = await reader.get(source)
             if answer.problem or answer.status != 200:
                 raise BadInput(f"{source}: {answer.problem or f'it answers with {answer.status}'}")
-            found.append(_list(source, answer.body))
+            found += _lists_in(source, answer.body)
     return found
 
 
@@ -65,11 +66,22 @@ def _content(name: str) -> bytes:
     return content
 
 
-def _list(source: str, content: bytes) -> FoundList:
+def _lists_in(source: str, content: bytes) -> list[FoundList]:
+    """Return the lists of one file or answer; of several each has its number behind the name."""
     try:
-        return FoundList(source, read_list(content), len(content))
+        lists = read_crls(content)
     except ValueError as error:
         raise BadInput(f"{source} is no CRL in PEM or DER: {error}") from error
+    if len(lists) == 1:
+        return [FoundList(source, lists[0], len(content))]
+    return [
+        FoundList(f"{source} ({number} of {len(lists)})", one, _size(one))
+        for number, one in enumerate(lists, start=1)
+    ]
+
+
+def _size(crl: x509.CertificateRevocationList) -> int:
+    return len(crl.public_bytes(Encoding.DER))
 
 
 async def mount_lists(
@@ -112,6 +124,6 @@ async def _lists(calls: VaultCalls, path: str, label: str, told: Callable[[str],
             told(f"{label}/{end} can't be had: {error}")
             continue
         if text:
-            crl = _list(f"{label}/{end}", text.encode())
-            lists.append(FoundList(crl.source, crl.crl, len(crl.crl.public_bytes(Encoding.DER))))
+            crl = _lists_in(f"{label}/{end}", text.encode())[0]
+            lists.append(FoundList(crl.source, crl.crl, _size(crl.crl)))
     return lists

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
+from typer.testing import CliRunner
 
-from issuer.pki.lists.described import RAFT_ENTRY, DescribedList, NamedAuthority, read_list, revoked_ones
+from issuer.cli.main import app
+from issuer.pki.lists.described import RAFT_ENTRY, DescribedList, NamedAuthority, revoked_ones
+from issuer.x509.crls import read_crls
 from tests.ca import TestCA, key_usage
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
@@ -77,7 +81,7 @@ def test_a_list_of_a_ca_with_an_odd_name_is_shown() -> None:
     """A T61String in Latin-1, as old corporate CAs have it."""
     plain = crl(timedelta(days=1), entries={5: x509.ReasonFlags.key_compromise})
     old, odd = b"\x0c\x11Test Intermediate", b"\x14\x11T\xebst Int\xebrmediate"
-    found = read_list(plain.public_bytes(Encoding.DER).replace(old, odd))
+    (found,) = read_crls(plain.public_bytes(Encoding.DER).replace(old, odd))
     shown = described(found, CA.intermediate, 400, 5).to_json()
     assert (shown["issuer"], shown["serials"][0]["revoked"]) == ("a name that can't be read", True)
     assert shown["problems"] == ["none of the CAs that are known signed it"], "its bytes were changed"
@@ -93,4 +97,21 @@ def test_a_signer_that_may_not_sign_lists_is_told() -> None:
 def test_what_is_no_list_is_a_value_error() -> None:
     for content in (b"", b"text", b"-----BEGIN X509 CRL-----\n", b"\x30\x03\x02\x01\x01"):
         with pytest.raises(ValueError, match=r"\w"):
-            read_list(content)
+            read_crls(content)
+
+
+def test_each_list_of_a_file_is_looked_at(tmp_path: Path) -> None:
+    """HAProxy, nginx and OpenVPN want the lists of all CAs of a chain in one file, so files hold several."""
+    day, begins = timedelta(days=1), datetime.now(UTC) - NOW
+    revoked = x509.ReasonFlags.key_compromise
+    every = (crl(begins + day, begins - day), crl(begins + day, begins - day, entries={5: revoked}))
+    pem, ca = b"".join(one.public_bytes(Encoding.PEM) for one in every), tmp_path / "ca.pem"
+    (tmp_path / "all.crl").write_bytes(pem)
+    ca.write_bytes(CA.intermediate.public_bytes(Encoding.PEM))
+    words = ["crl", "verify", str(tmp_path / "all.crl"), "--ca", str(ca)]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    ran = CliRunner().invoke(app, [*words, "--serial", "05"])
+    assert (ran.exit_code, "(2 of 2)" in ran.stdout) == (1, True), ran.output
+    (tmp_path / "all.crl").write_bytes(pem[:-40])
+    cut = CliRunner().invoke(app, words)
+    assert (cut.exit_code, "list 2: its PEM block has no END line" in cut.stderr) == (2, True), cut.output

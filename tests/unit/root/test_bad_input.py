@@ -204,8 +204,11 @@ def test_a_crl_of_a_part_is_not_taken_over(place: Place, partial: str) -> None:
     else:
         point = x509.IssuingDistributionPoint(None, None, True, False, None, False, False)
         builder = builder.add_extension(point, critical=True)
-    (place.path / "old.crl").write_bytes(builder.sign(key, hashes.SHA384()).public_bytes(Encoding.DER))
+    found = builder.sign(key, hashes.SHA384())
+    (place.path / "old.crl").write_bytes(found.public_bytes(Encoding.DER))
     assert "lists a part only" in refused(place, "Request", *TAKEN, "--from-crl", "old.crl")
+    (place.path / "old.crl").write_bytes(found.public_bytes(Encoding.PEM) * 2)
+    assert "holds 2 CRLs" in refused(place, "Request", *TAKEN, "--from-crl", "old.crl")
 
 
 def test_an_expired_root_says_so(root: Place) -> None:

@@ -57,6 +57,11 @@ def crl(ca: TestCA, begins: datetime, *serials: int, base: int | None = None) ->
     return builder.sign(ca.key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
+def as_pem(*lists: bytes) -> bytes:
+    """Lists in DER as one file of PEM."""
+    return b"".join(x509.load_der_x509_crl(one).public_bytes(Encoding.PEM) for one in lists)
+
+
 def answer(
     ca: TestCA,
     certificate: x509.Certificate,
@@ -89,6 +94,7 @@ async def test_a_list_says_what_is_revoked(web: Published, ca: TestCA, now: date
         (crl(ca, before - HOUR, 7), "can't be told: .*/crl: it ended at"),
         (crl(TestCA.make(now), before), "none of the CAs that are known signed it"),
         (crl(ca, before, base=1), "it is a delta list"),
+        (as_pem(crl(TestCA.make(now), before), crl(ca, before, 7)), "it is revoked since"),
         (b"<html>", "it is no CRL"),
         (None, "it answers 404"),
     ):

@@ -30,6 +30,7 @@ from issuer.pki.health.pointers import (
 from issuer.site import docs_page
 from issuer.text import parse_json, rfc3339
 from issuer.x509.chains.links import signed_by
+from issuer.x509.crls import read_crls
 
 _PEM: Final = b"-----BEGIN"
 _LAST: Final = {
@@ -100,9 +101,8 @@ def skipped_finding(pointer: Pointer, severity: Gravity, why: str) -> HealthFind
 
 def crl_end(body: bytes) -> datetime | None:
     """Return the nextUpdate of a CRL in DER or PEM; None if there is none, or it is no CRL."""
-    found = _crl(body)
     try:
-        return None if found is None else found.next_update_utc
+        return read_crls(body)[0].next_update_utc
     except UNDECODABLE:
         return None
 
@@ -188,10 +188,12 @@ def _of_the_default(pointer: Pointer, default: MountDefault, what: str, grave: G
 def _revocations(
     pointer: Pointer, body: bytes, parameters: HealthParameters, now: datetime
 ) -> Iterator[HealthFinding]:
-    found = _crl(body)
-    if found is None:
+    try:
+        every = read_crls(body)
+    except ValueError:
         yield _finding(pointer, Gravity.CRITICAL, "it answers no CRL")
         return
+    found = next((one for one in every if _signs(pointer.authority, one)), every[0])
     if not _signs(pointer.authority, found):
         yield _strange_list(pointer, found)
         return
@@ -305,13 +307,6 @@ def _certificates(body: bytes) -> list[x509.Certificate]:
         return pkcs7.load_der_pkcs7_certificates(body)
     except UNDECODABLE:
         return []
-
-
-def _crl(body: bytes) -> x509.CertificateRevocationList | None:
-    try:
-        return x509.load_pem_x509_crl(body) if _PEM in body else x509.load_der_x509_crl(body)
-    except UNDECODABLE:
-        return None
 
 
 def _signs(authority: x509.Certificate, found: x509.CertificateRevocationList) -> bool:
