@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
+from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 
 from issuer.trust.errors import StoreFailed, StoreNotUsable
 from issuer.trust.installing import TrustAct, apply, plan_install, plan_removal
 from issuer.trust.stores.java import JavaStore
 from tests.builders import NOW
-from tests.unit.trust.roots import make_root, needs_keytool
+from tests.ca import DAY, name
+from tests.unit.trust.roots import make_root, needs_keytool, self_signed
 
 pytestmark = needs_keytool
 
@@ -27,6 +31,15 @@ def test_truststore_is_made_added_to_by_keytool_and_taken_from(path: Path) -> No
     steps = plan_removal([store], [old.sha256], NOW, ended=False, every=False)
     assert [one.act for one in apply(steps)] == [TrustAct.REMOVED]
     assert store.installed() == (new,)
+
+
+def test_a_root_behind_a_private_key_is_not_trusted_yet(path: Path) -> None:
+    """As in a keystore that an application uses for its own certificate and as its truststore."""
+    store, root = JavaStore(path), make_root()
+    key, protection = ec.generate_private_key(ec.SECP256R1()), BestAvailableEncryption(b"changeit")
+    own = self_signed(name("app"), key, NOW - DAY, 20, [])
+    path.write_bytes(serialize_key_and_certificates(b"app", key, own, [root.certificate], protection))
+    assert not store.trusts(root)
 
 
 def test_truststore_stays_as_it_was_where_keytool_changes_more(

@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +36,7 @@ and does not take it away."""
 _JAVA: Final = ("-J-Duser.language=en", "-J-XX:TieredStopAtLevel=1", "-J-XX:+UseSerialGC")
 """Options of Java: messages that can be searched for, and a start that doesn't prepare for hours of work."""
 _ENTRY: Final = re.compile(r"^Alias name: (.+)$", re.MULTILINE)
+_TRUSTED: Final = re.compile(r"^Entry type: trustedCertEntry$", re.MULTILINE)
 
 
 def default_truststore() -> Path:
@@ -51,13 +53,24 @@ def default_truststore() -> Path:
     raise StoreNotUsable(f"java: {home} has no lib/security/cacerts; give --java-truststore")
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One entry of a truststore: a root that is trusted, or the last certificate of a private key's chain.
+
+    Java trusts no CA of such a chain, unless it also is an entry of its own.
+    """
+
+    root: TrustRoot
+    is_trusted: bool
+
+
 class JavaStore:
     """One Java truststore, a file. `password` opens it, and is given to one that is made."""
 
     def __init__(self, path: Path, password: str = DEFAULT_PASSWORD) -> None:
         self._path = path.resolve()  # cacerts is often a link, and the link has to stay
         self._password = password
-        self._read: dict[bytes, dict[str, TrustRoot]] = {}
+        self._read: dict[bytes, dict[str, _Entry]] = {}
 
     @property
     def name(self) -> str:
@@ -83,11 +96,11 @@ class JavaStore:
     def installed(self) -> tuple[TrustRoot, ...]:
         """Return the roots with an alias of ours that names them."""
         found = self._entries(self._path)
-        return tuple(root for alias, root in sorted(found.items()) if _is_ours(alias, root))
+        return tuple(one.root for alias, one in sorted(found.items()) if _is_ours(alias, one))
 
     def trusts(self, root: TrustRoot) -> bool:
         """Return True if Java reads the root in the truststore."""
-        return root in self._entries(self._path).values()
+        return _Entry(root, is_trusted=True) in self._entries(self._path).values()
 
     def add(self, root: TrustRoot) -> None:
         """Add the root under an alias of ours."""
@@ -99,13 +112,14 @@ class JavaStore:
             return
         words = ("-importcert", "-noprompt", "-alias", alias)
         self._change(
-            lambda copy: self._keytool(copy, *words, given=root.pem), lambda old: {**old, alias: root}
+            lambda copy: self._keytool(copy, *words, given=root.pem),
+            lambda old: {**old, alias: _Entry(root, is_trusted=True)},
         )
 
     def remove(self, root: TrustRoot) -> None:
         """Take away the aliases of ours that name the root."""
         found = self._entries(self._path)
-        aliases = [alias for alias, one in found.items() if one == root and _is_ours(alias, one)]
+        aliases = [alias for alias, one in found.items() if one.root == root and _is_ours(alias, one)]
 
         def delete(copy: Path) -> None:
             for alias in aliases:
@@ -119,7 +133,7 @@ class JavaStore:
     def _change(
         self,
         change: Callable[[Path], object],
-        expected: Callable[[Mapping[str, TrustRoot]], Mapping[str, TrustRoot]],
+        expected: Callable[[Mapping[str, _Entry]], Mapping[str, _Entry]],
     ) -> None:
         """Change a copy, and let it take the file's place if its entries are exactly the expected ones."""
         with self._copied() as copy:
@@ -138,8 +152,8 @@ class JavaStore:
             copy.write_bytes(read_bytes(self._path))
             yield copy
 
-    def _entries(self, path: Path) -> dict[str, TrustRoot]:
-        """Return the certificates of a truststore by their aliases, {} without a file.
+    def _entries(self, path: Path) -> dict[str, _Entry]:
+        """Return the entries of a truststore by their aliases, {} without a file.
 
         Java reads what it has not read before: each start of it takes half a second.
         """
@@ -147,11 +161,16 @@ class JavaStore:
             return {}
         digest = hashlib.sha256(read_bytes(path)).digest()
         if digest not in self._read:
-            # Between two lines that name an alias stands one certificate.
+            # Between two lines that name an alias stands one certificate, or the chain of a private key.
             _, *parts = _ENTRY.split(self._keytool(path, "-list", "-rfc"))
             pairs = zip(parts[::2], parts[1::2], strict=True)
-            found = {alias.strip(): root for alias, text in pairs for root in roots_of(text.encode())}
-            self._read = {digest: found}
+            self._read = {
+                digest: {
+                    alias.strip(): _Entry(root, bool(_TRUSTED.search(text)))
+                    for alias, text in pairs
+                    for root in roots_of(text.encode())
+                }
+            }
         return self._read[digest]
 
     def _keytool(self, path: Path, *words: str, given: str = "") -> str:
@@ -160,6 +179,6 @@ class JavaStore:
         return run((*words, *_JAVA), {_PASSWORD: self._password}, given)
 
 
-def _is_ours(alias: str, root: TrustRoot) -> bool:
+def _is_ours(alias: str, entry: _Entry) -> bool:
     match = _NAME.fullmatch(alias) or _DEBIANS.fullmatch(alias)
-    return match is not None and match[1] == root.sha256
+    return match is not None and match[1] == entry.root.sha256
