@@ -9,7 +9,8 @@ message, so that it can neither flood a log nor forge a line of it:
 - `ascii_text`: names of certificates and CSRs; all but printable ASCII becomes escapes.
 - `clip`: text that is printable already.
 
-`first_of` shortens lists. `rfc3339`, `rfc3339_micro` and `parse_rfc3339` are the API's times
+`first_of` shortens lists, `counted` writes a number with its noun. `rfc3339`, `rfc3339_micro` and
+`parse_rfc3339` are the API's times
 (https://kubernetes.io/docs/reference/using-api/api-concepts/; metav1.Time and metav1.MicroTime); `read_time`
 reads those that anybody may have written.
 `parse_json` reads JSON that others wrote. `TRUTHS` are Go's texts of true and false.
@@ -73,6 +74,11 @@ def first_of(texts: Sequence[str], most: int = 8) -> str:
     """Return the first `most` texts, and how many more there are: "a, b and 3 more"."""
     more = f" and {len(texts) - most} more" if len(texts) > most else ""
     return ", ".join(texts[:most]) + more
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number and what it counts: "1 issuer", "1,200 issuers"; `many` is for plurals without an s."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def rfc3339(moment: datetime) -> str:

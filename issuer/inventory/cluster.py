@@ -19,6 +19,7 @@ from issuer.kube.resources import SECRETS, Resource
 from issuer.kube.wire import Object
 from issuer.requests.finalizer import CERTIFICATE_ANNOTATION
 from issuer.requests.resources import CERTIFICATE_REQUESTS, CERTIFICATE_SIGNING_REQUESTS, CERTIFICATES
+from issuer.text import counted
 
 _MAX_PEM: Final = 1 << 20
 _TLS: Final = "type=kubernetes.io/tls"
@@ -98,7 +99,9 @@ def _gaps(reader: Reader, unread: int, *, secrets: bool) -> Iterator[Gap]:
     where = reader.client.server
     yield from (Gap(GapKind.CLUSTER, where, gap) for gap in reader.gaps)
     if unread:
-        yield Gap(GapKind.NOT_READABLE, where, f"{unread} certificates in the cluster can't be read")
+        yield Gap(
+            GapKind.NOT_READABLE, where, f"{counted(unread, 'certificate')} in the cluster can't be read"
+        )
     if not secrets:
         text = "Secrets were not read (--secrets does): a certificate without a request isn't seen there"
         yield Gap(GapKind.SECRETS, where, text)

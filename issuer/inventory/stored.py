@@ -16,6 +16,7 @@ from issuer.pki.errors import NotPermitted, PkiError, VaultNotUsable
 from issuer.pki.health.gathering import check_types, pki_mounts_of
 from issuer.pki.server.calls import VaultCalls, at_once
 from issuer.pki.server.reading import PathRead
+from issuer.text import counted
 
 PAGE: Final = 1000
 """Serial numbers of one page, 60 KB."""
@@ -115,7 +116,7 @@ async def certificates_of(
                 if row is not None:
                     yield row
             seen += len(batch)
-            progress(f"{mount}: {seen} certificates read")
+            progress(f"{mount}: {counted(seen, 'certificate')} read")
     if refused is not None:
         text = f"{unread} of the certificates that it stores: that takes read of {mount}/cert/+ ({refused})"
         gaps.append(Gap(GapKind.NOT_LISTED, mount, text))

@@ -21,6 +21,7 @@ from issuer.policy.facts import RequestFacts
 from issuer.policy.selection import Exclusion, selector_mismatch
 from issuer.policy.shown import shown
 from issuer.requests.reason_message import Opening
+from issuer.text import counted
 
 _WORDS: Final[dict[Exclusion, str]] = {
     Exclusion.SELECTOR: "for other issuers",
@@ -275,7 +276,7 @@ def _cut_off(policy: CompiledPolicy, facts: RequestFacts) -> timedelta:
 
 
 def _count(number: int) -> str:
-    return f"{number} {'policy' if number == 1 else 'policies'}"
+    return counted(number, "policy", "policies")
 
 
 def _all_violations(result: PolicyResult) -> str:

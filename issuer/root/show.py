@@ -18,7 +18,7 @@ from issuer.root.certificates.keys import PublicKey, key_text
 from issuer.root.certificates.lint import urls_of
 from issuer.root.record.examine import RootFinding
 from issuer.root.record.ledger import RootLedger, SignedCA
-from issuer.text import ascii_text, rfc3339
+from issuer.text import ascii_text, counted, rfc3339
 from issuer.x509.certificates import basic_constraints
 from issuer.x509.describe import subject_text
 from issuer.x509.request import CertificateSigningRequest
@@ -176,8 +176,9 @@ def root_lines(report: Mapping[str, Any]) -> list[str]:
 def head_lines(entries: int, head: str) -> list[str]:
     """Return the lines that tell the head of a ledger, to be written down."""
     number, _, digest = head.partition(":")
+    length = counted(entries, "entry", "entries")
     return [
-        f"Ledger  {entries} entries; the last one's number and hash, to be written down:",
+        f"Ledger  {length}; the last one's number and hash, to be written down:",
         f"        {number}:{digest}",
     ]
 

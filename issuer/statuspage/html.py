@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from html import escape
 
 from issuer.telemetry.redaction import redact
-from issuer.text import rfc3339
+from issuer.text import counted, rfc3339
 
 _VOID = frozenset({"br", "input", "link", "meta"})
 
@@ -59,12 +59,7 @@ def span(length: timedelta) -> str:
     if days >= 2 * 365:
         return f"{days / 365.25:.1f} years"
     for size, name in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
-        count = seconds // size
-        if count >= 2 or (count == 1 and size == 1):
-            return f"{count} {name}{'' if count == 1 else 's'}"
+        number = seconds // size
+        if number >= 2 or (number == 1 and size == 1):
+            return counted(number, name)
     return "no time"
-
-
-def count(number: int, one: str, many: str = "") -> str:
-    """Return a number with its noun: 1,204 requests."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"

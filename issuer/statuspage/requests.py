@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import urlencode
 
-from issuer.statuspage.html import Html, count, join, moment, tag
+from issuer.statuspage.html import Html, join, moment, tag
 from issuer.statuspage.model import PAGE, Query, State
 from issuer.statuspage.sections import COUNTING
 from issuer.statuspage.snapshot import Listed, Row, Snapshot
 from issuer.statuspage.tables import command, row, table
+from issuer.text import counted
 
 TABS: Final[dict[State, str]] = {
     "waiting": "Waiting",
@@ -123,7 +124,7 @@ def _why(snapshot: Snapshot) -> Html | None:
         tag("li", tag("b", f"{one.count:,}"), tag("span", one.reason or _NONE_YET, tag("small", one.issuer)))
         for one in snapshot.why
     ]
-    more = tag("p", f"and {count(snapshot.other_reasons, 'other reason')}", class_="more")
+    more = tag("p", f"and {counted(snapshot.other_reasons, 'other reason')}", class_="more")
     return tag(
         "div",
         tag("h3", "Why they wait"),

@@ -10,12 +10,12 @@ from datetime import datetime
 from typing import Final
 
 from issuer.statuspage import drawing
-from issuer.statuspage.html import Html, Part, count, join, moment, span, tag
+from issuer.statuspage.html import Html, Part, join, moment, span, tag
 from issuer.statuspage.model import EndingCertificate, Expiring, Issuer, PageReplica, Uncounted
 from issuer.statuspage.snapshot import Snapshot
 from issuer.statuspage.tables import command, row, table
 from issuer.statuspage.verdict import ca_level, notices
-from issuer.text import clip
+from issuer.text import clip, counted
 
 Sections = dict[str, Html]
 
@@ -88,7 +88,7 @@ def now(snapshot: Snapshot) -> Html:
             drawing.sparkline(work.per_second, f"{last_minute:,} certificates in the last minute"),
             f"{last_minute:,} in the last minute",
         ),
-        _tile("Waiting", f"{snapshot.waiting:,}", None, f"of {count(work.open, 'open request')}"),
+        _tile("Waiting", f"{snapshot.waiting:,}", None, f"of {counted(work.open, 'open request')}"),
         _tile("Queued", f"{work.in_line:,}", None, _line(snapshot)),
         _tile(
             "Issued since the start",
@@ -132,7 +132,7 @@ def _line(snapshot: Snapshot) -> str:
 def _replica_tile(replica: PageReplica) -> Html:
     match replica.role:
         case "shares":
-            text = f"of {replica.shards} shards; {count(replica.members, 'replica')}"
+            text = f"of {replica.shards} shards; {counted(replica.members, 'replica')}"
             return _tile("Works on", str(replica.owned), None, text)
         case "stands by":
             return _tile("This replica", "stands by", None, "another one leads")
@@ -166,7 +166,7 @@ def _issuers(snapshot: Snapshot) -> Generator[None, None, Html]:
         if rows
         else tag("p", COUNTING if snapshot.replica.late else "There is no issuer yet.", class_="nothing")
     )
-    more = tag("p", f"{count(left, 'more issuer')}, all without trouble or not shown.", class_="more")
+    more = tag("p", f"{counted(left, 'more issuer')}, all without trouble or not shown.", class_="more")
     return tag(
         "section",
         tag("h2", "Issuers", id="issuers-title"),
@@ -266,7 +266,7 @@ def expiring(found: Expiring | Uncounted, at: datetime) -> Html:
 
 
 def _ends(found: Expiring, at: datetime) -> Html:
-    text = [count(found.total, "certificate") + " in all"]
+    text = [counted(found.total, "certificate") + " in all"]
     if found.overdue:
         text.append(f"{found.overdue:,} overdue for renewal")
     if found.ended:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Final, Literal, NamedTuple
 
-from issuer.statuspage.html import count, span
+from issuer.statuspage.html import span
 from issuer.statuspage.model import Issuer
 from issuer.statuspage.snapshot import Snapshot
-from issuer.text import first_of
+from issuer.text import counted, first_of
 
 Level = Literal["good", "warn", "bad", "quiet"]
 
@@ -65,7 +65,7 @@ def _issuers(snapshot: Snapshot) -> Iterator[Notice]:
         be = "is" if len(broken) == 1 else "are"
         yield Notice(
             "bad",
-            f"{count(len(broken), 'issuer')} of {len(issuers)} {be} not Ready",
+            f"{counted(len(broken), 'issuer')} of {len(issuers)} {be} not Ready",
             f"{_names(broken)}. {_THEIRS[len(broken) == 1]}",
         )
     sick = [one for one in issuers if one.canary and not one.canary[-1].well]
@@ -75,7 +75,7 @@ def _issuers(snapshot: Snapshot) -> Iterator[Notice]:
     yield from _ca_ends(snapshot)
     warned = [one for one in issuers if one.warnings]
     if warned:
-        yield Notice("warn", f"{count(len(warned), 'issuer')} with a warning", f"{_names(warned)}.")
+        yield Notice("warn", f"{counted(len(warned), 'issuer')} with a warning", f"{_names(warned)}.")
 
 
 def _canaries(number: int) -> str:
@@ -100,20 +100,20 @@ def _certificates(snapshot: Snapshot) -> Iterator[Notice]:
         return
     if expiring.ended:
         yield Notice(
-            "bad", "Certificates have expired without a renewal", f"{count(expiring.ended, 'certificate')}."
+            "bad", "Certificates have expired without a renewal", f"{counted(expiring.ended, 'certificate')}."
         )
     if expiring.overdue:
         yield Notice(
             "warn",
             "Renewals are overdue",
-            f"{count(expiring.overdue, 'certificate')} past the time of renewal.",
+            f"{counted(expiring.overdue, 'certificate')} past the time of renewal.",
         )
 
 
 def _waiting(snapshot: Snapshot) -> Iterator[Notice]:
     if snapshot.waiting:
         yield Notice(
-            "warn", "Requests wait", f"{count(snapshot.waiting, 'request')}, each with its reason below."
+            "warn", "Requests wait", f"{counted(snapshot.waiting, 'request')}, each with its reason below."
         )
 
 

@@ -19,7 +19,7 @@ from typing import Final
 from cryptography import x509
 
 from issuer.duration import format_seconds
-from issuer.text import ascii_text, first_of, rfc3339
+from issuer.text import ascii_text, counted, first_of, rfc3339
 from issuer.x509.certificates import (
     Certificate,
     alternative_names,
@@ -199,8 +199,8 @@ def _room_above(chain: Chain) -> Iterator[_Difference]:
         if room is not None and room < below:
             yield _Difference(
                 FindingCode.NO_ROOM_FOR_CA,
-                f"the CA {subject_text(ca)[:200]} allows {room} CAs below it, and this one would be number "
-                f"{below}: nothing that it signs could be verified",
+                f"the CA {subject_text(ca)[:200]} allows {counted(room, 'CA')} below it, and this one would "
+                f"be number {below}: nothing that it signs could be verified",
                 True,
             )
         if not is_self_issued(ca):

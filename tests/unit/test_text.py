@@ -9,6 +9,7 @@ import pytest
 from issuer.text import (
     ascii_text,
     clip,
+    counted,
     escaped,
     first_of,
     masked,
@@ -95,6 +96,11 @@ def test_what_is_no_json_is_refused_at_any_depth(text: str | bytes) -> None:
 )
 def test_times_that_anybody_wrote_are_read_or_none(value: object, read: datetime | None) -> None:
     assert read_time(value) == read
+
+
+def test_a_number_stands_with_its_noun() -> None:
+    assert [counted(one, "request") for one in (0, 1, 1200)] == ["0 requests", "1 request", "1,200 requests"]
+    assert [counted(one, "policy", "policies") for one in (1, 2)] == ["1 policy", "2 policies"]
 
 
 def test_the_first_of_many_are_told_with_the_number_of_the_others() -> None:

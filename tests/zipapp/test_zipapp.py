@@ -78,7 +78,7 @@ def test_it_runs_with_an_empty_home_and_its_native_modules_load(built: Path, hom
     command = built / "vault-issuer"
     assert run(command, "--version", home=home) == f"vault-issuer {__version__}\n"
     policy, issuer = str(SAMPLES / "policy.yaml"), str(SAMPLES / "issuer.yaml")
-    assert "1 policies: 0 errors" in run(command, "policy", "lint", policy, home=home)
+    assert "1 policy: 0 errors" in run(command, "policy", "lint", policy, home=home)
     words = ["policy", "explain", "-f", issuer, "--policies", policy, "--allow-use", "lab"]
     assert 'Approved by the policy "lab"' in run(command, *words, home=home)
 

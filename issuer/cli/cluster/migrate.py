@@ -17,6 +17,7 @@ import typer
 from issuer.cli.output import interrupted_at_once, report_bad_input
 from issuer.cli.streams import finished_without_output
 from issuer.migrate.options import Starter
+from issuer.text import counted
 
 if TYPE_CHECKING:
     from issuer.kube.client import KubeClient
@@ -238,8 +239,8 @@ async def _apply(client: KubeClient, plan: Plan, target: _Target, folder: Folder
         return plan.exit_code
     written = folder.more(plan, client.server)
     await try_out(client, plan)
-    what = f"{len(plan.created)} objects to create and {len(plan.changed)} to change in {client.server}"
-    typer.echo(f"The API server would take it: {what}.")
+    what = f"{counted(len(plan.created), 'object')} to create and {len(plan.changed)} to change"
+    typer.echo(f"The API server would take it: {what} in {client.server}.")
     for name in written.kept:
         typer.echo(
             f"{name} holds some of these otherwise. This plan counts; a copy of the file is kept beside it."

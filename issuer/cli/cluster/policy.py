@@ -12,6 +12,7 @@ from issuer.cli.help import Commands, HelpfulGroup
 from issuer.cli.options import Backends, Format, OutputFormat, YamlOnly
 from issuer.cli.output import print_data, print_yaml_only, report_bad_input
 from issuer.site import docs_page
+from issuer.text import counted
 
 if TYPE_CHECKING:
     from issuer.explain.evaluation import Explanation
@@ -200,7 +201,9 @@ def run_case_file(
             for problem in (*result.problems, *filter(None, [result.error])):
                 typer.echo(f"        {shown(problem, 1000)}")
         errors = f", {total['errors']} could not be judged" if total["errors"] else ""
-        typer.echo(f"{len(results)} cases: {total['passed']} passed, {total['failed']} failed{errors}")
+        typer.echo(
+            f"{counted(len(results), 'case')}: {total['passed']} passed, {total['failed']} failed{errors}"
+        )
     raise typer.Exit(BAD_INPUT if total["errors"] else 1 if total["failed"] else 0)
 
 
@@ -255,7 +258,8 @@ def lint_policies(
                     2000,
                 )
             )
-        typer.echo(f"{report.policies} policies: {report.errors} errors, {report.warnings} warnings")
+        found = ", ".join((counted(report.errors, "error"), counted(report.warnings, "warning")))
+        typer.echo(f"{counted(report.policies, 'policy', 'policies')}: {found}")
     raise typer.Exit(1 if report.errors or (strict and report.warnings) else 0)
 
 

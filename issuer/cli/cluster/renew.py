@@ -14,6 +14,7 @@ from issuer.cli.completing import complete_certificates, complete_issuers
 from issuer.cli.options import Backends, ClusterChoice, Context, Format, Kubeconfig, OutputFormat
 from issuer.cli.output import agreed_to_plan, print_data, report_bad_input
 from issuer.cli.streams import finished_without_output
+from issuer.text import counted
 
 if TYPE_CHECKING:
     from issuer.kube.client import KubeClient
@@ -227,7 +228,7 @@ async def _renew_all(
             count = len(names) - len(renewals.trouble)
             tell(f"{count} of {len(names)} Certificates of {key.quoted} are issued again")
         else:
-            tell(f"{len(names)} Certificates of {key.quoted}. Nothing was changed")
+            tell(f"{counted(len(names), 'Certificate')} of {key.quoted}. Nothing was changed")
     return renewals
 
 

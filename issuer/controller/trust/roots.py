@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from issuer.controller.trust.reasons import TrustReason
+from issuer.text import counted
 from issuer.x509.certificates import Certificate, write_certificates
 from issuer.x509.chains.anchors import Anchors
 from issuer.x509.chains.bundle import read_bundle, some
@@ -39,16 +40,16 @@ class Roots:
     @property
     def told(self) -> str:
         """The roots as the beginning of a sentence."""
-        return "1 root is" if self.count == 1 else f"{self.count} roots are"
+        return counted(self.count, "root is", "roots are")
 
     @classmethod
     def of(cls, certificates: tuple[Certificate, ...]) -> Roots:
         """The roots of these certificates. Raises NoRoots if they are too large for a ConfigMap."""
         pem = write_certificates(certificates)
         if len(pem) > MAX_BYTES:
+            have = counted(len(certificates), "root has", "roots have")
             raise NoRoots(
-                TrustReason.ROOTS_TOO_LARGE,
-                f"the {len(certificates)} roots have {len(pem)} bytes, and a ConfigMap holds {MAX_BYTES}",
+                TrustReason.ROOTS_TOO_LARGE, f"{have} {len(pem)} bytes, and a ConfigMap holds {MAX_BYTES}"
             )
         return cls(pem, len(certificates), hashlib.sha256(pem.encode()).hexdigest())
 

@@ -40,6 +40,7 @@ from issuer.requests.request import Request
 from issuer.requests.status import APPROVAL_REASON
 from issuer.site import docs_page
 from issuer.terminal.ages import age
+from issuer.text import counted
 
 _SHOWN: Final = 5
 _LISTED: Final = 8
@@ -220,8 +221,8 @@ def _approved_since(request: Request, policy: str) -> str | None:
 def _approved_item(found: _Approved) -> AccountItem:
     if found.count is None:
         return AccountItem("Approved", Mark.NOT_KNOWN, "requests may not be read")
-    requests = {0: "no request that still exists", 1: "1 request that still exists"}
-    text = requests.get(found.count, f"{found.count} requests that still exist")
+    requests = counted(found.count, "request that still exists", "requests that still exist")
+    text = requests if found.count else "no request that still exists"
     return AccountItem("Approved", Mark.GOOD, text)
 
 

@@ -16,6 +16,7 @@ from issuer.inspection.reading import Reader, Withheld
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.kinds import KINDS
 from issuer.terminal.ages import age
+from issuer.text import counted
 
 _SHOWN: Final = 5
 
@@ -48,11 +49,11 @@ async def waiting_for(reader: Reader, key: IssuerKey, now: datetime) -> WaitingR
     data = {"count": reasons.total(), "byReason": dict(reasons), "oldest": oldest}
     if not oldest:
         return WaitingRequests(AccountItem("Waiting", Mark.GOOD, "no request waits"), (), data)
-    counted = ", ".join(f"{count} for {reason}" for reason, count in reasons.most_common(_SHOWN))
-    requests = "1 request waits" if reasons.total() == 1 else f"{reasons.total()} requests wait"
+    by_reason = ", ".join(f"{count} for {reason}" for reason, count in reasons.most_common(_SHOWN))
+    requests = counted(reasons.total(), "request waits", "requests wait")
     lines = [(request_name(one), age(time_of(one["since"]), now), one["reason"]) for one in oldest]
     return WaitingRequests(
-        AccountItem("Waiting", Mark.LOOK, f"{requests}: {counted}"),
+        AccountItem("Waiting", Mark.LOOK, f"{requests}: {by_reason}"),
         [AccountList("Oldest that wait", ("Request", "For", "Reason"), lines)],
         data,
     )

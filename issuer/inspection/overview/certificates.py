@@ -19,6 +19,7 @@ from issuer.kube.wire import Object
 from issuer.manifests.text import shown
 from issuer.requests.conditions import is_true
 from issuer.requests.resources import CERTIFICATES
+from issuer.text import counted
 
 LISTED: Final = 5
 """Number of the Certificates past their renewal that are listed, those that expire first."""
@@ -105,7 +106,7 @@ def attention(found: Mapping[str, Any] | None) -> Iterator[str]:
 
 
 def _count(number: int) -> str:
-    return "1 Certificate has" if number == 1 else f"{number} Certificates have"
+    return counted(number, "Certificate has", "Certificates have")
 
 
 def _named(one: Mapping[str, Any]) -> str:

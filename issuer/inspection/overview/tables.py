@@ -12,6 +12,7 @@ from issuer.manifests.text import shown
 from issuer.terminal.ages import age, until
 from issuer.terminal.console import Console, Text
 from issuer.terminal.tables import Cell, bullets, heading, indented, marked, paragraph, rows, section
+from issuer.text import counted
 
 Json = Mapping[str, Any]
 
@@ -127,8 +128,11 @@ def _waiting(groups: Sequence[Json], to: Console, now: datetime) -> None:
         oldest, count = group["oldest"], group["count"]
         since = age(time_of(oldest["since"]), now)
         which = f"{'the oldest, ' if count > 1 else ''}{request_name(oldest)}, for {since}"
-        requests = "1 request" if count == 1 else f"{count} requests"
-        paragraph(to, f"{group['reason']}: {requests} for {group['issuer']}: {which}", style="yellow")
+        paragraph(
+            to,
+            f"{group['reason']}: {counted(count, 'request')} for {group['issuer']}: {which}",
+            style="yellow",
+        )
         indented(to, oldest["message"] or "nothing is said yet")
     if len(groups) > SHOWN:
         paragraph(to, f"and {len(groups) - SHOWN} more reasons (-o json has all)", style="dim")

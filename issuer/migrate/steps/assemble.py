@@ -20,7 +20,7 @@ from issuer.migrate.steps.references import certificate_steps, ingress_steps, si
 from issuer.migrate.steps.roles import role_steps
 from issuer.migrate.steps.starter import NONE, starter_steps
 from issuer.site import docs_page
-from issuer.text import first_of
+from issuer.text import counted, first_of
 
 
 def make_plan(inventory: Inventory, options: Options, more: Iterable[Note] = ()) -> Plan:
@@ -84,8 +84,8 @@ def _notes(
     ]
     if certificates:
         yield info(
-            f"cert-manager reissues what names another issuer ({len(certificates)} objects here); each "
-            "Secret keeps its old certificate until the new one is there"
+            f"cert-manager reissues what names another issuer ({counted(len(certificates), 'object')} here); "
+            "each Secret keeps its old certificate until the new one is there"
         )
     elif issuers.carried and not moved:
         yield info(

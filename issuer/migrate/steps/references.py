@@ -26,6 +26,7 @@ from issuer.migrate.steps.access import issuer_of
 from issuer.migrate.steps.issuers.carried import Issuers
 from issuer.migrate.steps.metadata import LAST_APPLIED, cleaned, managers, owners_of
 from issuer.migrate.steps.roles import signer_of
+from issuer.text import counted
 
 ISSUER: Final = f"{CERT_MANAGER_GROUP}/issuer"
 CLUSTER_ISSUER: Final = f"{CERT_MANAGER_GROUP}/cluster-issuer"
@@ -90,13 +91,13 @@ def ingress_steps(inventory: Inventory, issuers: Issuers) -> Iterator[PlanStep]:
 
 def signing_request_steps(inventory: Inventory, issuers: Issuers) -> Iterator[PlanStep]:
     """Yield Kubernetes CertificateSigningRequests: files get the new signerName, live ones can't change."""
-    counted: Counter[Ref] = Counter()
+    live: Counter[Ref] = Counter()
     for document in inventory.signing_requests:
         ref = signer_of(text(inner(document.data, "spec").get("signerName")))
         if ref is None or ref not in issuers.carried:
             continue
         if is_live(document):
-            counted[ref] += 1
+            live[ref] += 1
             continue
         before = cleaned(document)
         after = copy.deepcopy(before)
@@ -104,9 +105,10 @@ def signing_request_steps(inventory: Inventory, issuers: Issuers) -> Iterator[Pl
         yield PlanStep(
             Action.CHANGE, title(document), ref.new_signer, managers(document), after, before, document.source
         )
-    for ref, count in counted.items():
+    for ref, count in live.items():
         note = todo(
-            f"{count} CertificateSigningRequests name it: whoever makes them must name {ref.new_signer}"
+            f"{counted(count, 'CertificateSigningRequest names', 'CertificateSigningRequests name')} it: "
+            f"whoever makes them must name {ref.new_signer}"
         )
         yield PlanStep(Action.LEAVE, f"signer of {ref.old}", "", (note,))
 

@@ -12,6 +12,7 @@ from issuer.pki.resources.mounts import AUTH, SECRETS
 from issuer.pki.server.calls import VaultCalls
 from issuer.pki.server.reading import VaultReading
 from issuer.pki.server.tokens import refusal_of
+from issuer.text import counted
 
 POLICIES = "sys/policies/acl/"
 CONFIGS = ("cluster", "urls", "crl", "auto-tidy", "acme", "issuers")
@@ -44,7 +45,7 @@ async def read_for_export(calls: VaultCalls, choice: ExportChoice, told: Told) -
         reading = reading.with_more(await calls.read_all([folder, *config]))
         roles = [f"{folder}{name}" for name in names(reading, folder) if choice.wants_name(name)]
         reading = reading.with_more(await calls.read_all(roles))
-        told(f"auth/{path}: {len(roles)} roles")
+        told(f"auth/{path}: {counted(len(roles), 'role')}")
     return reading
 
 

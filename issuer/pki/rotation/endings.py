@@ -10,7 +10,7 @@ from typing import Any
 
 from issuer.pki.file.engine import is_off, lifetime
 from issuer.pki.rotation.facts import RotatedCA, RotationFacts
-from issuer.text import rfc3339
+from issuer.text import counted, rfc3339
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,10 @@ def last_end(facts: RotationFacts, old: RotatedCA) -> LastEnd:
     ends = [LastEnd(listed_end, _told(listed.valid, listed.last_end, old))]
     if facts.issued.unread:
         ends.append(
-            LastEnd(old.end, f"{facts.issued.unread} certificates of the list can't be read; {own.how}")
+            LastEnd(
+                old.end,
+                f"{counted(facts.issued.unread, 'certificate')} of the list can't be read; {own.how}",
+            )
         )
     hidden = dict(_unstored(facts, roles, old))
     if hidden:
@@ -48,7 +51,8 @@ def _told(valid: int, end: datetime | None, old: RotatedCA) -> str:
         return f"the list has no certificate of {old.name}"
     if not valid:
         return f"the last certificate of {old.name} in the list ended at {rfc3339(end)}"
-    return f"{valid} certificates of {old.name} are valid, the last until {rfc3339(end)}"
+    are = "is valid, until" if valid == 1 else "are valid, the last until"
+    return f"{counted(valid, 'certificate')} of {old.name} {are} {rfc3339(end)}"
 
 
 def _unstored(

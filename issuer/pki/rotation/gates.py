@@ -17,7 +17,7 @@ from issuer.pki.file.rotations import NEW_ROOT
 from issuer.pki.rotation.endings import last_end
 from issuer.pki.rotation.facts import RotatedCA, RotationFacts
 from issuer.pki.rotation.seen import SeenIssuer
-from issuer.text import first_of, rfc3339
+from issuer.text import counted, first_of, rfc3339
 from issuer.vault.paths import PathError, SignPath
 from issuer.x509.chains.links import signed_by
 
@@ -146,7 +146,9 @@ def roles_gate(facts: RotationFacts, old: RotatedCA) -> Gate:
             f"issuer_ref names {old.name} in {first_of(named, _SHOWN)}: change it in the file, and apply"
         )
         return Gate(GateName.ROLES, GateVerdict.NOT_YET, message)
-    return Gate(GateName.ROLES, GateVerdict.SEEN, f"none of {len(facts.roles)} names {old.name}")
+    return Gate(
+        GateName.ROLES, GateVerdict.SEEN, f"none of {counted(len(facts.roles), 'role')} names {old.name}"
+    )
 
 
 def roles_of(facts: RotationFacts, ca: RotatedCA) -> list[str]:

@@ -26,6 +26,7 @@ from issuer.pki.verify.item import Standing, Verification, VerifyItem
 from issuer.pki.verify.items import items_of, refused_items
 from issuer.pki.verify.matrix import Meaning, ProbedMount, differences, meaning_of, probed_mounts
 from issuer.pki.verify.trials import trials_of, tried, wrong_answers
+from issuer.text import counted
 
 Progress = Callable[[str], None]
 """Called with what is checked next."""
@@ -154,7 +155,8 @@ class Verifier:
         wrong = [str(one) for one in differences(meant, held, paths)]
         if wrong:
             return _Verdict(Standing.DIFFERS, _MATRIX, _clipped(wrong), tuple(wrong))
-        return _Verdict(Standing.STANDS, _MATRIX, f"{len(paths)} paths allow and deny as the file means")
+        told = f"{counted(len(paths), 'path allows and denies', 'paths allow and deny')} as the file means"
+        return _Verdict(Standing.STANDS, _MATRIX, told)
 
     async def _tried(self, token: SecretText, meant: Meaning, mounts: Sequence[ProbedMount]) -> _Verdict:
         calls = self._calls.as_token(token)

@@ -22,7 +22,7 @@ from issuer.root.certificates.requests import CARequest
 from issuer.root.errors import RootRefusal
 from issuer.root.reasons import RefusalReason
 from issuer.root.record.ledger import RootLedger, SignedCA
-from issuer.text import rfc3339
+from issuer.text import counted, rfc3339
 from issuer.x509.certificates import basic_constraints
 
 BACKDATED: Final = timedelta(minutes=5)
@@ -160,14 +160,14 @@ def _check(ledger: RootLedger, request: CARequest, wish: SignWish, plan: Signing
     if room is not None and wish.max_path_length >= room:
         raise RootRefusal(
             RefusalReason.PATH_LENGTH,
-            f"The root allows {room} CAs below it, so this one can allow at most {room - 1}."
+            f"The root allows {counted(room, 'CA')} below it, so this one can allow at most {room - 1}."
             if room
             else "The root's path length is 0: it can't sign a CA.",
         )
     if request.path_length is not None and request.path_length > wish.max_path_length:
         raise RootRefusal(
             RefusalReason.PATH_LENGTH,
-            f"The CSR asks for {request.path_length} CAs below it, and --path-length is "
+            f"The CSR asks for {counted(request.path_length, 'CA')} below it, and --path-length is "
             f"{wish.max_path_length}. Agree on one of them with the one who made the CSR.",
         )
     outside = list(wider_than(constraints_of(plan.sample), constraints_of(root)))

@@ -15,6 +15,7 @@ from typing import Final
 
 from cryptography import x509
 
+from issuer.text import counted
 from issuer.x509.certificates import (
     MAX_CERTIFICATES,
     Certificate,
@@ -298,9 +299,9 @@ def _unfit(signer: Certificate, below: tuple[Certificate, ...]) -> str | None:
         return "signed the certificate below it, but is not a CA (basicConstraints)"
     if not may_sign:
         return "is a CA whose key usage doesn't allow signing certificates"
-    counted = sum(1 for ca in below if not is_self_issued(ca))
-    if constraints.path_length is not None and counted > constraints.path_length:
-        return f"allows {constraints.path_length} CAs below it, but the chain has {counted}"
+    between = sum(1 for ca in below if not is_self_issued(ca))
+    if constraints.path_length is not None and between > constraints.path_length:
+        return f"allows {counted(constraints.path_length, 'CA')} below it, but the chain has {between}"
     if len(below) >= MAX_CAS:
         return f"would be CA number {len(below) + 1} of the chain; at most {MAX_CAS} are allowed"
     return None

@@ -22,7 +22,7 @@ def test_a_good_policy_with_its_binding_has_no_findings(folder: Folder, policy: 
     folder.write("p/rbac.yaml", *binding("web", "team-a", CERT_MANAGER))
     result = folder.run("lint", str(folder.path / "p"), "--strict")
     assert result.code == 0, result.stdout
-    assert result.stdout == "1 policies: 0 errors, 0 warnings\n"
+    assert result.stdout == "1 policy: 0 errors, 0 warnings\n"
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_a_policy_that_limits_no_lifetime_is_advised_to_with_the_price(folder: F
     assert result.code == 0, "advice is no warning"
     assert "web: advice: spec.constraints.maxDuration: is not set" in result.text
     assert "those without are denied" in result.text
-    assert result.text.endswith("1 policies: 0 errors, 0 warnings")
+    assert result.text.endswith("1 policy: 0 errors, 0 warnings")
 
 
 def test_rules_narrow_a_star_so_that_it_is_no_warning(folder: Folder, policy: Build) -> None:

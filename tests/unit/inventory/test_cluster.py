@@ -96,7 +96,7 @@ async def test_certificates_of_other_cas_and_unreadable_ones_are_counted() -> No
     other = signed(TestCA.make(), "other.test")
     gaps = await read(uses, listing("1", request("o", other), request("bad", "no PEM")), listing("1"))
     assert (used(uses), uses.others) == ({}, 1)
-    assert "1 certificates in the cluster can't be read" in [one.text for one in gaps]
+    assert "1 certificate in the cluster can't be read" in [one.text for one in gaps]
 
 
 async def test_what_is_withheld_is_told_with_the_right_it_takes() -> None:

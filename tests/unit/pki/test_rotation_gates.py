@@ -316,7 +316,7 @@ def test_a_certificate_that_cant_be_read_is_bounded_by_the_old_cas_end() -> None
     assert given.issued is not None
     unread = replace(given, issued=replace(given.issued, unread=1))
     found = gate(unread, GateName.ENDED)
-    assert (found.verdict, "1 certificates of the list can't be read" in found.message) == (NOT_YET, True)
+    assert (found.verdict, "1 certificate of the list can't be read" in found.message) == (NOT_YET, True)
     assert gate(replace(unread, now=NOW + timedelta(days=301)), GateName.ENDED).verdict is SEEN
 
 

@@ -12,7 +12,7 @@ from issuer.pki.health.facts import VaultFacts
 from issuer.pki.health.finding import Gravity, HealthFinding
 from issuer.pki.health.fixes import mount_fix
 from issuer.pki.resources.mounts import SECRETS
-from issuer.text import parse_rfc3339
+from issuer.text import counted, parse_rfc3339
 
 VISIBLE: Final[Mapping[str, tuple[str, ...]]] = {
     "audit_non_hmac_request_keys": (
@@ -70,7 +70,7 @@ def pki_mounts(facts: VaultFacts, file: PkiFile | None) -> HealthFinding:
     """Return the verdict on what there was to look at: no PKI mount is no healthy PKI."""
     count = len(facts.mounts)
     if count:
-        text = f"{count} PKI mount{'s are' if count > 1 else ' is'} looked at"
+        text = f"{counted(count, 'PKI mount is', 'PKI mounts are')} looked at"
         return HealthFinding(_MOUNTS, Gravity.OK, "", SECRETS, text)
     if file is None:
         message = "There is no PKI mount, so no CA, role or list was looked at"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from issuer.signing.outcomes import AnswerFault
+from issuer.text import counted
 from issuer.vault.paths import SignPath
 from issuer.x509.findings import FindingCode
 
@@ -66,10 +67,10 @@ def uses_warning(uses: int, *, static: bool) -> str:
     """Return a warning for a token that Vault takes for `uses` calls; `static` for one of a Secret."""
     if static:
         return (
-            f"The Vault token was good for {uses} more calls when it was looked up (num_uses), and ends with "
-            "the last: put one without that bound into its Secret."
+            f"The Vault token was good for {counted(uses, 'more call')} when it was looked up (num_uses), "
+            "and ends with the last: put one without that bound into its Secret."
         )
     return (
-        f"Vault takes each token of this login for {uses} calls only (token_num_uses of its auth role), so "
-        "that logins are many: set it to 0, which is any number."
+        f"Vault takes each token of this login for {counted(uses, 'call')} only (token_num_uses of its auth "
+        "role), so that logins are many: set it to 0, which is any number."
     )
