@@ -31,7 +31,8 @@ _MAX_OWNER: Final = 512
 @dataclass(frozen=True, slots=True)
 class SeenObject:
     """Facts of an object: `ours` if this controller made it, `owner` the issuer it was written for, the
-    SHA-256 of its content, and whether somebody made that `immutable`."""
+    SHA-256 of its content, whether somebody made that `immutable`, and whether it is `ending`: being deleted,
+    and kept by a finalizer."""
 
     uid: str
     version: str
@@ -39,6 +40,7 @@ class SeenObject:
     owner: str
     content: str
     immutable: bool = False
+    ending: bool = False
 
     @classmethod
     def of(cls, obj: Object) -> SeenObject:
@@ -52,6 +54,7 @@ class SeenObject:
             str(annotations.get(ISSUER) or "")[:_MAX_OWNER],
             content_hash(obj),
             obj.get("immutable") is True,
+            bool(meta.get("deletionTimestamp")),
         )
 
 

@@ -29,6 +29,11 @@ class NotOurs:
 
 
 @dataclass(frozen=True, slots=True)
+class Stuck:
+    """What we made is being deleted, can't be changed, and a finalizer of somebody else's keeps it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Write:
     """Write this object, in the place of `over`, or where none is there."""
 
@@ -38,12 +43,13 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Delete what we made, as it was found."""
+    """Delete what we made, as it was found; `to_write_anew` where another is to be in its place."""
 
     found: SeenObject
+    to_write_anew: bool = False
 
 
-Step = Leave | StayFor | NotOurs | Write | Remove
+Step = Leave | StayFor | NotOurs | Stuck | Write | Remove
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,7 @@ def decide(
     """
     target = None if wanted is None else wanted.claim.config_map
     if wanted is None or target is None or not target.namespace_selector.selects(labels):
-        if found is None or not found.ours or kept == math.inf:
+        if found is None or not found.ours or found.ending or kept == math.inf:
             return Leave()
         return StayFor(kept) if kept else Remove(found)
     if found is not None and not found.ours:
@@ -85,8 +91,8 @@ def decide(
     }
     if found is not None and says(found, body):
         return Leave()
-    if found is not None and found.immutable:
-        return Remove(found)  # and once that is seen it is made again
+    if found is not None and found.immutable:  # once it is seen to be gone it is made again
+        return Stuck() if found.ending else Remove(found, to_write_anew=True)
     return Write(body, found)
 
 

@@ -14,7 +14,7 @@ from issuer.bounded import LruCache, TokenBucket
 from issuer.controller.trust.ledger import Ledger, Target
 from issuer.controller.trust.objects import CONFIG_MAPS, ISSUER, content_hash
 from issuer.controller.trust.reasons import LeftOut, LeftOutCause
-from issuer.controller.trust.steps import Leave, NotOurs, Remove, StayFor, Step, Write, replacing
+from issuer.controller.trust.steps import Leave, NotOurs, Remove, StayFor, Step, Stuck, Write, replacing
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import (
     AlreadyExists,
@@ -48,11 +48,17 @@ CONTESTED: Final = LeftOut(
     "somebody changes the ConfigMap again and again, and it is written again every 10 seconds at most: "
     "kubectl get configmap -o yaml --show-managed-fields says who",
 )
+STUCK: Final = LeftOut(
+    LeftOutCause.CHANGED,
+    "the ConfigMap is immutable, is being deleted, and a finalizer keeps it: take the finalizer off, and it "
+    "is written again",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """The last write to a target: its content, when, and how often, each time within `PEACE`."""
+    """The last write to a target, or removal there: its content (of a removal none), when, and how often,
+    each time within `PEACE`."""
 
     content: str
     at: float
@@ -71,12 +77,13 @@ class TrustWriter:
     clock: Callable[[], float] = time.monotonic
     pace: TokenBucket = field(default_factory=lambda: TokenBucket(WRITES_PER_SECOND, WRITES_PER_SECOND))
     _written: LruCache[Target, _Written] = field(default_factory=lambda: LruCache(_REMEMBERED))
+    _removed: LruCache[Target, _Written] = field(default_factory=lambda: LruCache(_REMEMBERED))
 
     async def reconcile(self, target: Target) -> None:
         """Bring the ConfigMap of one namespace to what it should be."""
         step = self.ledger.step(target) if self.leads() else Leave()
-        if isinstance(step, NotOurs):
-            self._failed(target, NOT_OURS)
+        if isinstance(step, NotOurs | Stuck):
+            self._failed(target, NOT_OURS if isinstance(step, NotOurs) else STUCK)
             return
         if isinstance(step, StayFor):
             self.queue.add_after(target, step.seconds)
@@ -108,7 +115,9 @@ class TrustWriter:
             await self.client.delete(
                 CONFIG_MAPS, target.name, target.namespace, uid=step.found.uid, version=step.found.version
             )
-            self._written.pop(target)
+            self._remember(target, step)
+            if not step.to_write_anew:
+                self._written.pop(target)
             log.debug("roots removed", config_map=target.name, namespace=target.namespace)
             return
         if step.over is None:
@@ -120,16 +129,22 @@ class TrustWriter:
         log.debug("roots written", config_map=target.name, namespace=target.namespace)
 
     def _rest(self, target: Target, step: Step) -> float:
-        """Return the seconds to wait before the same is written there again."""
-        last = self._written.get(target)
-        if last is None or last.times < 2 or not isinstance(step, Write) or last.content != _content(step):
+        """Return the seconds to wait before the same is written, or removed, there again."""
+        if not isinstance(step, Write | Remove):
+            return 0.0
+        last = self._done(step).get(target)
+        if last is None or last.times < 2 or last.content != _content(step):
             return 0.0
         return last.at + REST - self.clock()
 
-    def _remember(self, target: Target, step: Write) -> None:
-        now, content, last = self.clock(), _content(step), self._written.get(target)
+    def _remember(self, target: Target, step: Write | Remove) -> None:
+        now, content, done = self.clock(), _content(step), self._done(step)
+        last = done.get(target)
         again = last is not None and last.content == content and now - last.at < PEACE
-        self._written.put(target, _Written(content, now, last.times + 1 if last and again else 1))
+        done.put(target, _Written(content, now, last.times + 1 if last and again else 1))
+
+    def _done(self, step: Write | Remove) -> LruCache[Target, _Written]:
+        return self._written if isinstance(step, Write) else self._removed
 
     def _unrest(self, target: Target) -> LeftOut | None:
         """Return `CONTESTED` until what is changed again and again was left alone for `PEACE`, then None."""
@@ -162,5 +177,7 @@ def _refusal(error: KubeError) -> LeftOut:
     return LeftOut(cause, error.message)
 
 
-def _content(step: Write) -> str:
+def _content(step: Write | Remove) -> str:
+    if isinstance(step, Remove):
+        return ""
     return f"{step.body['metadata']['annotations'][ISSUER]} {content_hash(step.body)}"

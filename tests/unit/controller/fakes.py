@@ -57,6 +57,11 @@ class ScriptedKube:
         self.written.append(body)
         return answer
 
+    async def delete(
+        self, _resource: Resource, name: str, _namespace: str | None = None, **conditions: str
+    ) -> None:
+        self._next("delete", {"name": name, **conditions})
+
 
 class ScriptedSigner:
     """Signs, checks and revokes as told; an exception in a script is raised."""

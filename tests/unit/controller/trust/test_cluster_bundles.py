@@ -36,9 +36,6 @@ class Kube(ScriptedKube):
             raise NotFound("no such path", status=404)
         return {"resources": [{"name": "clustertrustbundles"}]}
 
-    async def delete(self, _resource: object, name: str, **conditions: str) -> None:
-        self._next("delete", {"name": name, **conditions})
-
 
 def claim() -> Claim:
     found = read_claim(KEY, issuer_object(trust={"clusterTrustBundle": {}}))

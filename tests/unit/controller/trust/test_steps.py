@@ -58,7 +58,7 @@ def test_it_is_made_left_alone_and_mended() -> None:
         assert isinstance(mended, Write)
         assert mended.over is not None
         fixed = written(one, **edited, immutable=True)
-        assert step(one, fixed) == Remove(fixed), "it can't be changed, and is made again"
+        assert step(one, fixed) == Remove(fixed, to_write_anew=True), "it can't be changed, and is made again"
     assert step(one, written(one, immutable=True)) == Leave()
 
 

@@ -13,7 +13,7 @@ from issuer.controller.trust.ledger import Ledger, Target
 from issuer.controller.trust.objects import SeenStore
 from issuer.controller.trust.reasons import LeftOut, LeftOutCause
 from issuer.controller.trust.roots import Roots
-from issuer.controller.trust.writer import CONTESTED, NOT_OURS, PEACE, REST, TrustWriter
+from issuer.controller.trust.writer import CONTESTED, NOT_OURS, PEACE, REST, STUCK, TrustWriter
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import AlreadyExists, Forbidden, NamespaceTerminating, QuotaExceeded
 from issuer.kube.queues.workqueue import WorkQueue
@@ -198,3 +198,45 @@ def test_events_from_before_our_own_write_are_left_out(desk: Desk) -> None:
     desk.edited(4)
     desk.store.remove({"metadata": {"namespace": "team-a"}})
     assert desk.store.get("team-a") is None
+
+
+def left_immutable(desk: Desk, version: int, **more: Any) -> None:
+    """Somebody writes what can't be changed, and says that we made it."""
+    ours = {
+        "labels": {"vault-issuer.io/trust": "roots"},
+        "annotations": {"vault-issuer.io/trust-issuer": str(KEY)},
+    }
+    meta = {"name": "roots", "namespace": "team-a", "uid": f"u{version}", **ours, **more}
+    desk.store.upsert(
+        {
+            "metadata": {**meta, "resourceVersion": str(version)},
+            "data": {"ca.crt": "mine"},
+            "immutable": True,
+        }
+    )
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_what_is_removed_again_and_again_is_removed_at_a_pace(desk: Desk, wanted: bool) -> None:
+    """Whether another is to be in its place, or none."""
+    if not wanted:
+        desk.ledger.claims.set(KEY, None)
+    for version in (1, 2):
+        left_immutable(desk, version)
+        desk.kube.expect("delete", {})
+        await desk.look()
+    left_immutable(desk, 3)
+    await desk.look()
+    assert desk.ledger.trouble("roots") == {"team-a": CONTESTED}
+    desk.clock.now += REST
+    desk.kube.expect("delete", {})
+    await desk.look()
+
+
+async def test_what_a_finalizer_keeps_and_cannot_be_changed_is_told(desk: Desk) -> None:
+    left_immutable(desk, 1, deletionTimestamp="2026-11-22T12:00:00Z")
+    await desk.look()
+    assert desk.ledger.trouble("roots") == {"team-a": STUCK}
+    desk.ledger.claims.set(KEY, None)
+    await desk.look()
+    assert desk.ledger.trouble("roots") == {}
