@@ -45,6 +45,38 @@ _CURES: Final[Mapping[DialCode, str]] = {
     ),
     DialCode.UNREADABLE: "look at the file that the server reads",
 }
+_OLD_TLS: Final = "the server speaks TLS 1.1 or older alone: turn TLS 1.2 or 1.3 on in it"
+_NO_CIPHER: Final = (
+    "see whether the server knows the name (--server-name), and whether its ciphers go with its key: with an "
+    "EC key it can use none of RSA's"
+)
+_HANDSHAKE_CURES: Final[Mapping[str, str]] = {
+    "TLSV1_ALERT_PROTOCOL_VERSION": _OLD_TLS,
+    "UNSUPPORTED_PROTOCOL": _OLD_TLS,
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": _NO_CIPHER,
+    "DH_KEY_TOO_SMALL": "give the server Diffie-Hellman parameters of 2048 bits, or ciphers with ECDHE",
+}
+"""By OpenSSL's reason, where the general cure of DialCode.NOT_TLS would mislead."""
+_NOT_CA: Final = "a certificate signed another without being a CA's: see which file the server sends"
+_NOT_PERMITTED: Final = "a CA above it may not sign for that name (nameConstraints): take another CA, or name"
+_REFUSED_CURES: Final[Mapping[int, str]] = {
+    24: _NOT_CA,
+    25: "a CA above it may have fewer CAs below it (pathLenConstraint): make it anew, or sign by a higher CA",
+    26: (
+        "it, or a CA above it, isn't for servers: give the role server_flag, or the Certificate the usage "
+        "`server auth`, and ask for another"
+    ),
+    34: "a critical extension isn't known to clients: have it issued again without, or not critical",
+    47: _NOT_PERMITTED,
+    48: _NOT_PERMITTED,
+    66: "make a longer key, RSA of 2048 bits or more or EC, and ask for another certificate",
+    67: "a CA's key is too short, RSA of 2048 bits or more or EC: replace that CA",
+    68: "a certificate is signed by SHA-1 or MD5: have it signed again by SHA-256",
+    79: _NOT_CA,
+}
+"""By OpenSSL's number for why a chain is refused: INVALID_CA of 1.1, PATH_LENGTH_EXCEEDED, INVALID_PURPOSE,
+UNHANDLED_CRITICAL_EXTENSION, PERMITTED_VIOLATION, EXCLUDED_VIOLATION, EE_KEY_TOO_SMALL, CA_KEY_TOO_SMALL,
+CA_MD_TOO_WEAK, INVALID_CA of 3 (x509_vfy.h)."""
 _SAID: Final[Mapping[DialCode, str]] = {
     DialCode.UNRESOLVED: "the name doesn't resolve",
     DialCode.UNREACHABLE: "it can't be connected to",
@@ -87,7 +119,8 @@ class EndpointRules:
 def failure_finding(failed: DialFailed, *, is_problem: bool = True) -> EndpointFinding:
     """Return the finding for an address at which no certificate is seen."""
     text = f"{_SAID[failed.code]} ({_words(failed)})"
-    return EndpointFinding(EndpointCode(failed.code.value), text, _CURES[failed.code], is_problem)
+    cure = _HANDSHAKE_CURES.get(failed.detail, _CURES[failed.code])
+    return EndpointFinding(EndpointCode(failed.code.value), text, cure, is_problem)
 
 
 def _words(failed: DialFailed) -> str:
@@ -107,7 +140,8 @@ def judged(
     elif failed.verify_code in _NO_CA:
         yield _no_ca(served.chain, rules.trust)
     elif failed.verify_code not in _TIMES or not any(one.code in _ENDED for one in times):
-        yield EndpointFinding(EndpointCode.NOT_VERIFIED, f"it doesn't verify: {failed.detail}", _LOOK_ABOVE)
+        cure = _REFUSED_CURES.get(failed.verify_code, _LOOK_ABOVE)
+        yield EndpointFinding(EndpointCode.NOT_VERIFIED, f"it doesn't verify: {failed.detail}", cure)
     yield from _expected(served.leaf, rules.expected)
     yield from _sent(served)
     yield from _key(served.leaf)

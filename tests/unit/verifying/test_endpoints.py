@@ -16,11 +16,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner, Result
 
 from issuer.cli.main import app
 from issuer.endpoint.address import EndpointAddress
+from issuer.endpoint.errors import DialCode, DialFailed
+from issuer.verifying.judging import failure_finding
 from issuer.verifying.textfile import END, METRICS, OK, PROBLEM
 from tests.ca import TestCA, name, pem
 from tests.pki import cas as files
@@ -166,6 +169,46 @@ async def test_a_root_that_has_ended_is_told_though_nobody_sends_it(
         found = await verified(1, endpoint, *NAMED)
         assert codes(found) == ["NotVerified"]
         assert "expired" in found["problems"][0]["message"]
+
+
+async def test_a_refused_chain_is_told_with_what_to_do(
+    tmp_path: Path, ca: TestCA, now: datetime, root: Path
+) -> None:
+    is_ca, no_ca = (x509.BasicConstraints(ca=one, path_length=None) for one in (True, False))
+    between, key = signed_by_key(ca.intermediate, ca.key, now, is_ca)
+    for issuer, extension, cure in (
+        ((ca.intermediate, ca.key), x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), "server auth"),
+        ((ca.intermediate, ca.key), UNKNOWN, "critical extension"),
+        ((between, key), no_ca, "pathLenConstraint"),
+    ):
+        leaf, own = signed_by_key(*issuer, now, extension)
+        private = own.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+        file = saved(tmp_path, "tls.pem", private, pem(leaf), pem(issuer[0]), pem(ca.intermediate))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(file)
+        async with listening(context) as endpoint:
+            found = (await verified(1, endpoint, *NAMED, "--ca-file", root))["problems"]
+        assert [(one["code"], cure in one["do"]) for one in found] == [("NotVerified", True)], found
+
+
+UNKNOWN = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\5\0")
+
+
+def signed_by_key(
+    issuer: x509.Certificate, key: ec.EllipticCurvePrivateKey, now: datetime, extension: x509.ExtensionType
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """A certificate for NAME with an extension, critical but for usages, and its key."""
+    own = ec.generate_private_key(ec.SECP256R1())
+    builder = x509.CertificateBuilder(issuer.subject, name(f"Below {issuer.subject}"), own.public_key(), 7)
+    builder = builder.not_valid_before(now - timedelta(1)).not_valid_after(now + timedelta(99))
+    builder = builder.add_extension(extension, not isinstance(extension, x509.ExtendedKeyUsage))
+    names = x509.SubjectAlternativeName([x509.DNSName(NAME)])
+    return builder.add_extension(names, critical=False).sign(key, hashes.SHA256()), own
+
+
+def test_a_handshake_that_fails_is_told_with_what_to_do() -> None:
+    for reason, cure in (("TLSV1_ALERT_PROTOCOL_VERSION", "TLS 1.1"), ("WRONG_VERSION_NUMBER", "--starttls")):
+        assert cure in failure_finding(DialFailed(DialCode.NOT_TLS, reason)).cure
 
 
 async def test_a_server_that_was_not_reloaded_is_told(
