@@ -26,7 +26,7 @@ from issuer.trust.stores.java import DEFAULT_PASSWORD, JavaStore, default_trusts
 from issuer.trust.stores.nss import NSSStore, databases
 from issuer.trust.stores.store import TrustStore
 from issuer.trust.stores.system import SystemStore
-from issuer.vault.environment import BadVariable, address_from, variable
+from issuer.vault.environment import BadVariable, address_from, trusted_from, variable
 from issuer.x509.chains.bundle import Bundle
 
 _TYPED: Final = 16
@@ -98,9 +98,13 @@ def _read(given: GivenSource, *, is_pinned: bool) -> tuple[str, bytes]:
 
 
 def _server_ca(given: GivenSource) -> bytes | None:
-    """Return the CA of a URL's server, None for the system's."""
-    path = str(given.ca_file or "") or (variable(os.environ, "CACERT") if given.mount is not None else "")
-    return read_file(path) if path else None
+    """Return the CAs that vouch for a URL's server, None for the system's.
+
+    Raises RootRefused, BadVariable.
+    """
+    if given.ca_file is not None:
+        return read_file(str(given.ca_file))
+    return trusted_from(os.environ) if given.mount is not None else None
 
 
 def confirm(roots: Sequence[TrustRoot]) -> None:

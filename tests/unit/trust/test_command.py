@@ -121,7 +121,9 @@ def test_root_of_a_mount_is_installed_listed_and_removed(
     assert "No root that this command put there is in " in trust("list").stdout
 
 
-def test_server_is_verified_where_no_fingerprint_proves_the_answer(server: tuple[str, Path]) -> None:
+def test_server_is_verified_where_no_fingerprint_proves_the_answer(
+    server: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     url = f"{server[0]}/v1/pki/ca_chain"
     refused = trust("show", url)
     assert (refused.exit_code, "--sha256" in refused.stderr) == (2, True)
@@ -132,6 +134,11 @@ def test_server_is_verified_where_no_fingerprint_proves_the_answer(server: tuple
     assert (away.exit_code, "away from TLS" in away.stderr) == (2, True)
     assert "answers 404" in trust("show", f"{server[0]}/v1/other/ca_chain", "--ca-file", server[1]).stderr
     assert "is not https" in trust("show", "http://localhost/ca").stderr
+    monkeypatch.setenv("VAULT_ADDR", server[0])
+    for variable, value in (("CACERT", server[1]), ("CACERT_BYTES", server[1].read_text())):
+        with monkeypatch.context() as patch:
+            patch.setenv(f"VAULT_{variable}", str(value))
+            assert ROOT.sha256 in trust("show", "--mount", "pki").stdout, variable
 
 
 @pytest.mark.parametrize(
