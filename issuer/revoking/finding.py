@@ -23,6 +23,7 @@ from issuer.pki.server.calls import VaultCalls
 from issuer.pki.server.reading import PathRead
 from issuer.requests.resources import CERTIFICATES
 from issuer.revoking.named import REQUEST_KINDS, NamedSerial
+from issuer.x509.chains.forms import certificates_as_pem
 
 KnownCertificateWithPem = tuple[KnownCertificate, str]
 _MOST_BYTES: Final = 1 << 20
@@ -38,9 +39,9 @@ def file_certificate(path: Path) -> x509.Certificate:
     if len(content) > _MOST_BYTES:
         raise BadInput(f"{path} is larger than {_MOST_BYTES >> 20} MiB: name the certificate's own file")
     try:
-        return read_pem(content)
+        return read_pem(certificates_as_pem(content))
     except ValueError as error:
-        raise BadInput(f"{path} holds no certificate in PEM that can be read") from error
+        raise BadInput(f"{path} holds no certificate that can be read") from error
 
 
 async def object_certificate(reader: Reader, target: InspectionTarget) -> x509.Certificate:

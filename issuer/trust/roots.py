@@ -15,6 +15,7 @@ from issuer.text import rfc3339
 from issuer.trust.errors import RootRefused
 from issuer.x509.certificates import Certificate, decoded, is_authority, usages, write_certificates
 from issuer.x509.chains.bundle import Bundle, read_bundle
+from issuer.x509.chains.forms import certificates_as_pem
 from issuer.x509.chains.links import is_root
 from issuer.x509.describe import fingerprint, subject_text
 from issuer.x509.errors import InvalidCertificate
@@ -75,10 +76,10 @@ def parse_fingerprint(text: str) -> str:
     return found
 
 
-def read_source(pem: bytes, name: str) -> Bundle:
-    """Return the certificates of a source. Raises RootRefused."""
+def read_source(data: bytes, name: str) -> Bundle:
+    """Return the certificates of a source: PEM, DER or PKCS #7. Raises RootRefused."""
     try:
-        return read_bundle(pem)
+        return read_bundle(certificates_as_pem(data))
     except InvalidCertificate as error:
         raise RootRefused(f"{name} can't be read: {error}") from error
 

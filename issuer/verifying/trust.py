@@ -9,6 +9,7 @@ from typing import Final
 from issuer.tls import MAX_CA_BUNDLE_BYTES
 from issuer.x509.certificates import Certificate, decode
 from issuer.x509.chains.bundle import certificate_blocks, certificate_der
+from issuer.x509.chains.forms import certificates_as_pem
 from issuer.x509.chains.links import is_root
 from issuer.x509.describe import fingerprint
 from issuer.x509.errors import InvalidCertificate
@@ -17,14 +18,14 @@ MAX_AUTHORITIES: Final = 500
 """The most CAs of one bundle: an operating system has some 150."""
 
 
-def read_authorities(pem: bytes) -> tuple[Certificate, ...]:
-    """Return the CAs of a bundle, as large as a system's; those that can't be read are left out.
+def read_authorities(data: bytes) -> tuple[Certificate, ...]:
+    """Return the CAs of a file, as large as a system's; those that can't be read are left out.
 
     Raises InvalidCertificate if none can, and for what is no such bundle.
     """
     found: list[Certificate] = []
     problem: InvalidCertificate | None = None
-    for block in certificate_blocks(pem, MAX_CA_BUNDLE_BYTES, MAX_AUTHORITIES):
+    for block in certificate_blocks(certificates_as_pem(data), MAX_CA_BUNDLE_BYTES, MAX_AUTHORITIES):
         try:
             found.append(decode(certificate_der(block)))
         except InvalidCertificate as error:

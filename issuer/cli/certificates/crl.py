@@ -41,9 +41,7 @@ Serials = Annotated[
     list[str] | None,
     typer.Option("--serial", metavar="HEX", help="Say whether this certificate is on it. Repeatable."),
 ]
-CAs = Annotated[
-    Path | None, typer.Option("--ca", metavar="FILE", help="CAs in PEM of which one must have signed.")
-]
+CAs = Annotated[Path | None, typer.Option("--ca", metavar="FILE", help="CAs of which one must have signed.")]
 
 
 @app.command("show")

@@ -27,7 +27,7 @@ def revoke(
         list[str],
         typer.Argument(
             metavar="CERTIFICATE...",
-            help="SERIAL, MOUNT/SERIAL, a file in PEM, or an object: certificate/NAME, secret/NAME, "
+            help="SERIAL, MOUNT/SERIAL, a file, or an object: certificate/NAME, secret/NAME, "
             "certificaterequest/NAME, certificatesigningrequest/NAME.",
             autocompletion=complete_revoked,
         ),

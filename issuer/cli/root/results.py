@@ -17,6 +17,7 @@ from issuer.root.errors import RootRefusal
 from issuer.root.folder import read_file
 from issuer.root.reasons import RefusalReason
 from issuer.root.session import OpenedRoot
+from issuer.x509.chains.forms import certificates_as_pem
 from issuer.x509.errors import LIBRARY_ERRORS
 
 
@@ -57,9 +58,9 @@ def with_notes(report: dict[str, Any], lines: Sequence[str]) -> list[str]:
 
 
 def read_certificate(path: Path) -> x509.Certificate:
-    """Return the certificate in a file, PEM. Raises RootRefusal."""
+    """Return the first certificate in a file. Raises RootRefusal."""
     try:
-        return x509.load_pem_x509_certificate(read_file(path))
+        return x509.load_pem_x509_certificate(certificates_as_pem(read_file(path)))
     except LIBRARY_ERRORS as error:
-        message = f"{path} holds no certificate in PEM that can be read."
+        message = f"{path} holds no certificate that can be read."
         raise RootRefusal(RefusalReason.UNREADABLE, message) from error

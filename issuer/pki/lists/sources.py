@@ -15,6 +15,7 @@ from issuer.pki.errors import PkiError
 from issuer.pki.health.fetching import MAX_BYTES, url_reader
 from issuer.pki.lists.described import NamedAuthority
 from issuer.pki.server.calls import VaultCalls
+from issuer.x509.chains.forms import certificates_as_pem
 from issuer.x509.crls import read_crls
 
 _SCHEMES = ("http://", "https://")
@@ -46,12 +47,12 @@ async def named_lists(sources: Sequence[str], ca_pem: bytes | None) -> list[Foun
 
 
 def authorities_in(path: Path) -> tuple[NamedAuthority, ...]:
-    """Return the CAs of a file in PEM. Raises BadInput."""
+    """Return the CAs of a file. Raises BadInput."""
     try:
-        found = x509.load_pem_x509_certificates(_content(str(path)))
+        found = x509.load_pem_x509_certificates(certificates_as_pem(_content(str(path))))
         return tuple(NamedAuthority(shown_name(one), one) for one in found)
     except UNDECODABLE as error:
-        raise BadInput(f"{path} holds no CA certificates in PEM: {error}") from error
+        raise BadInput(f"{path} holds no CA certificates that can be read: {error}") from error
 
 
 def _content(name: str) -> bytes:

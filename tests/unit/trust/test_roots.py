@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from issuer.trust.errors import RootRefused
 from issuer.trust.roots import TrustRoot, choose_roots, parse_fingerprint, read_source, root_problems
@@ -66,6 +67,23 @@ def test_other_root_than_the_pinned_one_is_refused_by_name() -> None:
 def test_only_the_pinned_one_of_several_is_taken() -> None:
     mine, other = make_root(), make_root("Slipped in")
     assert choose_roots([other.certificate, mine.certificate], [mine.sha256], NOW, "https://ca") == (mine,)
+
+
+def test_certificates_are_read_in_each_form_that_cas_hand_out() -> None:
+    """DER and PKCS #7, as of a caIssuers URL and of Windows' export; UTF-16, as of PowerShell's `>`."""
+    found = (TestCA.make().intermediate, make_root().certificate)
+    texts = [one.public_bytes(Encoding.PEM) for one in found]
+    for data, count in (
+        (b"0 s:CN = text above, as openssl s_client prints it\n" + texts[0] + texts[1], 2),
+        (found[0].public_bytes(Encoding.DER), 1),
+        (pkcs7.serialize_certificates(list(found), Encoding.DER), 2),
+        (pkcs7.serialize_certificates(list(found), Encoding.PEM), 2),
+        (b"".join(texts).decode().encode("utf-16"), 2),
+    ):
+        assert {*read_source(data, "file").certificates} == {*found[:count]}, data
+    for junk in (b"", b"0", b"\xff\xfe", b"-----BEGIN PKCS7-----\nAAAA\n-----END PKCS7-----\n"):
+        with pytest.raises(RootRefused, match="can't be read"):
+            read_source(junk, "file")
 
 
 def test_private_key_in_a_source_is_not_taken_for_a_root() -> None:
