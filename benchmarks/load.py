@@ -16,7 +16,6 @@ from tests.builders import csr_with
 
 REQUESTS = "/apis/cert-manager.io/v1/namespaces/{}/certificaterequests"
 CERTIFICATES = "/apis/cert-manager.io/v1/namespaces/{}/certificates"
-ALL_REQUESTS = "/apis/cert-manager.io/v1/certificaterequests"
 # Who asks: cert-manager, as in life. With its webhook these fields are stamped over what is sent.
 REQUESTER = "system:serviceaccount:cert-manager:cert-manager"
 GROUPS = ["system:serviceaccounts", "system:serviceaccounts:cert-manager", "system:authenticated"]

@@ -29,11 +29,6 @@ class RotationPhase(StrEnum):
     """The old CA is removed, and its key, unless another issuer has it."""
     DONE = "done"
 
-    @property
-    def only_waits(self) -> bool:
-        """Return True if nothing is written in it."""
-        return self in (RotationPhase.OBSERVE, RotationPhase.DRAIN, RotationPhase.DONE)
-
 
 def gates_of(facts: RotationFacts) -> list[Gate]:
     """Return the gates that are looked at where a rotation stands now."""
