@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from issuer.policy.violation import Violation
-from issuer.x509.keys import Key
+from issuer.x509.keys.public import Key
 
 SMALLEST: Final = {"RSA": 2048, "ECDSA": 256}
 """The fewest bits of a key, unless the policy has a minSize."""

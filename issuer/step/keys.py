@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from issuer.step.errors import AnotherKey, KeyUnusable
-from issuer.x509.private_keys import rsa_numbers_fit
+from issuer.x509.keys.private import rsa_numbers_fit
 
 _MAX_JWK: Final = 32 * 1024
 _CURVES: Final[dict[str, tuple[ec.EllipticCurve, hashes.HashAlgorithm, str]]] = {

@@ -22,7 +22,7 @@ from issuer.x509.certificates import MAX_CERTIFICATES, Certificate, decode_leaf,
 from issuer.x509.chains.bundle import certificate_blocks, certificate_der
 from issuer.x509.encoding.pem import write_pem
 from issuer.x509.errors import EncryptedPrivateKey, InvalidCertificate, InvalidPrivateKey
-from issuer.x509.private_keys import read_private_key
+from issuer.x509.keys.private import read_private_key
 
 _MAX_PEM_BYTES = 256 * 1024
 # Linux 6.3's flag for memory that can't be made executable; some systems allow no other.

@@ -19,7 +19,7 @@ from issuer.x509.chains.forms import certificates_as_pem
 from issuer.x509.chains.links import is_root
 from issuer.x509.describe import fingerprint, subject_text
 from issuer.x509.errors import InvalidCertificate
-from issuer.x509.keys import read_key
+from issuer.x509.keys.public import read_key
 from issuer.x509.usages import CERT_SIGN
 
 LEAST_RSA_BITS: Final = 2048

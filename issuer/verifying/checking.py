@@ -22,7 +22,7 @@ from issuer.verifying.revocation import revocations
 from issuer.x509.certificates import Certificate, decoded
 from issuer.x509.chains.links import is_root
 from issuer.x509.describe import fingerprint, issuer_text, serial_hex, subject_text
-from issuer.x509.keys import read_key
+from issuer.x509.keys.public import read_key
 
 AT_ONCE: Final = 16
 """Endpoints that are dialled at a time; each has up to 16 addresses."""

@@ -18,7 +18,7 @@ from issuer.verifying.trust import EndpointTrust
 from issuer.x509.certificates import Certificate, decoded
 from issuer.x509.chains.links import is_root, signed_by
 from issuer.x509.describe import fingerprint, issuer_text, serial_hex, subject_text
-from issuer.x509.keys import read_key
+from issuer.x509.keys.public import read_key
 
 SOON: Final = timedelta(days=30)
 """Time before its end from which a certificate is told to end soon, where nobody says another; a third of its

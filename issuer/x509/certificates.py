@@ -28,7 +28,7 @@ from issuer.x509.extensions import (
     read_extended_key_usage,
     read_key_usage,
 )
-from issuer.x509.keys import check_type
+from issuer.x509.keys.public import check_type
 from issuer.x509.names import SUBJECT_ALTERNATIVE_NAME, Name, quiet_subject, read_general_names, subject_names
 from issuer.x509.usages import Usages, certificate_usages
 

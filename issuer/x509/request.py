@@ -22,7 +22,7 @@ from issuer.x509.encoding.der import SEQUENCE, Extension, RequestInformation, it
 from issuer.x509.encoding.lenient import strict_form
 from issuer.x509.encoding.pem import read_blocks, write_pem
 from issuer.x509.errors import LIBRARY_ERRORS, InvalidRequest
-from issuer.x509.keys import Key, check_type, read_key
+from issuer.x509.keys.public import Key, check_type, read_key
 from issuer.x509.names import (
     SUBJECT_ALTERNATIVE_NAME,
     Name,

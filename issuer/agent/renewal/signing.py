@@ -22,9 +22,9 @@ from issuer.x509.certificates import Certificate, decoded
 from issuer.x509.chains.bundle import read_bundle, read_leaf
 from issuer.x509.chains.chain import Chain, build_chain
 from issuer.x509.errors import ChainError, InvalidCertificate
-from issuer.x509.findings import FindingCode
 from issuer.x509.request import read_request
-from issuer.x509.verify import RequestedCertificate, verify
+from issuer.x509.verification.findings import FindingCode
+from issuer.x509.verification.verify import RequestedCertificate, verify
 
 log = structlog.get_logger(__name__)
 

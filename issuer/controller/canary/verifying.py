@@ -17,7 +17,7 @@ from issuer.x509.chains.chain import Chain, candidate_chains
 from issuer.x509.describe import subject_text
 from issuer.x509.errors import X509Error
 from issuer.x509.usages import EVERY_USAGE
-from issuer.x509.verify import RequestedCertificate, verify
+from issuer.x509.verification.verify import RequestedCertificate, verify
 
 
 def verified(

@@ -17,8 +17,8 @@ from issuer.signing import outcomes as signing
 from issuer.signing.lives import TooLong
 from issuer.signing.signer import SigningRequest
 from issuer.x509.chains.chain import Chain
-from issuer.x509.findings import VerificationFinding
-from issuer.x509.verify import RequestedCertificate, verify
+from issuer.x509.verification.findings import VerificationFinding
+from issuer.x509.verification.verify import RequestedCertificate, verify
 
 CompareResult = tuple[Chain, tuple[VerificationFinding, ...]]
 """A chain, and how its certificate differs from what was asked."""

@@ -8,7 +8,7 @@ from issuer.controller.state.reasons import CONTROLLER_REASONS, ControllerDenial
 from issuer.requests.reasons import RequestFailure, RequestRetry
 from issuer.signing.reasons import SIGNING_REASONS, Reasons
 from issuer.telemetry.catalogue.label_values import ReasonLabels
-from issuer.x509.findings import FindingCode
+from issuer.x509.verification.findings import FindingCode
 
 
 def reason_labels(backends: Iterable[Reasons]) -> ReasonLabels:

@@ -17,7 +17,7 @@ from issuer.requests.reasons import RequestRetry
 from issuer.requests.request import Request, RequestKey
 from issuer.signing.secrets import kubernetes_retry
 from issuer.text import counted, rfc3339
-from issuer.x509.verify import RequestedCertificate
+from issuer.x509.verification.verify import RequestedCertificate
 
 
 @dataclass(slots=True, eq=False)

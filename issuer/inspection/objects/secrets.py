@@ -31,7 +31,7 @@ from issuer.x509.certificates import Certificate, decoded
 from issuer.x509.chains.bundle import Bundle, read_bundle, read_delivered
 from issuer.x509.chains.links import signed_by
 from issuer.x509.errors import EncryptedPrivateKey, InvalidPrivateKey, X509Error
-from issuer.x509.private_keys import read_private_key
+from issuer.x509.keys.private import read_private_key
 
 CERTIFICATE: Final = "tls.crt"
 KEY: Final = "tls.key"

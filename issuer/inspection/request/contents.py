@@ -41,7 +41,7 @@ from issuer.x509.extensions import (
     read_extended_key_usage,
     read_key_usage,
 )
-from issuer.x509.keys import Key, read_key
+from issuer.x509.keys.public import Key, read_key
 from issuer.x509.names import SUBJECT_ALTERNATIVE_NAME, read_general_names
 from issuer.x509.request import CertificateSigningRequest
 from issuer.x509.usages import usage_name

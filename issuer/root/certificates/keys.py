@@ -34,7 +34,7 @@ from issuer.root.errors import RootRefusal
 from issuer.root.reasons import RefusalReason
 from issuer.x509.encoding.der import INTEGER, OCTET_STRING, OID, SEQUENCE, element
 from issuer.x509.encoding.pem import write_pem
-from issuer.x509.keys import read_key
+from issuer.x509.keys.public import read_key
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey

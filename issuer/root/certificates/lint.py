@@ -25,7 +25,7 @@ from issuer.root.certificates.profile import authority_key_identifier
 from issuer.x509.certificates import information
 from issuer.x509.chains.chain import Chain
 from issuer.x509.chains.constraints import violations
-from issuer.x509.keys import read_key
+from issuer.x509.keys.public import read_key
 
 SMALLEST_RSA: Final = 3072
 RSA_2048_ENDS: Final = datetime(2031, 1, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from issuer.signing.outcomes import AnswerFault
-from issuer.x509.findings import FindingCode
+from issuer.x509.verification.findings import FindingCode
 
 _TEMPLATE: Final = (
     "step-ca's default template keeps only the common name of a subject, and sets the usages itself: give "

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from issuer.x509.encoding.der import INTEGER, OID, SEQUENCE, Item, items, only, read_oid
 from issuer.x509.errors import LIBRARY_ERRORS
-from issuer.x509.keys import check_type
+from issuer.x509.keys.public import check_type
 
 _RSA: Final[dict[str, type[hashes.HashAlgorithm]]] = {
     "1.2.840.113549.1.1.11": hashes.SHA256,

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPri
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from issuer.policy.evaluation import violations
-from issuer.x509.keys import Key, read_key
+from issuer.x509.keys.public import Key, read_key
 from tests.rsa_keys import rsa_key
 from tests.unit.policy.forge import facts, policy
 

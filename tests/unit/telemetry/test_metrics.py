@@ -35,7 +35,7 @@ from issuer.telemetry.catalogue.described import MetricDescription
 from issuer.telemetry.catalogue.label_values import OTHER
 from issuer.telemetry.catalogue.whole import CATALOGUE, find, most_series, with_reasons
 from issuer.telemetry.metrics import Metrics
-from issuer.x509.findings import FindingCode
+from issuer.x509.verification.findings import FindingCode
 from tests.builders import REASON_LABELS, issuer_object
 from tests.unit.controller.bench import with_meta
 from tests.unit.controller.fakes import ScriptedKube

@@ -21,7 +21,7 @@ from issuer.x509.chains.links import signed_by
 from issuer.x509.encoding.der import element, items, only
 from issuer.x509.encoding.pem import read_blocks, write_pem
 from issuer.x509.errors import EncryptedPrivateKey, InvalidCertificate, InvalidPrivateKey, InvalidRequest
-from issuer.x509.private_keys import PrivateKey, read_private_key
+from issuer.x509.keys.private import PrivateKey, read_private_key
 from issuer.x509.request import read_request
 from tests.builders import NOW, csr_pem
 from tests.rsa_keys import rsa_key

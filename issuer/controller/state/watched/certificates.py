@@ -21,7 +21,7 @@ from issuer.requests.conditions import is_true
 from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKinds
 from issuer.telemetry.issuer_series import Fold, Issuer
 from issuer.text import read_time
-from issuer.x509.renewal import DEFAULT_RENEWAL, Renewal
+from issuer.x509.verification.renewal import DEFAULT_RENEWAL, Renewal
 
 KIND: Final = "Certificate"
 TOTALS: Final = (

@@ -10,7 +10,7 @@ from typing import Final
 from issuer.signing.outcomes import AnswerFault
 from issuer.text import counted
 from issuer.vault.paths import SignPath
-from issuer.x509.findings import FindingCode
+from issuer.x509.verification.findings import FindingCode
 
 _USAGES: Final = (
     "server_flag, client_flag, code_signing_flag, email_protection_flag, ext_key_usage and ext_key_usage_oids"

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from issuer.x509.encoding.der import SEQUENCE, items, only
 from issuer.x509.encoding.pem import write_pem
 from issuer.x509.errors import LIBRARY_ERRORS, EncryptedPrivateKey, InvalidPrivateKey
-from issuer.x509.keys import LARGEST_EXPONENT_BITS, key_type
+from issuer.x509.keys.public import LARGEST_EXPONENT_BITS, key_type
 
 MAX_RSA_BITS: Final = 8192
 """The largest RSA key that is used: a signature takes about 50 ms; one of 16,384 bits some ten times that."""

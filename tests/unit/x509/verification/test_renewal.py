@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from issuer.x509.renewal import DEFAULT_RENEWAL, Renewal
+from issuer.x509.verification.renewal import DEFAULT_RENEWAL, Renewal
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)

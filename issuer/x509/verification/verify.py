@@ -37,9 +37,7 @@ from issuer.x509.chains.constraints import violations
 from issuer.x509.chains.links import is_self_issued
 from issuer.x509.describe import subject_text
 from issuer.x509.extensions import NAME_CONSTRAINTS
-from issuer.x509.findings import FindingCode, VerificationFinding
 from issuer.x509.names import unasked
-from issuer.x509.renewal import DEFAULT_RENEWAL, Renewal
 from issuer.x509.request import CertificateSigningRequest
 from issuer.x509.usages import (
     ANY_USAGE,
@@ -51,6 +49,8 @@ from issuer.x509.usages import (
     read_usages,
     usage_name,
 )
+from issuer.x509.verification.findings import FindingCode, VerificationFinding
+from issuer.x509.verification.renewal import DEFAULT_RENEWAL, Renewal
 
 LONGER_LIFE: Final = timedelta(hours=1)
 """The most by which a life may exceed the request: CAs backdate, and round up."""
