@@ -24,7 +24,7 @@ from issuer.text import rfc3339
 from issuer.x509.extensions import asked_constraints
 from issuer.x509.request import CertificateSigningRequest
 from issuer.x509.usages import CERT_SIGN, read_usages
-from issuer.x509.verification.verify import DEFAULT_LIFE
+from issuer.x509.verification.lifetimes import DEFAULT_LIFE
 
 DURATION: Final = "experimental.cert-manager.io/request-duration"
 IS_CA: Final = "experimental.cert-manager.io/request-is-ca"

@@ -9,7 +9,7 @@ from typing import Final, Literal
 from issuer.duration import format_seconds
 from issuer.signing.outcomes import Failed, LifeNotAllowed
 from issuer.signing.reasons import SigningFailure
-from issuer.x509.verification.verify import DEFAULT_LIFE
+from issuer.x509.verification.lifetimes import DEFAULT_LIFE
 
 TooLong = Literal["Refuse", "Shorten"]
 """Choice of what becomes of a request for a longer life than the CA gives."""

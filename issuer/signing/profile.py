@@ -10,7 +10,7 @@ from issuer.signing.lives import TooLong
 from issuer.signing.reasons import SigningFailure
 from issuer.x509.extensions import NAME_CONSTRAINTS, asked_constraints
 from issuer.x509.usages import CERT_SIGN, read_usages
-from issuer.x509.verification.verify import RequestedCertificate
+from issuer.x509.verification.requested import RequestedCertificate
 
 
 class Mismatch(ValueError):

@@ -24,7 +24,8 @@ from issuer.x509.describe import fingerprint
 from issuer.x509.errors import ChainError
 from issuer.x509.request import read_request
 from issuer.x509.usages import EVERY_USAGE
-from issuer.x509.verification.verify import RequestedCertificate, verify
+from issuer.x509.verification.requested import RequestedCertificate
+from issuer.x509.verification.verify import verify
 from tests.readers.chain_changes import Case
 from tests.readers.chain_plans import HOST, NOW, key
 

@@ -24,7 +24,8 @@ from issuer.x509.chains.chain import Chain, build_chain
 from issuer.x509.errors import ChainError, InvalidCertificate
 from issuer.x509.request import read_request
 from issuer.x509.verification.findings import FindingCode
-from issuer.x509.verification.verify import RequestedCertificate, verify
+from issuer.x509.verification.requested import RequestedCertificate
+from issuer.x509.verification.verify import verify
 
 log = structlog.get_logger(__name__)
 

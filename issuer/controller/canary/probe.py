@@ -22,7 +22,7 @@ from issuer.requests.conditions import bounded, ready_of
 from issuer.requests.resources import CERTIFICATE_REQUESTS
 from issuer.x509.chains.bundle import read_bundle
 from issuer.x509.chains.chain import Chain
-from issuer.x509.verification.verify import RequestedCertificate
+from issuer.x509.verification.requested import RequestedCertificate
 
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0

@@ -16,7 +16,7 @@ from issuer.controller.canary.target import CanaryTarget
 from issuer.duration import format_seconds
 from issuer.requests.resources import CERTIFICATE_REQUESTS
 from issuer.x509.request import decode_request
-from issuer.x509.verification.verify import RequestedCertificate
+from issuer.x509.verification.requested import RequestedCertificate
 
 LABEL: Final = f"{GROUP}/canary"
 """Label of every canary's request; its value says who made it."""

@@ -17,7 +17,8 @@ from issuer.x509.chains.chain import Chain, candidate_chains
 from issuer.x509.describe import subject_text
 from issuer.x509.errors import X509Error
 from issuer.x509.usages import EVERY_USAGE
-from issuer.x509.verification.verify import RequestedCertificate, verify
+from issuer.x509.verification.requested import RequestedCertificate
+from issuer.x509.verification.verify import verify
 
 
 def verified(

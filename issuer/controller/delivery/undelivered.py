@@ -25,7 +25,7 @@ from issuer.x509.chains.bundle import read_leaf
 from issuer.x509.describe import serial_hex
 from issuer.x509.errors import ChainError, X509Error
 from issuer.x509.verification.findings import FindingCode, VerificationFinding
-from issuer.x509.verification.verify import RequestedCertificate
+from issuer.x509.verification.requested import RequestedCertificate
 
 log = structlog.get_logger(__name__)
 

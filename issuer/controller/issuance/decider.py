@@ -39,7 +39,7 @@ from issuer.signing.reasons import SigningIssuerReason
 from issuer.telemetry.tracing import span
 from issuer.x509.errors import InvalidRequest
 from issuer.x509.request import decode_request
-from issuer.x509.verification.verify import RequestedCertificate
+from issuer.x509.verification.requested import RequestedCertificate
 
 _LARGE: Final = 8 * 1024
 """Characters of a CSR after which others get their turn before it is judged."""

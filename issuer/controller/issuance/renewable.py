@@ -12,7 +12,8 @@ from issuer.controller.state.reasons import ControllerFailure
 from issuer.duration import format_seconds
 from issuer.signing.lives import LifeBounds
 from issuer.signing.outcomes import CAEndsTooSoon, Failed
-from issuer.x509.verification.verify import DEFAULT_LIFE, RequestedCertificate
+from issuer.x509.verification.lifetimes import DEFAULT_LIFE
+from issuer.x509.verification.requested import RequestedCertificate
 
 
 class TooShortToRenew(Failed):

@@ -48,7 +48,7 @@ from issuer.x509.chains.chain import Chain, candidate_chains
 from issuer.x509.describe import fingerprint
 from issuer.x509.errors import ChainError
 from issuer.x509.verification.findings import FindingCode, VerificationFinding
-from issuer.x509.verification.verify import RequestedCertificate
+from issuer.x509.verification.requested import RequestedCertificate
 
 # Findings that tell of a CA that ends sooner than was known.
 CA_END = frozenset({FindingCode.ENDS_WITH_CA, FindingCode.OUTLIVES_CA, FindingCode.TOO_SHORT_TO_RENEW})

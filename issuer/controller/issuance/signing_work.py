@@ -18,7 +18,8 @@ from issuer.signing.lives import TooLong
 from issuer.signing.signer import SigningRequest
 from issuer.x509.chains.chain import Chain
 from issuer.x509.verification.findings import VerificationFinding
-from issuer.x509.verification.verify import RequestedCertificate, verify
+from issuer.x509.verification.requested import RequestedCertificate
+from issuer.x509.verification.verify import verify
 
 CompareResult = tuple[Chain, tuple[VerificationFinding, ...]]
 """A chain, and how its certificate differs from what was asked."""

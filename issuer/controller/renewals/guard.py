@@ -16,8 +16,8 @@ from issuer.kube.errors import KubeError
 from issuer.requests.reasons import RequestRetry
 from issuer.requests.request import Request, RequestKey
 from issuer.signing.secrets import kubernetes_retry
-from issuer.text import counted, rfc3339
-from issuer.x509.verification.verify import RequestedCertificate
+from issuer.text import rfc3339
+from issuer.x509.verification.requested import RequestedCertificate
 
 
 @dataclass(slots=True, eq=False)
@@ -61,7 +61,7 @@ class RenewalGuard:
             return None
         limits = self.loops.limits
         message = (
-            f"Certificate {owner.name} got {counted(limits.certificates, 'certificate')} within "
+            f"Certificate {owner.name} got {limits.certificates} certificates within "
             f"{format_seconds(limits.window)}, and its next one is signed after {rfc3339(due)}. See why "
             f"cert-manager renews it (kubectl describe certificate {owner.name} -n {owner.namespace}); "
             "a change of its spec ends the wait"

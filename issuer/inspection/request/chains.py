@@ -14,7 +14,8 @@ from issuer.x509.chains.links import is_root, signed_by
 from issuer.x509.describe import serial_hex, subject_text
 from issuer.x509.errors import ChainError
 from issuer.x509.usages import EVERY_USAGE
-from issuer.x509.verification.verify import RequestedCertificate, verify
+from issuer.x509.verification.requested import RequestedCertificate
+from issuer.x509.verification.verify import verify
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from issuer.requests.status import APPROVAL_REASON
 from issuer.signing.profile import Mismatch, path_length
 from issuer.x509.chains.bundle import read_delivered
 from issuer.x509.errors import InvalidCertificate
-from issuer.x509.verification.verify import RequestedCertificate
+from issuer.x509.verification.requested import RequestedCertificate
 
 
 def report(details: RequestDetails, now: datetime) -> dict[str, Any]:

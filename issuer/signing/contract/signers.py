@@ -30,7 +30,8 @@ from issuer.x509.chains.bundle import read_bundle, read_leaf
 from issuer.x509.chains.chain import Chain, candidate_chains
 from issuer.x509.describe import serial_hex
 from issuer.x509.request import read_request
-from issuer.x509.verification.verify import RequestedCertificate, verify
+from issuer.x509.verification.requested import RequestedCertificate
+from issuer.x509.verification.verify import verify
 
 HOUR = timedelta(hours=1)
 OUTAGE = (Retry, IssuerUnavailable)

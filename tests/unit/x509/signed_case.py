@@ -11,7 +11,8 @@ from cryptography import x509
 from issuer.x509.chains.chain import build_chain
 from issuer.x509.request import read_request
 from issuer.x509.verification.findings import VerificationFinding
-from issuer.x509.verification.verify import RequestedCertificate, verify
+from issuer.x509.verification.requested import RequestedCertificate
+from issuer.x509.verification.verify import verify
 
 if TYPE_CHECKING:
     from tests.unit.x509.conftest import Authority, Make, Template

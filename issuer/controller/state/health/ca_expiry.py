@@ -18,7 +18,7 @@ from issuer.duration import format_duration
 from issuer.signing.outcomes import CAEndsTooSoon, IssuerBroken
 from issuer.text import rfc3339
 from issuer.x509.encoding.raw import EARLIEST
-from issuer.x509.verification.verify import BEFORE_CA, DEFAULT_LIFE, SHORTEST_LIFE
+from issuer.x509.verification.lifetimes import BEFORE_CA, DEFAULT_LIFE, SHORTEST_LIFE
 
 Mode = Literal["Refuse", "Shorten"]
 

@@ -8,7 +8,7 @@ from issuer.signing.profile import Mismatch, path_length
 from issuer.signing.reasons import SigningFailure
 from issuer.signing.step.backend import StepBackend
 from issuer.x509.request import read_request
-from issuer.x509.verification.verify import RequestedCertificate
+from issuer.x509.verification.requested import RequestedCertificate
 from tests.builders import csr_pem
 
 SPEC = {

@@ -11,7 +11,7 @@ from issuer.api.issuers import VaultIssuerSpec
 from issuer.signing.profile import Mismatch, SigningProfile, path_length
 from issuer.signing.vault.profile import signing_profile
 from issuer.x509.request import read_request
-from issuer.x509.verification.verify import RequestedCertificate
+from issuer.x509.verification.requested import RequestedCertificate
 from tests.builders import csr_with, issuer_object
 
 AUTHORITY: dict[str, Any] = {
