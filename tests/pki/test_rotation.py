@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from issuer.text import rfc3339
+from testbed.errors import HTTPError
 from tests.pki.cas import root
 from tests.pki.cutting import CutMode, CuttingProxy
 from tests.pki.rotations import (
@@ -230,20 +233,28 @@ def test_what_names_the_old_ca_holds_a_rotation_up(vault: Vault, tmp_path: Path)
     assert case.gates()["roles"] == "seen"
 
 
+def asked_until(days: int) -> dict[str, str]:
+    """A request that names an end of its own, beyond its role's `max_ttl`."""
+    end = rfc3339(datetime.now(UTC) + timedelta(days=days))
+    return {"common_name": "a.example.test", "not_after": end}
+
+
 def test_certificates_that_no_list_has_are_bounded_by_their_role(vault: Vault, tmp_path: Path) -> None:
     case = rotation_case(vault, tmp_path)
     role = {"allowed_domains": "example.test", "allow_subdomains": True, "no_store": True, "max_ttl": "1h"}
     vault.bao.call("POST", f"{case.mount}/roles/unstored", role)
     case.next()
-    case.next()
+    assert "what unstored signed (no_store): note the time" in case.next().output
     case.issue("unstored")
-    (ended,) = (one for one in case.status()["gates"] if one["gate"] == "ended")
-    assert ended["verdict"] == "not yet"
-    assert "--last-signed" in ended["message"]
     case.issue()
     (ended,) = (one for one in case.status()["gates"] if one["gate"] == "ended")
-    assert "longest life" in ended["message"]
+    assert (ended["verdict"], "--last-signed" in ended["message"]) == ("not yet", True)
     long_ago = ("--last-signed", "2026-01-01T00:00:00Z")
+    vault.bao.call("POST", f"{case.mount}/issue/unstored", late := asked_until(days=20))
+    assert case.gates(*long_ago)["ended"] == "can't be seen"
+    vault.bao.call("POST", f"{case.mount}/roles/unstored", {**role, "not_after_bound": "forbid"})
+    with pytest.raises(HTTPError, match="not_after_bound"):
+        vault.bao.call("POST", f"{case.mount}/issue/unstored", late)
     assert case.gates(*long_ago)["ended"] == "seen"
 
 

@@ -51,7 +51,9 @@ class AcceptedGate(StrEnum):
     SIGNS = "signs"
     ROLES = "roles"
     ISSUERS = "issuers"
+    ENDED = "ended"
     FREE = "free"
+    BUFFER = "buffer"
 
 
 Ca = Annotated[
@@ -70,8 +72,8 @@ LastSigned = Annotated[
     typer.Option(
         "--last-signed",
         metavar="TIME",
-        help="When the old CA signed last, by Vault's audit log: for roles with no_store, which no list "
-        "shows.",
+        help="When the old CA signed last, by Vault's audit log, or a time after the switch: for roles with "
+        "no_store, which no list shows.",
     ),
 ]
 OtherVault = Annotated[

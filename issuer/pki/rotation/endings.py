@@ -4,21 +4,41 @@ them. Pure."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from issuer.pki.file.engine import is_off, lifetime
 from issuer.pki.rotation.facts import RotatedCA, RotationFacts
-from issuer.text import counted, rfc3339
+from issuer.text import counted, first_of, read_time, rfc3339
+
+_SHOWN: Final = 5
+"""Names of roles that a message lists; the rest is counted."""
+_BY_LIFE: Final = ("forbid", "ttl-limited")
+"""Values of OpenBao's `not_after_bound` by which no certificate lives longer than its role's `max_ttl`."""
 
 
 @dataclass(frozen=True, slots=True)
 class LastEnd:
-    """The moment from which no certificate of the old CA is valid, and a sentence on how that is known."""
+    """The moment from which no certificate of the old CA is valid, and a sentence on how that is known.
+
+    `doubt` is a sentence on certificates that this can't tell of, "" if there can be none.
+    """
 
     moment: datetime
     how: str
+    doubt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _HiddenRole:
+    """A role whose certificates no list has: its longest life (None: not known), and the date up to which a
+    request may ask for any end (None: for no date; `has_any_end`: up to none)."""
+
+    name: str
+    longest: timedelta | None
+    until: datetime | None = None
+    has_any_end: bool = False
 
 
 def last_end(facts: RotationFacts, old: RotatedCA) -> LastEnd:
@@ -34,16 +54,20 @@ def last_end(facts: RotationFacts, old: RotatedCA) -> LastEnd:
     listed_end = min(listed.last_end or old.certificate.not_valid_before_utc, old.end)
     ends = [LastEnd(listed_end, _told(listed.valid, listed.last_end, old))]
     if facts.issued.unread:
-        ends.append(
-            LastEnd(
-                old.end,
-                f"{counted(facts.issued.unread, 'certificate')} of the list can't be read; {own.how}",
-            )
-        )
-    hidden = dict(_unstored(facts, roles, old))
+        unread = counted(facts.issued.unread, "certificate")
+        ends.append(LastEnd(old.end, f"{unread} of the list can't be read; {own.how}"))
+    hidden = list(_hidden(facts, roles))
     if hidden:
-        ends.append(_bound(facts, hidden, own))
-    return max(ends, key=lambda one: one.moment)
+        ends.append(_bound(facts, old, hidden, own))
+    latest = max(ends, key=lambda one: one.moment)
+    doubts = "; ".join(one.doubt for one in ends if one.doubt)
+    is_sure = max(latest.moment, facts.now) >= old.end
+    return replace(latest, doubt="" if is_sure else doubts)
+
+
+def hidden_names(facts: RotationFacts) -> str:
+    """Return the names of the roles whose certificates no list has, as far as they may be read."""
+    return first_of([one.name for one in _hidden(facts, facts.roles or {})], _SHOWN)
 
 
 def _told(valid: int, end: datetime | None, old: RotatedCA) -> str:
@@ -55,18 +79,55 @@ def _told(valid: int, end: datetime | None, old: RotatedCA) -> str:
     return f"{counted(valid, 'certificate')} of {old.name} {are} {rfc3339(end)}"
 
 
-def _unstored(
-    facts: RotationFacts, roles: Mapping[str, Mapping[str, Any]], old: RotatedCA
-) -> Iterator[tuple[str, timedelta | None]]:
-    """Yield the roles whose certificates of the old CA the list doesn't have, with their longest life; None
-    where a date says it."""
+def _hidden(facts: RotationFacts, roles: Mapping[str, Mapping[str, Any]]) -> Iterator[_HiddenRole]:
+    """Yield the roles that store nothing. What `issuer_ref` says doesn't matter: a path may name the old CA
+    (`issuer/OLD/sign/ROLE`), and then that one signs."""
     for name, role in roles.items():
-        reference = role.get("issuer_ref") or "default"
-        if is_off(role.get("no_store")) or not (reference == "default" or old.is_named(reference)):
+        if is_off(role.get("no_store")):
             continue
-        seconds = lifetime(role.get("max_ttl")) or lifetime(role.get("ttl"))
-        longest = facts.longest if not seconds else min(timedelta(seconds=seconds), facts.longest)
-        yield name, None if role.get("not_after") else longest
+        # Only max_ttl bounds what a request asks for, also above the mount's own; ttl is for those that ask
+        # for nothing (OpenBao 2.7).
+        seconds = lifetime(role.get("max_ttl"))
+        longest = timedelta(seconds=seconds) if seconds else facts.longest
+        bound = str(role.get("not_after_bound") or "")
+        until = read_time(bound)
+        any_end = bound not in _BY_LIFE and until is None
+        yield _HiddenRole(name, None if role.get("not_after") else longest, until, any_end)
+
+
+def _bound(facts: RotationFacts, old: RotatedCA, hidden: list[_HiddenRole], own: LastEnd) -> LastEnd:
+    """Return the bound for certificates that no list has: the last signing, and the longest life after it."""
+    names = first_of([one.name for one in hidden], _SHOWN)
+    unknown = [one.name for one in hidden if one.longest is None]
+    if unknown:
+        why = f"and the longest life of {first_of(unknown, _SHOWN)} isn't known, or has a fixed end"
+        return LastEnd(own.moment, f"the roles {names} store nothing (no_store), {why}; {own.how}")
+    since = _last_signed(facts)
+    if since is None:
+        return LastEnd(own.moment, f"{_not_told(facts, old, names)}; else {own.how}")
+    lives = [since + one.longest for one in hidden if one.longest is not None]
+    end = min(max([*lives, *(one.until for one in hidden if one.until is not None)]), own.moment)
+    how = (
+        f"the roles {names} store nothing (no_store): what they signed until {rfc3339(since)} "
+        f"(--last-signed), by their longest life, ends by {rfc3339(end)}"
+    )
+    dated = [one.name for one in hidden if one.has_any_end]
+    doubt = (
+        f"no list has what {first_of(dated, _SHOWN)} signed, and a request there may name an end of its own "
+        "(not_after), beyond max_ttl: see in Vault's audit log that none did"
+    )
+    return LastEnd(end, how, doubt if dated else "")
+
+
+def _not_told(facts: RotationFacts, old: RotatedCA, names: str) -> str:
+    """Return what a person has to say of the last signing, with a time that holds by now."""
+    # Signing goes by a path that names a CA at any time, so no certificate of the new CA shows its end.
+    now = rfc3339(facts.now + timedelta(seconds=1))
+    return (
+        f"the roles {names} store nothing (no_store), so nothing here tells when {old.name} signed last: "
+        f"say it from Vault's audit log, by --last-signed TIME; where no path and no role names {old.name}, "
+        f"any time after the switch holds, such as --last-signed {now}"
+    )
 
 
 def _last_signed(facts: RotationFacts) -> datetime | None:
@@ -74,35 +135,3 @@ def _last_signed(facts: RotationFacts) -> datetime | None:
     if facts.last_signed is None or facts.issued is None:
         return facts.last_signed
     return max([facts.last_signed, *facts.issued.old.starts])
-
-
-def _taken_over(facts: RotationFacts) -> datetime | None:
-    """Return a time at which the new CA signed already, after the old one's last in the list; None if the
-    list shows none."""
-    first = facts.issued.new.first_after(facts.issued.old) if facts.issued is not None else None
-    if first is not None and facts.new is not None:  # who asks may date a certificate back by years
-        first = max(first, facts.new.certificate.not_valid_before_utc)
-    dated_back = [lifetime(role.get("not_before_duration")) or 0 for role in (facts.roles or {}).values()]
-    return None if first is None else first + timedelta(seconds=max(dated_back, default=0))
-
-
-def _bound(facts: RotationFacts, hidden: Mapping[str, timedelta | None], own: LastEnd) -> LastEnd:
-    """Return the bound for certificates that no list has: the last signing, and the longest life after it."""
-    names = ", ".join(hidden)
-    lives = [life for life in hidden.values() if life is not None]
-    since = _last_signed(facts) or _taken_over(facts)
-    if len(lives) < len(hidden):
-        return LastEnd(own.moment, f"the roles {names} store nothing, and one has a fixed end; {own.how}")
-    if since is None:
-        return LastEnd(
-            own.moment,
-            f"the roles {names} store nothing (no_store), and nothing tells when the old CA signed last: say "
-            f"it from Vault's audit log, with --last-signed TIME; else {own.how}",
-        )
-    end = min(since + max(lives), own.moment)
-    word = "as you say" if facts.last_signed else "when the new CA had signed its first in the list"
-    return LastEnd(
-        end,
-        f"the roles {names} store nothing (no_store), so by their longest life what they signed until "
-        f"{rfc3339(since)} ({word}) ends by {rfc3339(end)}",
-    )

@@ -22,8 +22,6 @@ from issuer.pki.server.reading import VaultReading
 
 _SAFETY: Final = 72 * 3600
 """Seconds: Vault's own `safety_buffer` of auto-tidy, where that can't be read."""
-_LONGEST: Final = 768 * 3600
-"""Seconds: Vault's own longest life in a mount."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +184,8 @@ class RotationFacts:
         return timedelta(seconds=_SAFETY if found is None else found)
 
     @property
-    def longest(self) -> timedelta:
-        """Longest life of a certificate of the mount, where a role says none."""
+    def longest(self) -> timedelta | None:
+        """Longest life of a certificate of the mount, where a role says none; None if it may not be read."""
         tune = self.reading.data(f"sys/mounts/{self.rotation.mount}/tune") or {}
-        return timedelta(seconds=lifetime(tune.get("max_lease_ttl")) or _LONGEST)
+        found = lifetime(tune.get("max_lease_ttl"))
+        return timedelta(seconds=found) if found else None

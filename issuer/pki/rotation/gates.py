@@ -14,7 +14,7 @@ from issuer.pki.authorities.parts import shown_name
 from issuer.pki.errors import PkiError
 from issuer.pki.file.engine import acme_names, is_off, names_of
 from issuer.pki.file.rotations import NEW_ROOT
-from issuer.pki.rotation.endings import last_end
+from issuer.pki.rotation.endings import LastEnd, last_end
 from issuer.pki.rotation.facts import RotatedCA, RotationFacts
 from issuer.pki.rotation.seen import SeenIssuer
 from issuer.text import counted, first_of, rfc3339
@@ -234,8 +234,16 @@ def _behind(facts: RotationFacts, issuer: SeenIssuer, old: RotatedCA, new: Rotat
 def ended_gate(facts: RotationFacts, old: RotatedCA) -> Gate:
     """Look whether a certificate of the old CA is still valid."""
     end = last_end(facts, old)
-    verdict = GateVerdict.SEEN if end.moment <= facts.now else GateVerdict.NOT_YET
-    return Gate(GateName.ENDED, verdict, end.how)
+    if end.moment > facts.now:
+        return Gate(GateName.ENDED, GateVerdict.NOT_YET, end.how)
+    return _over(GateName.ENDED, end, end.how)
+
+
+def _over(name: GateName, end: LastEnd, message: str) -> Gate:
+    """Return a gate whose time is over, but for what that can't tell of."""
+    if end.doubt:
+        return Gate(name, GateVerdict.UNSEEN, f"{message}; but {end.doubt}")
+    return Gate(name, GateVerdict.SEEN, message)
 
 
 def buffer_gate(facts: RotationFacts, old: RotatedCA) -> Gate:
@@ -243,7 +251,7 @@ def buffer_gate(facts: RotationFacts, old: RotatedCA) -> Gate:
     end = last_end(facts, old)
     over = end.moment + facts.buffer
     if over <= facts.now:
-        return Gate(GateName.BUFFER, GateVerdict.SEEN, f"{end.how}; the safety buffer is over, too")
+        return _over(GateName.BUFFER, end, f"{end.how}; the safety buffer is over, too")
     message = f"{end.how}; with the safety buffer of {facts.buffer} it may be deleted from {rfc3339(over)} on"
     return Gate(GateName.BUFFER, GateVerdict.NOT_YET, message)
 

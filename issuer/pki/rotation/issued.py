@@ -29,12 +29,6 @@ class IssuedByCA:
         self.valid += end > now
         self.last_end = max(end, self.last_end or end)
 
-    def first_after(self, other: IssuedByCA) -> datetime | None:
-        """Return when the first certificate began that is younger than all of another CA's; None if there is
-        none."""
-        last = max(other.starts, default=None)
-        return min((one for one in self.starts if last is None or one > last), default=None)
-
 
 def readable(pem: str) -> x509.Certificate | None:
     """Return a certificate, None for one whose dates can't be read: Vault keeps what others made, too. Its

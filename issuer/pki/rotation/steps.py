@@ -10,6 +10,7 @@ from issuer.pki.file.engine import names_of
 from issuer.pki.file.place import Places
 from issuer.pki.plan.step import PkiStep, StepAction
 from issuer.pki.resources.resource import FieldChange, Order, VaultWrite
+from issuer.pki.rotation.endings import hidden_names
 from issuer.pki.rotation.facts import RotatedCA, RotationFacts
 from issuer.pki.rotation.gates import roles_of
 from issuer.pki.rotation.phases import RotationPhase
@@ -50,6 +51,10 @@ def _not_following(facts: RotationFacts) -> str:
     named = [] if facts.old is None else roles_of(facts, facts.old)
     told = [f"role {one} names {facts.rotation.old} and doesn't follow" for one in named]
     told.append(f"paths {facts.rotation.mount}/issuer/{facts.rotation.old}/... don't follow")
+    if hidden := hidden_names(facts):
+        told.append(
+            f"no list shows what {hidden} signed (no_store): note the time of this step for --last-signed"
+        )
     if facts.old is not None and _has_shared_list(facts, facts.old):
         told.append(
             f"{facts.rotation.mount}/crl answers for {facts.rotation.new} alone from then on; it is named in "

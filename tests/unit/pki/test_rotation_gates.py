@@ -20,6 +20,7 @@ from issuer.pki.rotation.issued import IssuedByCA, readable
 from issuer.pki.rotation.phases import RotationPhase, gates_of, phase_of
 from issuer.pki.rotation.seen import SeenCluster, SeenIssuer, VaultPlace
 from issuer.pki.server.reading import PathRead, VaultReading
+from issuer.text import rfc3339
 from tests import odd_certificates
 from tests.pki.cas import FileCA, root
 
@@ -30,6 +31,7 @@ LEAVES = {name: ca.below("leaf", days=20).certificate for name, ca in CAS.items(
 SIGNS = "read-only,issuing-certificates,crl-signing"
 ROTATION = Rotation(Part.AUTOMATION, "int", "lab-1", "lab-2")
 ISSUERS = GateName.ISSUERS
+DAY = 86400
 SEEN, NOT_YET, UNSEEN = GateVerdict
 
 
@@ -68,6 +70,7 @@ def facts(
         f"int/{path}": PathRead(refused=one) if isinstance(one, str) else PathRead(one)
         for path, one in held.items()
     }
+    answers.setdefault("sys/mounts/int/tune", PathRead({"max_lease_ttl": 32 * DAY}))
     authority = Authority.model_validate({"mount": "int", "existing": True})
     counted = IssuedFacts(IssuedByCA(CAS["old"].certificate), IssuedByCA(CAS["new"].certificate))
     for name in issued:
@@ -217,40 +220,66 @@ def test_a_list_that_may_not_be_read_is_bounded_by_the_old_cas_end() -> None:
     assert gate(ended, GateName.ENDED).verdict is SEEN
 
 
+FORBID = {"max_ttl": DAY, "not_after_bound": "forbid"}
+FIVE_DAYS = rfc3339(NOW + timedelta(days=5))
+
+
 @pytest.mark.parametrize(
     ("role", "said", "days", "verdict"),
     [
-        ({"max_ttl": 86400}, None, 0.9, NOT_YET),
-        ({"max_ttl": 86400}, None, 1.1, SEEN),
-        ({"ttl": 3600}, None, 0.1, SEEN),
-        ({}, None, 31, NOT_YET),
-        ({}, None, 33, SEEN),
-        ({"max_ttl": 86400, "not_after": "2199-01-01T00:00:00Z"}, None, 33, NOT_YET),
-        ({"max_ttl": 86400}, NOW - timedelta(days=2), 0, SEEN),
-        ({"max_ttl": 86400, "issuer_ref": "third"}, None, 0, SEEN),
+        (FORBID, 0, 0.9, NOT_YET),
+        (FORBID, 0, 1.1, SEEN),
+        (FORBID, -2, 0, SEEN),
+        ({**FORBID, "issuer_ref": "third"}, 0, 0.9, NOT_YET),
+        ({**FORBID, "not_after_bound": "ttl-limited"}, 0, 1.1, SEEN),
+        ({**FORBID, "not_after_bound": FIVE_DAYS}, 0, 4.9, NOT_YET),
+        ({**FORBID, "not_after_bound": FIVE_DAYS}, 0, 5.1, SEEN),
+        ({**FORBID, "not_after_bound": "permit"}, 0, 0.9, NOT_YET),
+        ({**FORBID, "not_after_bound": "permit"}, 0, 1.1, UNSEEN),
+        ({**FORBID, "not_after_bound": "permit"}, 0, 301, SEEN),
+        ({"max_ttl": DAY}, 0, 1.1, UNSEEN),
+        ({**FORBID, "max_ttl": 0, "ttl": 3600}, 0, 31, NOT_YET),
+        ({**FORBID, "max_ttl": 0, "ttl": 3600}, 0, 33, SEEN),
+        ({**FORBID, "max_ttl": 40 * DAY}, 0, 33, NOT_YET),
+        ({**FORBID, "not_after": "2199-01-01T00:00:00Z"}, 0, 33, NOT_YET),
     ],
 )
 def test_what_no_list_has_is_bounded_by_its_roles_longest_life(
-    role: dict[str, Any], said: datetime | None, days: float, verdict: GateVerdict
+    role: dict[str, Any], said: float, days: float, verdict: GateVerdict
 ) -> None:
-    given = facts({"roles/web": {"no_store": True, **role}}, issued=("new",), last_signed=said)
+    """As OpenBao 2.7 signs: `max_ttl` bounds, also above the mount's; a request's `not_after` goes beyond."""
+    last = NOW + timedelta(days=said)
+    given = facts({"roles/web": {"no_store": True, **role}}, issued=("new",), last_signed=last)
     later = replace(given, now=NOW + timedelta(days=days))
     assert gate(later, GateName.ENDED).verdict is verdict, gate(later, GateName.ENDED).message
 
 
-def test_without_any_sign_of_the_takeover_the_old_cas_end_bounds_it() -> None:
-    given = facts({"roles/web": {"no_store": True, "max_ttl": 3600}}, issued=())
-    assert "--last-signed" in gate(given, GateName.ENDED).message
+def test_an_end_that_a_request_may_have_named_is_for_a_person_to_look_at() -> None:
+    hidden = {"roles/web": {"no_store": True, "max_ttl": DAY}}
+    now = NOW + timedelta(days=6)
+    given = replace(facts(hidden, issued=("new",), last_signed=NOW), now=now)
+    assert "beyond max_ttl" in gate(given, GateName.ENDED).message
+    assert phase(given, ISSUERS) is RotationPhase.DRAIN
+    assert phase(given, ISSUERS, GateName.ENDED) is RotationPhase.RETIRE
+    retired = replace(facts({**hidden, **RETIRED}, issued=("new",), last_signed=NOW), now=now)
+    assert gate(retired, GateName.BUFFER).verdict is UNSEEN
+
+
+@pytest.mark.parametrize("issued", [(), ("new",), ("old", "new")])
+def test_no_certificate_of_the_new_ca_shows_when_the_old_one_signed_last(issued: tuple[str, ...]) -> None:
+    """A path may name either CA before the switch and after it, and a rotation may have gone back."""
+    given = facts({"roles/web": {"no_store": True, **FORBID}}, issued=issued)
+    said = rfc3339(NOW + timedelta(seconds=1))
+    assert f"--last-signed {said}" in gate(given, GateName.ENDED).message
     assert gate(replace(given, now=NOW + timedelta(days=299)), GateName.ENDED).verdict is NOT_YET
     assert gate(replace(given, now=NOW + timedelta(days=301)), GateName.ENDED).verdict is SEEN
 
 
-def test_a_certificate_that_is_dated_back_shows_no_earlier_takeover() -> None:
-    given = facts({"roles/web": {"no_store": True, "max_ttl": 86400}}, issued=("new",))
-    assert given.issued is not None
-    given.issued.new.starts[:] = [NOW - timedelta(days=400)]
-    assert gate(given, GateName.ENDED).verdict is NOT_YET
-    assert gate(replace(given, now=NOW + timedelta(days=1.1)), GateName.ENDED).verdict is SEEN
+def test_a_longest_life_that_may_not_be_read_is_bounded_by_the_old_cas_end() -> None:
+    given = facts({"roles/web": {"no_store": True, "not_after_bound": "forbid"}}, last_signed=NOW)
+    answers = {path: one for path, one in given.reading.answers.items() if not path.startswith("sys/")}
+    unread = replace(given, reading=VaultReading(answers))
+    assert gate(replace(unread, now=NOW + timedelta(days=299)), GateName.ENDED).verdict is NOT_YET
 
 
 RETIRED = {"issuer/i1": entry(CAS["old"], "lab-1", "k1", "read-only,crl-signing")}
