@@ -16,7 +16,7 @@ import structlog
 from issuer.controller.delivery.answer_log import AnswerLog, NoAnswerLog
 from issuer.controller.delivery.discarding import Cause, DiscardedCertificate, Discarder
 from issuer.controller.delivery.held import HeldCertificates
-from issuer.controller.delivery.refused_writes import RefusedWrites
+from issuer.controller.delivery.refused_writes import KeepsChanging, RefusedWrites
 from issuer.controller.delivery.status_writer import StatusWriter
 from issuer.controller.delivery.unanswered_writes import UnansweredWrites
 from issuer.controller.state.outcomes import RequestFailed
@@ -91,7 +91,10 @@ class Delivery:
             except (Conflict, NotFound):
                 newest = await self._fresh(pending)
         else:
-            raise Conflict(f"{pending.key} kept changing", status=409)
+            raise KeepsChanging(
+                "somebody changes it again and again: kubectl get -o yaml --show-managed-fields says who",
+                status=409,
+            )
         await self._delivered(newest, pending)
         return True, newest
 

@@ -1,9 +1,10 @@
-"""Certificates whose status write the API server's rules refuse: whom that holds up, and until when.
+"""Certificates whose status can't be written for their request's sake: whom that holds up, and until when.
 
-Rules (RBAC, admission, validation) refuse the write of one object, of those of one namespace, or of all.
-Elsewhere things go on: few certificates are kept for one place. All of them count against their issuer's
-limit of certificates that are signed and not yet written; where they leave no room for other places, the one
-that was refused longest is given up. Pure but for the clock.
+Rules (RBAC, admission, validation) refuse the write of one object, of those of one namespace, or of all; and
+whoever changes a request again and again has each write meet a newer copy. Elsewhere things go on: few
+certificates are kept for one place. All of them count against their issuer's limit of certificates that are
+signed and not yet written; where they leave no room for other places, the one that was refused longest is
+given up. Pure but for the clock.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from issuer.controller.state.pending import PendingDelivery
-from issuer.kube.errors import AdmissionFailed, KubeError, is_refusal
+from issuer.kube.errors import AdmissionFailed, Conflict, KubeError, is_refusal
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import RequestKey
 
@@ -35,13 +36,24 @@ would hold a place as long as it lives. For as long one that was given up counts
 ADMISSION_PATIENCE: Final = 60.0
 """Seconds for which a webhook that fails counts as an outage: it may be restarting."""
 
+CHANGES_PATIENCE: Final = 5.0
+"""Seconds for which changes without end count as chance: several controllers may work on a new request."""
+
+
+class KeepsChanging(Conflict):
+    """409 at each of several writes in a row, each made from the newest copy: somebody changes the object
+    again and again."""
+
 
 @dataclass(slots=True)
 class _Refused:
+    """`by_rule` is False where somebody changes the request: that is never a rule for all."""
+
     place: str
     issuer: IssuerKey
     first: float
     counts: bool = False
+    by_rule: bool = True
 
 
 @dataclass(slots=True, eq=False)
@@ -59,13 +71,14 @@ class RefusedWrites:
 
     def note(self, pending: PendingDelivery, error: KubeError) -> bool:
         """Note that a write failed so; return True if it counts as refused, not as met by an outage."""
-        fault = isinstance(error, AdmissionFailed)
-        if not fault and not is_refusal(error):
+        patience = _patience(error)
+        if patience is None:
             return pending.key in self
         refused = self._of.setdefault(
             pending.key, _Refused(place_of(pending.key, pending.issuer), pending.issuer, self.clock())
         )
-        if not fault or self.clock() - refused.first >= ADMISSION_PATIENCE:
+        refused.by_rule = not isinstance(error, KeepsChanging)
+        if self.clock() - refused.first >= patience:
             refused.counts = True
         return refused.counts
 
@@ -113,7 +126,11 @@ class RefusedWrites:
     @property
     def is_everywhere(self) -> bool:
         """True if it looks like a rule for all requests."""
-        places = {one.place for one in self._of.values() if one.counts and one.first > self._last_written}
+        places = {
+            one.place
+            for one in self._of.values()
+            if one.counts and one.by_rule and one.first > self._last_written
+        }
         return len(places) >= MOST_PLACES
 
     def is_given_up(self, key: RequestKey) -> bool:
@@ -139,6 +156,15 @@ class RefusedWrites:
             return None
         of_place = Counter(one.place for one in refused.values())
         return min(refused, key=lambda key: (-of_place[refused[key].place], refused[key].first))
+
+
+def _patience(error: KubeError) -> float | None:
+    """Return the seconds after which such a failure counts as a refusal; None where it never does."""
+    if isinstance(error, AdmissionFailed):
+        return ADMISSION_PATIENCE
+    if isinstance(error, KeepsChanging):
+        return CHANGES_PATIENCE
+    return 0.0 if is_refusal(error) else None
 
 
 def place_of(key: RequestKey, issuer: IssuerKey) -> str:

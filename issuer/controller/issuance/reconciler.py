@@ -10,6 +10,7 @@ import structlog
 
 from issuer.controller.delivery.delivering import Delivery
 from issuer.controller.delivery.discarding import Cause
+from issuer.controller.delivery.refused_writes import KeepsChanging
 from issuer.controller.issuance.decider import RequestDecider
 from issuer.controller.issuance.kind_checks import KindChecks
 from issuer.controller.issuance.last_look import too_large
@@ -125,7 +126,7 @@ class RequestReconciler:
         except NotFound:
             self.queue.forget(key)
         except Conflict:
-            self.queue.retry(key)  # a newer copy is on its way to the store
+            self._retry_write(key)  # a newer copy is on its way to the store
         except ObjectTooLarge as error:
             log.warning("status too large", request=str(key), error=str(error))
             self.reporter.say_by_event(request, EventReason.STATUS_TOO_LARGE, str(error))
@@ -260,6 +261,9 @@ class RequestReconciler:
         if in_the_way is not None:
             self.queue.hasten(in_the_way, _WRITE_AGAIN)
         self.reporter.say_by_event(request, EventReason.STATUS_WRITE_REFUSED, why)
+        if isinstance(error, KeepsChanging):
+            self.queue.hasten(pending.key, _WRITE_AGAIN)  # it may end at any time
+            return
         # A status without our approval can still be written: it says why there is no certificate yet.
         await self.reporter.waiting(
             request, "its certificate is signed, and the API server refuses its status"

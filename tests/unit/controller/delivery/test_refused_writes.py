@@ -13,6 +13,7 @@ from issuer.api.issuers import RateLimit
 from issuer.controller.delivery.discarding import Cause
 from issuer.controller.delivery.refused_writes import (
     ADMISSION_PATIENCE,
+    CHANGES_PATIENCE,
     GIVEN_UP_AFTER,
     MOST_PLACES,
     MOST_REFUSED,
@@ -21,6 +22,7 @@ from issuer.controller.issuance.last_look import LARGE, MAX_STORED
 from issuer.kube.errors import (
     AdmissionFailed,
     BadRequest,
+    Conflict,
     Forbidden,
     Invalid,
     KubeError,
@@ -43,6 +45,8 @@ REFUSALS: dict[str, KubeError] = {
     "a webhook's own code": KubeError(WEBHOOK, status=418),
 }
 TOO_LARGE = ObjectTooLarge("PUT: etcdserver: request is too large", status=500)
+CHANGED = Conflict("the object has been modified", status=409)
+"""Not one answer, but what an attempt meets where somebody changes the request all the time."""
 MAY: Object = {"status": {"allowed": True}}
 MAY_NOT: Object = {"status": {"allowed": False}}
 
@@ -76,6 +80,13 @@ async def asked(bench: Bench, name: str, namespace: str = "team-a", *answers: Ku
 
 async def tried(bench: Bench, key: RequestKey, *answers: KubeError | None) -> None:
     for answer in answers:
+        if answer is CHANGED:
+            found = bench.store.get(key)
+            assert found is not None
+            for _ in range(5):
+                bench.kube.expect("replace_status", CHANGED)
+                bench.kube.expect("get", found.object)
+            continue
         bench.kube.expect("replace_status", answer or (lambda sent: sent))
         if isinstance(answer, Forbidden):
             bench.kube.expect("create", MAY)
@@ -148,6 +159,29 @@ async def test_a_webhook_that_fails_is_an_outage_at_first(bench: Bench, clock: S
     await tried(bench, key, failing, None)
     assert key in bench.delivery.refused
     assert len(bench.delivery.held) == 1
+
+
+async def test_a_request_that_somebody_changes_without_end_is_in_nobodys_way(
+    bench: Bench, clock: SetClock
+) -> None:
+    """In whatever number of namespaces, it is no rule for all; what takes the room of others is given up."""
+    places = ("team-a", "team-b", "team-c")[:MOST_PLACES]
+    limited(bench, MOST_PLACES)
+    keys = [await asked(bench, "one", namespace, CHANGED) for namespace in places]
+    assert max(timer_of(bench, key) for key in keys) <= 5.0
+    assert not any(key in bench.delivery.refused for key in keys)
+    clock.now = CHANGES_PATIENCE
+    for key in keys[1:]:
+        await tried(bench, key, CHANGED)
+    assert max(timer_of(bench, key) for key in keys[1:]) <= 5.0
+    assert not bench.limits.limiter(CLUSTER_ISSUER).has_room(RequestKey("team-d", "one"))
+    bench.signer.revokes.append(None)
+    await tried(bench, keys[0], CHANGED, None)
+    assert bench.ready["reason"] == "Failed"
+    assert "again and again" in bench.ready["message"]
+    await asked(bench, "one", "team-d", None)
+    assert bench.ready["reason"] == "Issued"
+    assert bench.registry.entry(CLUSTER_ISSUER).ready
 
 
 async def test_an_outage_counts_however_long_it_is(bench: Bench, clock: SetClock) -> None:
