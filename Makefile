@@ -74,14 +74,14 @@ test-loaded: setup $(if $(filter zipapp,$(TIER)),$(BIN)/.zipapp) ## a tier besid
 
 .PHONY: test-oldest
 test-oldest: setup ## the chart and certificates on the oldest Kubernetes, cert-manager and Helm 3 (builds them once: half an hour)
-	@TESTBED_OLDEST=1 $(BIN)/python -m tools.tiers oldest
+	@FULL_SIZE=1 TESTBED_OLDEST=1 $(BIN)/python -m tools.tiers oldest
 
 test-cardinality: setup ## minutes: 20,000 requests in 500 namespaces, and no series more for them
 	@$(BIN)/python -m tools.tiers cardinality
 
-test-full-size: setup ## minutes: bursts, backlogs and rotations of credentials in full size, which CI tries with fewer requests
-	@FULL_SIZE=1 $(BIN)/python -m tools.tiers integration -- -k 'burst or fairness or rotation or cardinality or sharding or revocation or (memory and not dashboard) or bad_requests or exactly_once or outages'
-	@FULL_SIZE=1 $(BIN)/python -m tools.tiers pki -- -k inventory
+test-full-size: setup ## three quarters of an hour: what CI leaves out or tries with fewer requests, in full size, and all beside it (tests/sizes.py)
+	@FULL_SIZE=1 $(BIN)/python -m tools.tiers integration
+	@FULL_SIZE=1 $(BIN)/python -m tools.tiers rights pki docs chart
 
 .PHONY: test-outage
 test-outage: setup ## minutes: 75 s of 502 on the signing path, and how soon what waited is issued

@@ -14,6 +14,7 @@ import pytest
 import typer.main
 
 from testbed.unexpected import LOGS
+from tests.sizes import FULL, LONGER
 
 # Tables and help follow it; a developer's window is no input of a test.
 os.environ.pop("COLUMNS", None)
@@ -32,6 +33,14 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.collect()
         gc.freeze()
         gc.enable()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what `make test-full-size` alone runs, but for a test that is named on the command line."""
+    left_out = [item for item in items if item.get_closest_marker(LONGER.name)]
+    if left_out and not FULL and not any("::" in one for one in config.args):
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -21,6 +21,7 @@ from testbed.builds import HELM, HELM_3, Build
 from testbed.chart import CHART, REGISTRY, ChartError, render, render_text, run_helm
 from testbed.kube import documents
 from tests.chart.conftest import EVERY, FULL, ISSUER, POLICY, USERS, Object, of_kind
+from tests.sizes import sampled
 
 HELMS = [HELM, HELM_3]
 
@@ -202,7 +203,7 @@ def without(spec: Object, **more: Any) -> Object:
     ],
     ids=lambda one: one if isinstance(one, str) else None,
 )
-@pytest.mark.parametrize("which", HELMS, ids=lambda one: one.name)
+@pytest.mark.parametrize("which", sampled(HELMS, HELM), ids=lambda one: one.name)
 def test_wrong_values_are_refused_and_named(values: Object, about: str, which: Build) -> None:
     assert about in refused(values, which)
 

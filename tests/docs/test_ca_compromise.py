@@ -22,6 +22,7 @@ from tests.docs.conftest import MakeShell
 from tests.docs.console import console
 from tests.docs.shell import Shell
 from tests.docs.tls_client import refused_by_client
+from tests.sizes import LONGER
 from tests.unit.docs.pages import blocks
 
 PAGE: Final = REPOSITORY / "docs" / "ca-compromise.md"
@@ -165,6 +166,7 @@ def offline_root(shell: Shell) -> None:
     command.chmod(command.stat().st_mode | stat.S_IXUSR)
 
 
+@LONGER
 def test_a_known_key_is_replaced_as_the_page_says(
     bed: Testbed, terminal: MakeShell, second: OpenBao, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -48,6 +48,7 @@ from tests.integration.support.common import (
 )
 from tests.integration.support.losing_vault import LosingVault
 from tests.integration.support.scope import sweep
+from tests.sizes import LONGER, sampled
 from tools.dashboard import FILE
 
 STALE = "VaultIssuerCanaryStale"
@@ -117,7 +118,7 @@ BREAKS: dict[str, tuple[str, str, Callable[[Watched], None], Callable[[Watched],
 }
 
 
-@pytest.mark.parametrize("broken", BREAKS)
+@pytest.mark.parametrize("broken", sampled(BREAKS, "vault", "the RBAC"))
 def test_the_canarys_alert_fires_with_the_stage_and_ends_when_the_runbook_was_followed(
     watched: Watched, broken: str
 ) -> None:
@@ -222,7 +223,9 @@ def test_failures_are_told_until_the_role_signs_again(watched: Watched, namespac
     delete_issuer(watched.bed, "narrow")
 
 
-@pytest.mark.parametrize(("days", "alert"), [(80, 90), (20, 30), (3, 7)])
+@pytest.mark.parametrize(
+    ("days", "alert"), [pytest.param(80, 90, marks=LONGER), pytest.param(20, 30, marks=LONGER), (3, 7)]
+)
 def test_a_ca_that_ends_is_told_until_it_is_rotated(watched: Watched, days: int, alert: int) -> None:
     watched.wait_quiet()
     vault, mount, name = watched.bed.vault, f"pki-ends-{days}", f"VaultIssuerCAExpiresIn{alert}Days"
@@ -238,6 +241,7 @@ def test_a_ca_that_ends_is_told_until_it_is_rotated(watched: Watched, days: int,
     delete_issuer(watched.bed, mount)
 
 
+@LONGER
 def test_a_certificate_past_its_renewal_time_is_told_until_cert_manager_runs(
     watched: Watched, namespace: str
 ) -> None:
@@ -256,6 +260,7 @@ def test_a_certificate_past_its_renewal_time_is_told_until_cert_manager_runs(
     watched.bed.kube.delete(CERT_MANAGER, "Certificate", "short", namespace)
 
 
+@LONGER
 def test_a_queue_that_stands_is_told_until_the_limit_is_raised(watched: Watched, namespace: str) -> None:
     watched.wait_quiet()
     watched.issuer("slow", "pki_int/sign/lab", watched.layout.policy, rateLimit={"perSecond": 1, "burst": 1})
@@ -300,6 +305,7 @@ def test_a_lost_answer_is_told_with_the_key_to_look_for(watched: Watched, namesp
     watched.wait_quiet()
 
 
+@LONGER
 def test_a_spike_of_denials_is_told_until_it_is_over(watched: Watched, namespace: str) -> None:
     watched.wait_quiet()
     other = policy("other", {"dnsNames": {"values": ["other.example.test"]}})

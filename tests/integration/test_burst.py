@@ -12,7 +12,7 @@ from testbed.cluster import Testbed
 from testbed.samples import API_VERSION
 from testbed.vaultpki import PkiLayout
 from tests.integration.support.common import delete_issuer
-from tests.integration.support.sizes import sized
+from tests.sizes import sized
 
 pytestmark = pytest.mark.usefixtures("many_requests")
 COUNT = sized(1000, 200)

@@ -32,7 +32,7 @@ from tests.integration.support.common import (
     signed_csrs,
     wait_answer,
 )
-from tests.integration.support.scope import Scope, certificates_of, sweep
+from tests.integration.support.scope import BY_CLUSTER_ISSUER, Scope, certificates_of, sweep
 
 SOON, NOW_OR_NEVER, PINNED, NAMED = "pki_soon", "pki_now", "pki_pinned", "pki_named"
 STRICT_SHORTEN = {"caExpiry": "Shorten", "verification": "Strict"}
@@ -139,6 +139,7 @@ def test_what_would_be_renewed_again_and_again_is_refused_once(cluster: Scope, m
     assert "again and again: rotate the CA" in failure(cluster, "web-1")
 
 
+@pytest.mark.parametrize("scope", BY_CLUSTER_ISSUER, indirect=True)
 def test_vaults_own_truncation_is_held_to_the_same_rule(scope: Scope) -> None:
     """The mount's CA lives long; the role's does not, and Vault cuts the life off without a word."""
     applied(scope, PINNED)
@@ -151,6 +152,7 @@ def test_vaults_own_truncation_is_held_to_the_same_rule(scope: Scope) -> None:
     assert leaf.not_valid_after_utc < datetime.now(UTC) + 31 * HOUR
 
 
+@pytest.mark.parametrize("scope", BY_CLUSTER_ISSUER, indirect=True)
 def test_the_end_of_a_ca_that_the_role_names_is_known(scope: Scope) -> None:
     """From Vault's refusal, and from then on by the certificates that come back from it."""
     applied(scope, NAMED)
@@ -194,6 +196,7 @@ def warned(scope: Scope, of: str) -> Any:
     )
 
 
+@pytest.mark.parametrize("scope", BY_CLUSTER_ISSUER, indirect=True)
 def test_a_ca_that_ends_soon_is_warned_of_and_told_by_one_event(scope: Scope) -> None:
     """It is too short for the longest life that was issued lately; what was refused doesn't count."""
     applied(scope, SOON)

@@ -22,6 +22,7 @@ from tests.asking import AsksMeanwhile
 from tests.integration.support.common import CERT_MANAGER, REQUEST, ready
 from tests.integration.support.scope import Scope, sweep
 from tests.integration.support.waiting import wait_until
+from tests.sizes import LONGER
 
 ROOT, MOUNT, OLD, NEW = "turn-root", "turn-int", "turn-1", "turn-2"
 PAUSE: Final = 0.15
@@ -167,6 +168,7 @@ def test_no_certificate_is_lost_while_the_ca_is_replaced(
     other.delete()
 
 
+@LONGER
 def test_no_certificate_is_lost_while_the_old_ca_is_retired_and_deleted(
     bed: Testbed, namespace: str, tmp_path: Path
 ) -> None:

@@ -44,6 +44,7 @@ from tests.integration.support.common import (
     wait_ready,
 )
 from tests.integration.support.waiting import wait_until
+from tests.sizes import sampled
 
 ISSUER = "probed"  # of the Vault role, and of the namespace, too
 STAGES = ["api", "controller", "policy", "issuer", "chain", "endpoint"]
@@ -252,7 +253,17 @@ BREAKS: dict[str, tuple[Break, str, str]] = {
 }
 
 
-@pytest.mark.parametrize("what", BREAKS)
+@pytest.mark.parametrize(
+    "what",
+    sampled(
+        BREAKS,
+        "role-for-other-names",
+        "role-that-backdates",
+        "policy-for-other-names",
+        "right-to-approve",
+        "endpoint-of-another-ca",
+    ),
+)
 def test_a_stage_that_breaks_is_named_with_what_to_do_and_recovers(canary: Canary, what: str) -> None:
     breaking, stage, told = BREAKS[what]
     success = canary.probed.value("last_success_timestamp_seconds")

@@ -7,7 +7,7 @@ import pytest
 from testbed.cluster import Testbed
 from testbed.vaultpki import PkiLayout
 from tests.integration.support.cardinality import clear, flood, most, unbounded
-from tests.integration.support.sizes import sized
+from tests.sizes import sized
 
 pytestmark = pytest.mark.usefixtures("many_requests")
 REQUESTS, NAMESPACES = sized(800, 200), sized(40, 10)

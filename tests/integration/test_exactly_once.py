@@ -14,7 +14,7 @@ from issuer.requests.request import RequestKey
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.vaultpki import PkiLayout, setup_token
-from tests.integration.support.cas_under_test import CAUnderTest, StepCAUnderTest
+from tests.integration.support.cas_under_test import BY_OPENBAO, CAUnderTest
 from tests.integration.support.common import (
     CERT_MANAGER,
     FIFTY_IN_FLIGHT,
@@ -33,7 +33,6 @@ from tests.integration.support.common import (
     webhook_validation_withdrawn,
 )
 from tests.integration.support.inprocess import Running, controller_with_fault, until
-from tests.integration.support.sizes import FULL
 
 
 @asynccontextmanager
@@ -108,11 +107,10 @@ async def test_a_request_denied_between_signing_and_writing_is_revoked_and_answe
     ca.delete("denied")
 
 
+@pytest.mark.parametrize("ca", BY_OPENBAO, indirect=True)
 async def test_a_signed_certificate_waits_for_an_api_server_that_went_away(
     bed: Testbed, ca: CAUnderTest, namespace: str
 ) -> None:
-    if isinstance(ca, StepCAUnderTest) and not FULL:
-        pytest.skip("a held certificate knows no backend: under make test-full-size alone")
     before = len(ca.signed())
     async with controller_with_fault(bed, lambda _body: bed.stop_apiserver()) as running:
         ca.issuer("patient")

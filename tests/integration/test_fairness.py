@@ -41,8 +41,8 @@ from tests.integration.support.common import (
     wait_ready,
 )
 from tests.integration.support.forwarding_vault import Answer, DyingVault, ForwardingVault
-from tests.integration.support.sizes import sized
 from tests.integration.support.waiting import wait_until
+from tests.sizes import LONGER, sized
 
 pytestmark = pytest.mark.usefixtures("many_requests")
 CSR = csr_pem("fair.lab.example.test")
@@ -50,6 +50,7 @@ IN_HAND = 8  # --issuer-concurrency
 WORKERS = 64
 MANY = sized(300, 80)  # more than there are workers
 CALLS = sized(60, 30)
+LIMITED = [None, pytest.param("limits", marks=LONGER)]
 DENIALS = sized(600, 400)  # more events than may be written at once and wait
 
 
@@ -123,7 +124,7 @@ def behind(bed: Testbed, backlog: str, quiet: str, issuer: str, name: str) -> in
 @pytest.mark.usefixtures("swept")
 @pytest.mark.parametrize(
     ("without", "count"),
-    [(None, sized(3000, 400)), ("turns", sized(800, 300))],
+    [(None, sized(3000, 400)), pytest.param("turns", 800, marks=LONGER)],
     ids=["fair", "without-turns"],
 )
 def test_a_backlog_in_one_namespace_does_not_hold_up_anothers_single_request(
@@ -163,7 +164,7 @@ def dying(bed: Testbed) -> Iterator[DyingVault]:
 
 
 @pytest.mark.usefixtures("swept")
-@pytest.mark.parametrize("without", [None, "limits"], ids=["limited", "without-limits"])
+@pytest.mark.parametrize("without", LIMITED, ids=["limited", "without-limits"])
 def test_a_frozen_vault_holds_up_no_other_issuer(
     bed: Testbed, layout: PkiLayout, dying: DyingVault, namespace: str, other: str, without: str | None
 ) -> None:
@@ -199,7 +200,7 @@ def test_a_frozen_vault_holds_up_no_other_issuer(
     delete_issuer(bed, dead)
 
 
-@pytest.mark.parametrize("without", [None, "limits"], ids=["limited", "without-limits"])
+@pytest.mark.parametrize("without", LIMITED, ids=["limited", "without-limits"])
 def test_a_frozen_vault_holds_up_no_check_of_another_vaults_issuer(
     bed: Testbed, layout: PkiLayout, dying: DyingVault, namespace: str, without: str | None
 ) -> None:
@@ -223,7 +224,7 @@ def test_a_frozen_vault_holds_up_no_check_of_another_vaults_issuer(
         delete_issuer(bed, name)
 
 
-@pytest.mark.parametrize("without", [None, "limits"], ids=["limited", "without-limits"])
+@pytest.mark.parametrize("without", LIMITED, ids=["limited", "without-limits"])
 def test_dead_issuers_of_some_namespaces_hold_up_no_check_of_others(
     bed: Testbed, layout: PkiLayout, dying: DyingVault, namespace: str, other: str, without: str | None
 ) -> None:

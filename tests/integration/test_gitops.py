@@ -33,6 +33,7 @@ from tests.integration.support.common import (
 from tests.integration.support.gitops import FluxLayer, argo_sync, copied, overlay, up_to, with_this_vault
 from tests.integration.support.job_pods import JobPods, job_pods
 from tests.integration.support.waiting import wait_until
+from tests.sizes import LONGER
 
 CONFIG = REPOSITORY / "config"
 OURS = "vault-issuer.io/v1alpha1"
@@ -205,6 +206,7 @@ def test_the_charts_job_uses_a_wrapped_token_up(bed: Testbed, pods: JobPods, flu
         bed.vault.call("POST", "sys/wrapping/unwrap", {"token": wrap["token"]}, token="")
 
 
+@LONGER
 def test_argo_cds_own_crd_takes_every_field_of_the_applications(bed: Testbed) -> None:
     bed.install_crds(crds_of(ARGO_CD) / "application-crd.yaml")
     bed.create_namespace("argocd")
@@ -219,6 +221,7 @@ def test_argo_cds_own_crd_takes_every_field_of_the_applications(bed: Testbed) ->
         assert "syncPolicies" in str(caught.value.body)
 
 
+@LONGER
 def test_argo_cd_runs_the_job_in_each_sync(
     bed: Testbed, controller: ControllerProcess, pods: JobPods, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ from testbed.builds import HELM, HELM_3, Build
 from testbed.chart import CHART, REGISTRY, RELEASE, ChartError, run_helm
 from testbed.cluster import SYSTEM_NAMESPACE, Options, Testbed
 from testbed.kube import load
+from tests.sizes import sampled
 
 CRD = "apiextensions.k8s.io/v1", "CustomResourceDefinition"
 
@@ -44,7 +45,7 @@ def helm(bed: Testbed, which: Build, command: str, *words: str) -> str:
     )
 
 
-@pytest.mark.parametrize("which", [HELM, HELM_3], ids=lambda one: one.name)
+@pytest.mark.parametrize("which", sampled([HELM, HELM_3], HELM), ids=lambda one: one.name)
 def test_an_install_whose_hook_never_runs_says_so_and_upgrade_install_goes_on(
     bed: Testbed, which: Build
 ) -> None:

@@ -32,8 +32,8 @@ from tests.integration.support.signing_requests import (
     signing_request,
     wait_signed,
 )
-from tests.integration.support.sizes import sized
 from tests.integration.support.waiting import wait_until
+from tests.sizes import sized
 
 pytestmark = pytest.mark.usefixtures("many_requests")
 COUNT, FAT = sized(80, 48), 250_000

@@ -23,6 +23,7 @@ from testbed.samples import API_VERSION
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_approle, setup_kubernetes_auth, setup_token
 from tests.integration.support.cert_manager_issuers import METHODS, Old, peer_crd, peer_policy, token, use
 from tests.integration.support.common import CERT_MANAGER, secret
+from tests.sizes import sampled
 
 
 class LeastController(ControllerProcess):
@@ -81,7 +82,7 @@ def written(path: Path, *objects: Object) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", sampled(METHODS, "appRole", "serviceAccountRef"))
 def test_an_issuer_and_its_certificate_move_with_every_login_under_the_printed_rights(
     old: Old, layout: PkiLayout, tmp_path: Path, method: str
 ) -> None:

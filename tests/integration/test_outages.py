@@ -12,7 +12,7 @@ from testbed.controller import ControllerProcess
 from testbed.samples import API_VERSION
 from testbed.vaultpki import PkiLayout, setup_approle
 from tests.integration.support.bad_gateway import BadGateway, outlast
-from tests.integration.support.cas_under_test import CAUnderTest, StepCAUnderTest
+from tests.integration.support.cas_under_test import BY_OPENBAO, CAUnderTest
 from tests.integration.support.common import (
     CERT_MANAGER,
     REQUEST,
@@ -23,7 +23,7 @@ from tests.integration.support.common import (
     wait_issued,
     wait_ready,
 )
-from tests.integration.support.sizes import FULL
+from tests.sizes import sampled
 
 COUNT = 20
 UNREACHABLE = {"VaultClusterIssuer": "VaultUnreachable", "StepClusterIssuer": "StepCAUnreachable"}
@@ -47,7 +47,7 @@ def issuer(ca: CAUnderTest, namespace: str) -> Iterator[str]:
     ca.delete(namespace)
 
 
-@pytest.mark.parametrize("name", REASONS)
+@pytest.mark.parametrize("name", sampled(REASONS, "sealed", "frozen"))
 def test_requests_wait_out_a_ca_that_is(ca: CAUnderTest, issuer: str, namespace: str, name: str) -> None:
     if ca.kind not in REASONS[name]:
         pytest.skip(f"the CA of a {ca.kind} can't be {name}")
@@ -119,12 +119,11 @@ def test_an_outage_in_the_middle_of_a_burst_loses_nothing(
     assert len(signed) == len(names)
 
 
+@pytest.mark.parametrize("ca", BY_OPENBAO, indirect=True)
 def test_one_that_is_signed_after_bad_gateways_brings_the_others_with_it(
     ca: CAUnderTest, namespace: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each was refused so often that its own pause has grown to seconds; a minute: `make test-outage`."""
-    if isinstance(ca, StepCAUnderTest) and not FULL:
-        pytest.skip("what is put off knows no backend: under make test-full-size alone")
     with BadGateway(ca, namespace, probes=True) as gateway:
 
         def over() -> bool:

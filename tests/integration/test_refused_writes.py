@@ -31,6 +31,7 @@ from tests.integration.support.common import (
 )
 from tests.integration.support.refusing import REFUSING, certificates_refused
 from tests.integration.support.waiting import wait_until
+from tests.sizes import LONGER
 
 ISSUER = "refused-writes"
 ETCD_TAKES = 1_572_864
@@ -116,6 +117,7 @@ def large(bed: Testbed, namespace: str) -> Object:
     raise AssertionError("etcd takes no request")
 
 
+@LONGER
 def test_a_request_that_takes_no_status_is_not_signed_and_says_so_by_an_event(
     bed: Testbed, namespace: str
 ) -> None:

@@ -52,8 +52,8 @@ from tests.integration.support.revocation import (
     wait_gone,
     wait_revoked,
 )
-from tests.integration.support.sizes import sized
 from tests.integration.support.waiting import wait_until
+from tests.sizes import sized
 
 FINALIZER = "vault-issuer.io/revocation"
 RIGHTS = REPOSITORY / "config" / "rbac" / "optional" / "revocation.yaml"

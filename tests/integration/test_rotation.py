@@ -17,10 +17,10 @@ from testbed.samples import API_VERSION
 from testbed.vaultpki import PkiLayout
 from tests.integration.support.aws_services import AWSStandIn
 from tests.integration.support.common import CERT_MANAGER, REQUEST, ready, signed_csrs
-from tests.integration.support.credential_rotations import ROTATIONS, Rotation
+from tests.integration.support.credential_rotations import ROTATIONS, Rotation, app_role, service_account
 from tests.integration.support.scope import Scope, sweep
-from tests.integration.support.sizes import sized
 from tests.integration.support.waiting import wait_until
+from tests.sizes import sampled, sized
 
 pytestmark = pytest.mark.usefixtures("many_requests")
 REQUESTS = sized(200, 80)
@@ -43,7 +43,7 @@ def controller(bed: Testbed, aws: AWSStandIn) -> Iterator[ControllerProcess]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("make", ROTATIONS, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("make", sampled(ROTATIONS, app_role, service_account), ids=lambda one: one.__name__)
 def test_a_credential_that_is_replaced_mid_burst_fails_no_request(
     bed: Testbed,
     layout: PkiLayout,

@@ -33,8 +33,8 @@ from tests.integration.support.sharding import (
     wait_all_issued,
     wait_shared,
 )
-from tests.integration.support.sizes import FULL, sized
 from tests.integration.support.waiting import wait_until
+from tests.sizes import FULL, LONGER, sized
 
 pytestmark = pytest.mark.usefixtures("many_requests")
 ISSUER = "shared"
@@ -94,7 +94,9 @@ class Load:
         self._thread.join()
 
 
-@pytest.mark.parametrize(("ca", "count"), [("openbao", 4), ("step-ca", 2)], indirect=["ca"])
+@pytest.mark.parametrize(
+    ("ca", "count"), [("openbao", 4), pytest.param("step-ca", 2, marks=LONGER)], indirect=["ca"]
+)
 def test_the_work_is_divided_and_each_request_signed_once(
     bed: Testbed, namespace: str, ca: CAUnderTest, count: int
 ) -> None:
@@ -142,6 +144,7 @@ def test_replicas_come_and_go_under_load_and_each_request_is_signed_once(
     assert set(signed.values()) == {1}
 
 
+@LONGER
 @pytest.mark.usefixtures("unvalidated")
 def test_a_killed_replica_costs_no_more_than_what_it_had_in_flight(
     bed: Testbed, namespace: str, issuer: str
@@ -213,6 +216,7 @@ def test_replicas_with_another_number_of_shards_wait_until_the_others_have_ended
     assert len(signed) == sum(signed.values()) == 40
 
 
+@LONGER
 def test_a_single_leader_and_replicas_that_share_never_work_at_once(
     bed: Testbed, namespace: str, issuer: str
 ) -> None:

@@ -32,6 +32,7 @@ from testbed.openbao import MEMORY_MB, OpenBao
 from testbed.processes import PATIENCE, Process, free_port
 from testbed.running import current, down, furnish, up
 from testbed.vaultpki import PkiLayout, setup_approle, setup_kubernetes_role, setup_policy, setup_token
+from tests.sizes import LONGER, sampled
 from tests.unit.docs.pages import documents
 
 BARE = Options(cert_manager=False, webhook=False, vault=False)
@@ -128,6 +129,7 @@ def test_webhook_refuses_what_is_no_csr(bed: Testbed, namespace: str) -> None:
     assert refused.value.status in (400, 403, 422)
 
 
+@LONGER
 def test_approver_approves_requests_for_our_issuers_where_it_may() -> None:
     with Testbed(Options(vault=False, approver=True)) as granting:
         granting.install_crds()
@@ -250,6 +252,7 @@ def test_what_is_removed_is_gone(bed: Testbed, namespace: str) -> None:
     assert bed.kube.find(*where) is None
 
 
+@LONGER
 def test_servers_keep_address_and_data_over_a_restart(bed: Testbed, layout: PkiLayout) -> None:
     addresses = bed.server, bed.vault.addr
     bed.vault.stop()
@@ -262,6 +265,7 @@ def test_servers_keep_address_and_data_over_a_restart(bed: Testbed, layout: PkiL
     assert bed.vault.read(f"{layout.mount}/roles/{layout.role}")
 
 
+@LONGER
 def test_two_testbeds_run_at_once_and_leave_nothing(bed: Testbed) -> None:
     with Testbed(BARE) as other:
         other.create_namespace("only-here")
@@ -295,7 +299,7 @@ with Testbed(Options(cert_manager=False, webhook=False, vault=False)) as bed:
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", sampled([signal.SIGINT, signal.SIGTERM, signal.SIGKILL], signal.SIGKILL))
 def test_servers_end_with_the_program_however_it_ends(number: signal.Signals) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER], cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -358,6 +362,7 @@ def test_controller_has_the_rights_it_needs_and_no_more(bed: Testbed) -> None:
     assert not allowed(bed, "update", "vault-issuer.io", "certificaterequestpolicies")
 
 
+@LONGER
 def test_a_furnished_testbed_issues_the_certificate_of_its_page() -> None:
     (certificate,) = documents(REPOSITORY / "docs" / "testbed.md")
     with Testbed(Options(approver=False)) as furnished:

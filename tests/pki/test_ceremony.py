@@ -20,6 +20,7 @@ from testbed.cluster import REPOSITORY
 from testbed.openbao import OpenBao
 from tests.docs.console import Block, console
 from tests.pki.support import Vault
+from tests.sizes import LONGER
 from tests.unit.docs.pages import blocks
 from tests.unit.root.support import alone, openssl, spki
 
@@ -103,6 +104,7 @@ def prepared(offline: Machine) -> None:
     (offline.folder / "ceremony.yaml").write_text(text)
 
 
+@LONGER
 def test_every_block_of_the_page_is_typed(offline: Machine, beside: Machine, bao: OpenBao) -> None:
     shown = ""
     for block in console(PAGE):

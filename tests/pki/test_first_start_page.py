@@ -9,8 +9,10 @@ from testbed.cluster import REPOSITORY
 from tests.docs.console import console
 from tests.docs.shell import Shell
 from tests.pki.new_vaults import new_vault
+from tests.sizes import LONGER
 
 
+@LONGER
 def test_the_pages_commands_end_with_a_login_and_a_whole_file(tmp_path: Path) -> None:
     terminal = tmp_path / "terminal"
     programs = terminal / ".bin"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,9 @@ from issuer.pki.resources.policy_rules import rules_of
 from tests.pki.files import TWO_TIER
 from tests.pki.stores import Store, new_store
 from tests.pki.support import Vault, written
+from tests.sizes import sized
 
-MANY = 4000 if os.environ.get("FULL_SIZE") else 40
+MANY = sized(4000, 40)
 """Certificates of one mount. Of 40 two with one first octet meet at a page's end in every second run."""
 _POLICY = """
 path "{mount}/certs/" {{ capabilities = ["list"] }}

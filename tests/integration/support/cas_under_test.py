@@ -6,7 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+
+import pytest
 
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.kube import Object
@@ -22,7 +24,10 @@ from tests.integration.support.common import (
     signed_csrs,
     token_auth,
 )
-from tests.integration.support.sizes import sized
+from tests.sizes import LONGER, sized
+
+BY_OPENBAO: Final = ["openbao", pytest.param("step-ca", marks=LONGER)]
+"""Parameters of `ca` for a test of what knows no backend."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+import pytest
 from cryptography import x509
 
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
@@ -22,8 +23,11 @@ from tests.integration.support.common import (
     wait_ready,
     wait_reason,
 )
+from tests.sizes import LONGER
 
 ACCOUNT = "vault-login"
+BY_CLUSTER_ISSUER: Final = ["cluster", pytest.param("namespaced", marks=LONGER)]
+"""Parameters of `scope` for a test of what knows no kind of issuer."""
 
 
 @dataclass(frozen=True, slots=True)
