@@ -51,13 +51,13 @@ def complete_certificates(ctx: typer.Context, incomplete: str) -> list[str]:
 def complete_issuers(ctx: typer.Context, incomplete: str) -> list[str]:
     """Complete kinds of issuers, and names behind them."""
     from issuer.inspection.kinds import explained_kinds
+    from issuer.inspection.target import completed_kinds
 
     kinds = _kinds()
     listed = [one for one in explained_kinds(kinds) if one.kind in kinds]
     if "/" in incomplete:
         return _completed(ctx, incomplete, listed)
-    words = (f"{one.kind.lower()}/" for one in listed if "." not in one.kind or "." in incomplete)
-    return [one for one in words if one.startswith(incomplete)]
+    return completed_kinds((one for one in listed if "." not in one.kind or "." in incomplete), incomplete)
 
 
 def complete_revoked(ctx: typer.Context, incomplete: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -100,8 +100,15 @@ async def names(
     found = [f"{word}{slash}{one['metadata']['name']}" for one in page.items if _is_ours(kind.kind, one)]
     # Kinds that are written with their group are offered to who begins to write one.
     offered = [one for one in kinds if one is not REQUEST_KIND and ("." not in one.kind or "." in incomplete)]
-    words = [] if slash else [f"{one.kind.lower()}/" for one in offered]
-    return [one for one in (*found, *words) if one.startswith(incomplete)]
+    words = [] if slash else completed_kinds(offered, incomplete)
+    return [*(one for one in found if one.startswith(incomplete)), *words]
+
+
+def completed_kinds(kinds: Iterable[TargetKind], incomplete: str) -> list[str]:
+    """Return the kinds that a word begins, each with its "/": in capitals, as manifests have them, for a word
+    that begins with one, else in small letters."""
+    names = (one.kind if incomplete[:1].isupper() else one.kind.lower() for one in kinds)
+    return [f"{name}/" for name in names if f"{name}/".startswith(incomplete)]
 
 
 def _is_ours(kind: str, one: Object) -> bool:

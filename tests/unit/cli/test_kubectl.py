@@ -84,6 +84,8 @@ def test_names_are_not_completed_without_a_cluster_and_nothing_is_said(
     assert answer_kubectl(app, ["inspect", "web"]) == ":0\n"
     kinds = answer_kubectl(app, ["renew", "--issuer", "vaultc"])
     assert kinds.splitlines()[0].startswith("vaultclusterissuer/")
+    kinds = answer_kubectl(app, ["renew", "--issuer", "VaultC"])
+    assert kinds.splitlines()[0].startswith("VaultClusterIssuer/")
     assert capfd.readouterr().err == ""
 
 

@@ -141,7 +141,7 @@ def chosen(path: str) -> list[tuple[str | None, str, str | None]]:
 async def test_names_are_completed_by_what_is_there_and_ours(scene: Scene) -> None:
     foreign = certificate_request("web-9", issuerRef={"group": "other.io", "kind": "X", "name": "y"})
     page = listing("1", certificate_request("web-1"), certificate_request("api-1"), foreign)
-    scene.api.on("GET", REQUESTS, page, page)
+    scene.api.on("GET", REQUESTS, page, page, page)
     scene.api.on(
         "GET", SIGNING_REQUESTS, listing("1", signing_request("agent"), signing_request("x", signer="a/b"))
     )
@@ -150,6 +150,9 @@ async def test_names_are_completed_by_what_is_there_and_ours(scene: Scene) -> No
         "certificatesigningrequest/",
         "certificate/",
         "certificaterequestpolicy/",
+    ]
+    assert await names(scene.reader.client, "CertificateR", "team-a", 10, KINDS) == [
+        "CertificateRequestPolicy/"
     ]
     assert await names(scene.reader.client, "csr/", "team-a", 10, KINDS) == ["csr/agent"]
     assert await names(scene.reader.client, "secret/", "team-a", 10, KINDS) == []
