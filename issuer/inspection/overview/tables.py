@@ -11,7 +11,7 @@ from issuer.inspection.progress import RequestState, has_more_to_say, request_na
 from issuer.manifests.text import shown
 from issuer.terminal.ages import age, until
 from issuer.terminal.console import Console, Text
-from issuer.terminal.tables import Cell, bullets, heading, indented, marked, paragraph, rows, section
+from issuer.terminal.tables import Cell, heading, indented, marked, paragraph, rows, section, unwrapped
 from issuer.text import counted
 
 Json = Mapping[str, Any]
@@ -33,7 +33,8 @@ def show_overview(found: Json, to: Console, now: datetime) -> None:
     attention = found["attention"]
     if attention:
         section(to, "Needs attention")
-        bullets(to, attention, style="yellow")
+        for line in attention:
+            unwrapped(to, f"- {line}", style="yellow")
     else:
         to.print()
         to.print(Text("All is well.", style="green"))
