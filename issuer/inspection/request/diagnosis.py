@@ -187,7 +187,11 @@ def _issuer(details: RequestDetails) -> _Findings:
     ready = ready_json(details.issuer)
     if ready["ready"] is not True:
         reason = f" ({shown(ready['reason'])})" if ready["reason"] else ""
-        yield f"{_issuer_name(details)} is not Ready{reason}: {shown(ready['message'], _LONG)}"
+        sentence = f"{_issuer_name(details)} is not Ready{reason}: {shown(ready['message'], _LONG)}"
+        if sentence not in shown(
+            details.progress.message, _LONG
+        ):  # else the controller's word has it already
+            yield sentence
         yield Advice(
             f"Correct the issuer; its requests are answered automatically then. {_REASONS}.",
             command="" if details.issuer_key is None else explain_issuer(details.issuer_key),

@@ -148,6 +148,15 @@ async def test_a_failure_says_what_failed(scene: Scene) -> None:
     assert "Make a new request" in found.advice[0].text
 
 
+async def test_what_the_controller_says_of_the_issuer_is_said_once(scene: Scene) -> None:
+    sentence = 'VaultClusterIssuer "demo" is not Ready (VaultSealed): unseal it'
+    obj = certificate_request(username="jane", conditions=[ready("False", "Pending", sentence)])
+    told = scene.told(obj, issuer=issuer("VaultSealed", "unseal it")).judged(policy())
+    found = diagnose(await told.gather(), WORKING)
+    assert found.reasons == (f"the controller says: {sentence}",)
+    assert "Correct the issuer" in text(found)
+
+
 async def test_an_external_approval_is_waited_for(scene: Scene) -> None:
     told = scene.told(certificate_request(username="jane"), issuer=issuer(approval="External")).judged(
         policy()
