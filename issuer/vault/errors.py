@@ -149,10 +149,23 @@ class RoleSetsNotAfter(VaultError):
 
 
 class LoginRefused(VaultError):
-    """A login was answered with a refusal. `method` names the auth method and mount."""
+    """A login was answered with a refusal. `method` names the auth method and mount.
+
+    `advice` is a sentence on what to look at, behind the server's words.
+    """
 
     def __init__(
-        self, message: str, *, method: str, status: int | None = None, messages: tuple[str, ...] = ()
+        self,
+        message: str,
+        *,
+        method: str,
+        status: int | None = None,
+        messages: tuple[str, ...] = (),
+        advice: str = "",
     ) -> None:
         super().__init__(message, status=status, messages=messages)
         self.method = method
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}. {self.advice}" if self.advice else super().__str__()

@@ -7,9 +7,10 @@ would revoke every certificate issued with that token along with it. Tokens end 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, Final, Protocol
 
 from issuer.transport.client_certificate import ClientCertificate
 from issuer.vault.errors import (
@@ -28,6 +29,7 @@ from issuer.vault.transport import VaultClient
 _MAX_CREDENTIAL_CHARS = 64 * 1024
 # A header can hold nothing else; Vault's tokens and JWTs are plain printable ASCII.
 _CREDENTIAL = re.compile(r"[\x21-\x7e]+")
+_NO_HINTS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,24 @@ class Kubernetes:
             "cluster that is gone"
         )
 
+    @property
+    def hints(self) -> Mapping[str, str]:
+        """What to change, by the words with which Vault's refusal begins (vault-plugin-auth-kubernetes,
+        path_login.go)."""
+        role = f'Vault\'s auth role "{self.role}"'
+        audience = f"one of the token's ({', '.join(self.audiences)})" if self.audiences else "the token's"
+        return {
+            "service account name not authorized": (
+                f"Add this ServiceAccount to bound_service_account_names of {role}, or name another role"
+            ),
+            "namespace not authorized": (
+                f"Add the ServiceAccount's namespace to bound_service_account_namespaces of {role}, or name "
+                "another role"
+            ),
+            "invalid audience": f"Set the audience of {role} to {audience}",
+            "invalid role name": f"There is no {role} at this mount: write it, or correct role and mountPath",
+        }
+
     async def login(self, client: VaultClient) -> Token:
         """Log in (auth/<mount>/login) with a fresh JWT."""
         jwt = (await self.jwt()).strip()
@@ -176,6 +196,7 @@ class Kubernetes:
             self.name,
             self.advice,
             lambda: api.login(role=self.role, jwt=jwt, use_token=False, mount_point=auth_mount(self.mount)),
+            self.hints,
         )
 
 
@@ -196,6 +217,11 @@ class JwtLogin(Kubernetes):
             "bound_subject and bound_claims fit the JWT, that Vault trusts its issuer's keys, and that it "
             "hasn't expired"
         )
+
+    @property
+    def hints(self) -> Mapping[str, str]:
+        """None: Vault's own words name the claim."""
+        return _NO_HINTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,14 +274,20 @@ async def renew(client: VaultClient, token: Token) -> Token:
     return _token(answer, "token renewal")
 
 
-async def logged_in(name: str, hint: str, call: Callable[[], Awaitable[Any]]) -> Token:
-    """Return the token of a login's answer. A refusal becomes LoginRefused with `hint`; other VaultErrors
-    pass."""
+async def logged_in(
+    name: str, hint: str, call: Callable[[], Awaitable[Any]], hints: Mapping[str, str] = _NO_HINTS
+) -> Token:
+    """Return the token of a login's answer. A refusal becomes LoginRefused with `hint`, or with that of
+    `hints` whose words Vault's begin with; other VaultErrors pass."""
     try:
         answer = await call()
     except (VaultBadRequest, VaultForbidden, VaultNotFound) as error:
         raise LoginRefused(
-            f"{name} was refused. {hint}", method=name, status=error.status, messages=error.messages
+            f"{name} was refused",
+            method=name,
+            status=error.status,
+            messages=error.messages,
+            advice=_narrower(error.messages, hints) or hint,
         ) from error
     except ServerError as error:
         # Kubernetes auth says this with a 500 when it is mounted but not configured: waiting doesn't mend it.
@@ -268,6 +300,11 @@ async def logged_in(name: str, hint: str, call: Callable[[], Awaitable[Any]]) ->
             messages=error.messages,
         ) from error
     return _token(answer, name)
+
+
+def _narrower(messages: Iterable[str], hints: Mapping[str, str]) -> str:
+    found = (hint for words, hint in hints.items() if any(one.startswith(words) for one in messages))
+    return next(found, "")
 
 
 def _token(answer: Any, what: str) -> Token:

@@ -116,7 +116,7 @@ async def test_a_login_with_a_certificate_of_its_own_uses_a_connection_of_its_ow
         assert token.renewable
         await client.adapter("s.one").get("/v1/x")
         listener.answer = (400, {"errors": ["invalid certificate or no client certificate supplied"]})
-        with pytest.raises(LoginRefused, match=r'role "web".*invalid certificate'):
+        with pytest.raises(LoginRefused, match=r'invalid certificate.*role "web"'):
             await own.login(client)
     finally:
         await client.close()

@@ -103,6 +103,27 @@ async def test_a_refused_login_says_what_to_check(
     assert caught.value.method == method.name
 
 
+@pytest.mark.parametrize(
+    ("words", "cure"),
+    [
+        ("service account name not authorized", "Add this ServiceAccount to bound_service_account_names of"),
+        ("namespace not authorized", "Add the ServiceAccount's namespace to bound_service_account_namesp"),
+        ("invalid audience (aud) claim: none matches", "Set the audience of"),
+        ('invalid role name "web"', "There is no"),
+    ],
+)
+async def test_vaults_words_come_first_and_narrow_the_cure(
+    vault: FakeVault, client: VaultClient, words: str, cure: str
+) -> None:
+    vault.tell("POST /v1/auth/kubernetes/login", (403, {"errors": [words]}))
+    with pytest.raises(LoginRefused) as caught:
+        await Kubernetes("web", jwt, audiences=("vault://web",)).login(client)
+    text = str(caught.value)
+    assert text.startswith(f"Kubernetes login at auth/kubernetes was refused: {words}. {cure}")
+    assert 'auth role "web"' in text
+    assert "token_reviewer_jwt" not in text
+
+
 @pytest.mark.parametrize(("answer", "kind"), [(fake.SEALED, Sealed), ((500, {"errors": ["x"]}), ServerError)])
 async def test_an_outage_is_no_refused_login(
     vault: FakeVault, client: VaultClient, answer: fake.Reply, kind: type[VaultError]
