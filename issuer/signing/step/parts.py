@@ -8,6 +8,7 @@ from typing import Final
 
 from issuer.api.step import StepClusterProvisioner, StepIssuerSpec
 from issuer.signing.backend import IssuerPart
+from issuer.signing.commands import look_at_tls
 from issuer.signing.reasons import SigningIssuerReason
 from issuer.signing.step.reasons import StepIssuerReason, StepOutage, StepRetry
 
@@ -100,6 +101,6 @@ def _server_cures(spec: StepIssuerSpec) -> Mapping[str, str]:
     health = f"curl -v {shlex.quote(spec.url.rstrip('/') + '/health')}"
     return {
         StepOutage.STEP_CA_UNREACHABLE: health,
-        SigningIssuerReason.TLS_VERIFICATION_FAILED: health,
+        SigningIssuerReason.TLS_VERIFICATION_FAILED: look_at_tls(spec.url),
         SigningIssuerReason.UNEXPECTED_ANSWER: health,
     }

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
 from issuer.api.vault import VaultSpec
+from issuer.signing.commands import look_at_tls
 from issuer.signing.reasons import SigningIssuerReason
 from issuer.signing.vault.needs import needs_of
 from issuer.signing.vault.reasons import VaultIssuerReason, VaultOutage
@@ -45,7 +46,7 @@ def server_cures(vault: VaultSpec) -> Mapping[str, str]:
     return {
         VaultOutage.VAULT_SEALED: f"VAULT_ADDR={server} vault operator unseal",
         VaultOutage.VAULT_UNREACHABLE: health,
-        SigningIssuerReason.TLS_VERIFICATION_FAILED: health,
+        SigningIssuerReason.TLS_VERIFICATION_FAILED: look_at_tls(vault.server, vault.server_name or ""),
         SigningIssuerReason.UNEXPECTED_ANSWER: health,
     }
 
