@@ -63,6 +63,13 @@ def test_root_that_somebody_distrusts_is_not_overruled(folder: Path) -> None:
 def test_databases_of_browsers_are_found(folder: Path, tmp_path: Path) -> None:
     profile = tmp_path / ".mozilla/firefox/abc.default"
     profile.mkdir(parents=True)
-    assert databases(tmp_path) == (folder,)
+    assert databases(tmp_path, {}) == (folder,)
+    moved, data = tmp_path / ".config/mozilla/firefox/abc.default", tmp_path / "data/pki/nssdb"
+    for one in (moved, data):  # as Firefox 147 has its profiles, and NSS its database without ~/.pki
+        one.mkdir(parents=True)
+        (one / "cert9.db").touch()
+    assert databases(tmp_path, {"XDG_CONFIG_HOME": "relative"}) == (folder, moved)
+    variables = {"XDG_CONFIG_HOME": str(tmp_path / "none"), "XDG_DATA_HOME": str(tmp_path / "data")}
+    assert databases(tmp_path, variables) == (folder, data)
     with pytest.raises(StoreNotUsable, match="start the browser once"):
         plan_install([NSSStore(profile)], [make_root()])

@@ -143,7 +143,7 @@ def open_stores(
 
 
 def _nss(folders: Sequence[Path]) -> list[TrustStore]:
-    found = list(folders) or databases(Path.home())
+    found = list(folders) or databases(Path.home(), os.environ)
     if not found:
         raise StoreNotUsable(
             f"nss: there is no database of Chromium or Firefox in {Path.home()}: start the browser once, run "

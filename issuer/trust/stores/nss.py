@@ -6,7 +6,7 @@ root is found by its bytes; it is removed by our nickname, which goes to one cer
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
@@ -24,17 +24,28 @@ _PROFILES: Final = (
     ".mozilla/firefox",
     "snap/firefox/common/.mozilla/firefox",
     ".var/app/org.mozilla.firefox/.mozilla/firefox",
+    ".var/app/org.mozilla.firefox/config/mozilla/firefox",
 )
-"""Folders of Firefox's profiles below a home: packaged, Snap, Flatpak."""
+"""Folders of Firefox's profiles below a home: packaged, Snap, Flatpak. Since Firefox 147 new ones are in
+`mozilla/firefox` of the user's configuration, which has a variable of its own (XDG)."""
 CHROMIUM: Final = (".pki/nssdb", "snap/chromium/current/.pki/nssdb")
+"""Chromium's databases below a home. NSS also takes `pki/nssdb` of the user's data (nsssysinit.c)."""
 
 
-def databases(home: Path) -> tuple[Path, ...]:
-    """Return the folders below a home that hold a database of NSS."""
+def databases(home: Path, environment: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return the folders of a user that hold a database of NSS."""
     places = [home / one for one in CHROMIUM]
-    for profiles in _PROFILES:
-        places += sorted((home / profiles).glob("*"))
+    places.append(_xdg(environment, "XDG_DATA_HOME", home / ".local/share") / "pki/nssdb")
+    configured = _xdg(environment, "XDG_CONFIG_HOME", home / ".config") / "mozilla/firefox"
+    for profiles in (*(home / one for one in _PROFILES), configured):
+        places += sorted(profiles.glob("*"))
     return tuple(one for one in places if (one / _DATABASE).is_file())
+
+
+def _xdg(environment: Mapping[str, str], name: str, usual: Path) -> Path:
+    """Return a folder of the XDG Base Directory Specification, by which one that isn't absolute is none."""
+    path = Path(environment.get(name, ""))
+    return path if path.is_absolute() else usual
 
 
 class NSSStore:
