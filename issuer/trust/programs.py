@@ -24,12 +24,14 @@ def need(program: str, package: str) -> str:
     return found
 
 
-def run(arguments: Sequence[str], variables: Mapping[str, str] | None = None, given: str = "") -> str:
+def run(
+    arguments: Sequence[str], variables: Mapping[str, str] | None = None, given: str = "", umask: int = -1
+) -> str:
     """Run a program, with `given` as its standard input, and return its standard output.
 
-    Raises StoreFailed, with what it said.
+    `umask` is its own; by default it has this process's. Raises StoreFailed, with what it said.
     """
-    done = _done(arguments, variables, given)
+    done = _done(arguments, variables, given, umask)
     if done.returncode:
         said = one_line(f"{done.stderr} {done.stdout}".strip(), _MOST_WORDS) or "it says nothing"
         raise StoreFailed(f"{_name(arguments)} ended with {done.returncode}: {said}")
@@ -38,11 +40,11 @@ def run(arguments: Sequence[str], variables: Mapping[str, str] | None = None, gi
 
 def succeeds(arguments: Sequence[str]) -> bool:
     """Return True if a program ends with 0. Raises StoreFailed if it can't be started or doesn't end."""
-    return _done(arguments, None, "").returncode == 0
+    return _done(arguments, None, "", -1).returncode == 0
 
 
 def _done(
-    arguments: Sequence[str], variables: Mapping[str, str] | None, given: str
+    arguments: Sequence[str], variables: Mapping[str, str] | None, given: str, umask: int
 ) -> subprocess.CompletedProcess[str]:
     # English, so that messages can be searched for, whatever the user's language is.
     environment = os.environ | {"LC_ALL": "C"} | dict(variables or {})
@@ -56,6 +58,7 @@ def _done(
             env=environment,
             input=given,
             timeout=SECONDS,
+            umask=umask,
         )
     except subprocess.TimeoutExpired as error:
         raise StoreFailed(f"{_name(arguments)} did not end within {SECONDS} s") from error

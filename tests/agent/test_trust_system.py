@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,13 +30,26 @@ def opens(layout: SystemLayout, pem: str) -> bool:
     return subprocess.run(words, input=pem, text=True, capture_output=True, check=False).returncode == 0
 
 
+@pytest.fixture
+def closed_umask() -> Iterator[None]:
+    """The umask of a careful administrator."""
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("closed_umask")
 def test_root_is_trusted_beside_the_old_one_until_it_is_removed(layout: SystemLayout) -> None:
     store = SystemStore(layout)
+    hook = layout.anchors.parent / "hooks/others"
+    hook.write_text(f"#!/bin/sh\numask > {layout.anchors.parent}/umask\n")
+    hook.chmod(0o700)
     old, new = make_root(), make_root(number=1)  # of one name, as after a rotation
     for root in (old, new):
         assert [one.act for one in apply(plan_install([store], [root]))] == [TrustAct.INSTALLED]
     assert opens(layout, old.pem)
     assert opens(layout, new.pem)
+    assert (layout.anchors.parent / "umask").read_text() == "0022\n", "what hooks make is for all users"
     assert {one.root for one in look([store], NOW)} == {old, new}
     again = plan_install([store], [old, new])
     assert [one.act for one in again] == [TrustAct.PRESENT, TrustAct.PRESENT]
@@ -52,6 +67,16 @@ def test_root_of_somebody_else_is_told_and_never_removed(layout: SystemLayout) -
     subprocess.run(layout.update, check=True, capture_output=True)
     assert [one.act for one in plan_install([store], [root])] == [TrustAct.FOREIGN]
     assert plan_removal([store], [root.sha256], NOW, ended=True, every=True) == []
+    (layout.anchors / "company.crt").chmod(0o600)
+    [step] = apply(plan_install([store], [root]))
+    assert step.act is TrustAct.FAILED
+    assert f"chmod 644 {layout.anchors}/company.crt" in step.why
+
+
+def test_folder_that_another_distribution_left_is_passed_over(layout: SystemLayout, tmp_path: Path) -> None:
+    left = replace(layout, anchors=tmp_path, update=("no-such-program",))
+    assert SystemStore.of_this_machine([left, layout]).name == SystemStore(layout).name
+    assert SystemStore.of_this_machine([left]).name == SystemStore(left).name
 
 
 def test_file_of_our_name_with_another_root_is_not_ours(layout: SystemLayout) -> None:
