@@ -120,10 +120,13 @@ async def _lists(calls: VaultCalls, path: str, label: str, told: Callable[[str],
     lists = []
     for end in ("crl", "crl/delta"):
         try:
-            text = str(((await calls.read(f"{path}/{end}")).data or {}).get("crl") or "")
+            read = await calls.read(f"{path}/{end}")
         except PkiError as error:  # 500 until the first is made, and for a CA that may sign none
             told(f"{label}/{end} can't be had: {error}")
             continue
+        text = str((read.data or {}).get("crl") or "")
+        if not text and end == "crl":  # a mount of an old Vault may have none (hashicorp/vault#20137)
+            told(f"{label}/{end} can't be had: {read.refused or 'the server has none; crl/rotate makes it'}")
         if text:
             crl = _lists_in(f"{label}/{end}", text.encode())[0]
             lists.append(FoundList(crl.source, crl.crl, _size(crl.crl)))

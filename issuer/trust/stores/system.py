@@ -1,7 +1,8 @@
 """The system's trust store: a folder of certificates, and what a program of the distribution makes of it.
 
 Sources: update-ca-certificates(8) of Debian, Alpine and SUSE, update-ca-trust(8) of Fedora, RHEL and Arch.
-One certificate a file, named `.crt`: of two in one file Debian links one, and it passes over `.pem` in silence.
+One certificate a file, named `.crt`: of two in one file Debian links one, and it passes over `.pem` in
+silence.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from cryptography import x509
@@ -14,6 +15,8 @@ from typer.testing import CliRunner
 
 from issuer.cli.main import app
 from issuer.pki.lists.described import RAFT_ENTRY, DescribedList, NamedAuthority, revoked_ones
+from issuer.pki.lists.sources import mount_lists
+from issuer.pki.server.reading import PathRead
 from issuer.x509.crls import read_crls
 from tests.ca import TestCA, key_usage
 
@@ -115,3 +118,14 @@ def test_each_list_of_a_file_is_looked_at(tmp_path: Path) -> None:
     (tmp_path / "all.crl").write_bytes(pem[:-40])
     cut = CliRunner().invoke(app, words)
     assert (cut.exit_code, "list 2: its PEM block has no END line" in cut.stderr) == (2, True), cut.output
+
+
+async def test_a_ca_for_which_the_server_has_no_list_is_told() -> None:
+    """Vault answers nothing, with 204: no list is not a good one."""
+    ca = CA.intermediate.public_bytes(Encoding.PEM).decode()
+    info = {"key_info": {"1": {"key_id": "2", "issuer_name": "lab"}}}
+    answers: dict[str, dict[str, Any]] = {"pki/issuers/": info, "pki/issuer/1/json": {"certificate": ca}}
+    calls, told = Mock(), list[str]()
+    calls.read = AsyncMock(side_effect=lambda path: PathRead(answers.get(path)))
+    assert [lists async for _, lists in mount_lists(calls, "pki", told.append)] == [[]]
+    assert told == ["pki/lab/crl can't be had: the server has none; crl/rotate makes it"]
