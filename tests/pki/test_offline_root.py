@@ -86,12 +86,18 @@ def rotated_to_the_end(vault: Vault, folder: Path, before: str, secret: list[str
     assert "It waits for env-2.pem" in rotate("status", 3).output
     signed_as_told(stopped, folder / "env-2.csr", secret)
     assert "pki rotate next does this" in rotate("status", 2).output
-    for _ in ("prepare", "switch"):
-        rotate("next", 0, "--yes")
+    rotate("next", 0, "--yes")
     mount = f"{vault.name}-env"
+    above = next(one for one, info in vault.issuers(mount).items() if not info["issuer_name"])
+    vault.bao.call("DELETE", f"{mount}/issuer/{above}")
+    assert "Give the root by --root FILE" in one_line(rotate("status", 3))
+    assert "next does this" in rotate("status", 2, "--accept", "chain").output
+    assert "is no root: another CA signed it" in one_line(rotate("next", 1, "--root", "env.pem"))
+    rotate("next", 0, "--yes", "--root", "root/root.pem")
     vault.bao.write(f"{mount}/issue/web", {"common_name": "a.example.test"})
     for _ in ("retire", "delete"):
-        rotate("next", 0, "--yes")
+        rotate("next", 0, "--yes", "--root", "root/root.pem")
+    vault.bao.write(f"{mount}/issuers/import/cert", {"pem_bundle": Path("root/root.pem").read_text()})
     assert "take the authority" in rotate("status", 0).output
     end = before.replace("env-ca", "env-2").replace("Environment CA", "Environment CA 2")
     assert actions(vault.plan(written(folder, end.replace("env.", "env-2.")))) == []

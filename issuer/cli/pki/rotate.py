@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
@@ -20,6 +21,8 @@ from issuer.cli.signals import each_interrupt_cancels
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from cryptography import x509
 
     from issuer.pki.rotation.gathering import RotationWish
     from issuer.pki.rotation.seen import SeenCluster
@@ -76,6 +79,14 @@ LastSigned = Annotated[
         "no_store, which no list shows.",
     ),
 ]
+Root = Annotated[
+    Path | None,
+    typer.Option(
+        "--root",
+        metavar="FILE",
+        help="The root above both CAs, where the mount doesn't hold it, such as an offline one; PEM.",
+    ),
+]
 OtherVault = Annotated[
     list[str] | None,
     typer.Option(
@@ -107,6 +118,7 @@ class _Wish:
     kubeconfig: str | None = None
     context: str | None = None
     elsewhere: Sequence[str] = ()
+    root: Path | None = None
 
 
 @app.command("status")
@@ -115,6 +127,7 @@ def status(
     ca: Ca = None,
     accept: Accept = None,
     last_signed: LastSigned = None,
+    root: Root = None,
     kubeconfig: RotationKubeconfig = None,
     context: Context = None,
     other_vault: OtherVault = None,
@@ -132,7 +145,7 @@ def status(
 
       vault-issuer pki rotate status -f pki.yaml --context prod -o json
     """
-    wish = _Wish(file, ca, accept or (), last_signed, kubeconfig, context, other_vault or ())
+    wish = _Wish(file, ca, accept or (), last_signed, kubeconfig, context, other_vault or (), root)
     with reported():
         states = asyncio.run(_status(wish))
     if output is not OutputFormat.TABLE:
@@ -150,6 +163,7 @@ def go_on(
     ca: Ca = None,
     accept: Accept = None,
     last_signed: LastSigned = None,
+    root: Root = None,
     kubeconfig: RotationKubeconfig = None,
     context: Context = None,
     other_vault: OtherVault = None,
@@ -169,7 +183,7 @@ def go_on(
 
       vault-issuer pki rotate next -f pki.yaml --ca lab-2 --yes
     """
-    wish = _Wish(file, ca, accept or (), last_signed, kubeconfig, context, other_vault or ())
+    wish = _Wish(file, ca, accept or (), last_signed, kubeconfig, context, other_vault or (), root)
     _carried(wish, yes=yes, back=False)
 
 
@@ -265,7 +279,19 @@ async def _rotation_wish(wish: _Wish) -> RotationWish:
     if unknown := [one for one in wish.elsewhere if one not in known]:
         there = "is not in the cluster" if looks else "is for a cluster: give --kubeconfig or --context"
         raise BadInput(f"--other-vault {unknown[0]} {there}")
-    return RotationWish(wish.ca, cluster, last_signed)
+    return RotationWish(wish.ca, cluster, last_signed, _roots(wish.root))
+
+
+def _roots(path: Path | None) -> tuple[x509.Certificate, ...]:
+    from issuer.manifests.errors import BadInput
+    from issuer.pki.authorities.bundles import BadBundle, roots_in
+
+    try:
+        return () if path is None else tuple(roots_in(path.read_bytes()))
+    except OSError as error:
+        raise BadInput(f"--root: {path} can't be read: {error.strerror}") from error
+    except BadBundle as error:
+        raise BadInput(f"--root: {error.at(path)}") from error
 
 
 async def _cluster(wish: _Wish) -> SeenCluster:

@@ -104,6 +104,15 @@ def signed_chain(pem: bytes, own_key: bytes) -> CAChain:
     return _chained(own[0], certificates)
 
 
+def roots_in(pem: bytes) -> list[x509.Certificate]:
+    """Return the roots of a text. Raises BadBundle, also for a certificate that isn't self-signed."""
+    certificates = certificates_of(pem)
+    for one in certificates:
+        if not signed_by(one, one):
+            raise BadBundle(f"{one.subject.rfc4514_string()} in it is no root: another CA signed it")
+    return certificates
+
+
 def pem_of(certificate: x509.Certificate) -> str:
     """Return a certificate as PEM."""
     return certificate.public_bytes(Encoding.PEM).decode()

@@ -12,14 +12,13 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from issuer.pki.authorities.parts import is_ca, read_cas
 from issuer.pki.errors import PkiError
-from issuer.pki.file.authority import Authority
 from issuer.text import rfc3339
 from issuer.x509.certificates import unread_part
 from issuer.x509.chains.links import signed_by
 
 
-def chain_problems(authority: Authority, read: Mapping[str, Any], now: datetime) -> Iterator[str]:
-    """Yield what is wrong with a CA whose `issuer/NAME` was read: a line each."""
+def chain_problems(read: Mapping[str, Any], now: datetime, *, whole: bool) -> Iterator[str]:
+    """Yield what is wrong with a CA whose `issuer/NAME` was read: a line each. A `whole` chain has a root."""
     if not read.get("key_id"):
         yield "Vault doesn't hold its key, so it can sign nothing"
     try:
@@ -35,18 +34,19 @@ def chain_problems(authority: Authority, read: Mapping[str, Any], now: datetime)
         if part:
             yield f"of certificate {number} of its chain {part}: the chain can't be checked here"
             return
-        yield from _own_problems(certificate, now)
+        yield from ca_problems(certificate, now)
     for lower, upper in itertools.pairwise(chain):
         if not signed_by(lower, upper):
             yield (
                 f"its chain is broken: {lower.subject.rfc4514_string()} is not signed by "
                 f"{upper.subject.rfc4514_string()}"
             )
-    if authority.include_chain and not signed_by(chain[-1], chain[-1]):
+    if whole and not signed_by(chain[-1], chain[-1]):
         yield f"its chain ends at {chain[-1].subject.rfc4514_string()}, which is no root"
 
 
-def _own_problems(certificate: x509.Certificate, now: datetime) -> Iterator[str]:
+def ca_problems(certificate: x509.Certificate, now: datetime) -> Iterator[str]:
+    """Yield what keeps one certificate from being that of a CA now."""
     name = certificate.subject.rfc4514_string()
     if now >= certificate.not_valid_after_utc:
         yield f"{name} expired at {rfc3339(certificate.not_valid_after_utc)}"

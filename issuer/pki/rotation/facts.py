@@ -86,7 +86,8 @@ class RotationFacts:
 
     `old` is None once it is deleted, `new` until it is made; `issued` is None where the list of certificates
     may not be read, `cluster` where none was looked at. `last_signed` is when the old CA signed last, as a
-    person says, and `place` is the Vault that all this is read from.
+    person says, and `place` is the Vault that all this is read from. `roots` are those that a person gives,
+    where the mount holds none.
     """
 
     rotation: Rotation
@@ -97,6 +98,7 @@ class RotationFacts:
     cluster: SeenCluster | None = None
     last_signed: datetime | None = None
     place: VaultPlace = field(default_factory=VaultPlace)
+    roots: tuple[x509.Certificate, ...] = ()
 
     def at(self, below: str) -> Mapping[str, Any]:
         """Return what a path of the mount holds, {} where nothing, or where it may not be read."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from cryptography import x509
 
-from issuer.pki.authorities.chains import chain_problems
+from issuer.pki.authorities.chains import ca_problems, chain_problems
 from issuer.pki.authorities.parts import shown_name
 from issuer.pki.errors import PkiError
 from issuer.pki.file.engine import acme_names, is_off, names_of
@@ -79,39 +79,50 @@ class Gate:
 
 def chain_gate(facts: RotationFacts, old: RotatedCA, new: RotatedCA) -> Gate:
     """Look whether clients that trust the old CA's root trust the new CA."""
-    wrong = list(chain_problems(facts.authorities[facts.rotation.new], new.entry, facts.now))
+    wrong = list(chain_problems(new.entry, facts.now, whole=False))
     if not new.may_sign:
         wrong.append("it may not sign: its usage lacks issuing-certificates")
     if wrong:
         return Gate(GateName.CHAIN, GateVerdict.NOT_YET, "; ".join(wrong))
-    known = (*new.chain[1:], *old.chain[1:])
+    known = (*new.chain[1:], *old.chain[1:], *facts.roots)
     shared = [one for one in known if _vouches(one, old) and _vouches(one, new)]
+    wrong = [problem for one in shared for problem in ca_problems(one, facts.now)]
+    if wrong:
+        return Gate(GateName.CHAIN, GateVerdict.NOT_YET, "; ".join(wrong))
     if shared:
         name = shown_name(shared[-1])
         message = f"valid until {rfc3339(new.end)}; it and the old CA both lead to {name}"
         return Gate(GateName.CHAIN, GateVerdict.SEEN, message)
-    if not known:
-        message = "Vault has no chain above either CA (includeChain), so a common root can't be told"
-        return Gate(GateName.CHAIN, GateVerdict.UNSEEN, message)
+    above = next((one for one in known if signed_by(one, one) and _vouches(one, old)), None)
+    if above is None:
+        return Gate(GateName.CHAIN, GateVerdict.UNSEEN, _no_root(old, new))
     return Gate(
         GateName.CHAIN,
         GateVerdict.NOT_YET,
-        f"it ends at {shown_name(new.chain[-1])}, the old CA at "
-        f"{shown_name(old.chain[-1])}: clients that trust that one would refuse what it signs. "
-        f"Have the same root sign it, or replace the root by hand: {NEW_ROOT}",
+        f"it ends at {shown_name(new.chain[-1])}, the old CA at {shown_name(above)}: clients that trust that "
+        "one would refuse what it signs. Have the same root sign it, or replace the root by hand: "
+        f"{NEW_ROOT}",
+    )
+
+
+def _no_root(old: RotatedCA, new: RotatedCA) -> str:
+    """Return a sentence on a root of the old CA that isn't known here, and so on clients that trust it."""
+    upper, lower = (shown_name(one.chain[-1], of_issuer=True) for one in (old, new))
+    return (
+        f"the mount doesn't hold the root above {old.name}, so a common one can't be told: its chain ends "
+        f"below {upper}, that of {new.name} below {lower}. Give the root by --root FILE; if it is another "
+        f"for {new.name}, clients that don't trust that refuse what it signs"
     )
 
 
 def _vouches(upper: x509.Certificate, ca: RotatedCA) -> bool:
     """Return True if a CA's chain, link by link, leads up to this certificate."""
-    below = ca.certificate
+    links = [ca.certificate]
     for one in ca.chain[1:]:
-        if not signed_by(below, one):
+        if not signed_by(links[-1], one):
             break
-        if one == upper:
-            return True
-        below = one
-    return signed_by(ca.certificate, upper)
+        links.append(one)
+    return any(signed_by(one, upper) for one in links)
 
 
 def signs_gate(facts: RotationFacts, new: RotatedCA) -> Gate:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from cryptography import x509
+
 from issuer.pki.authorities.calls import must_read
 from issuer.pki.errors import PkiError
 from issuer.pki.file.authority import Authority
@@ -31,11 +33,12 @@ BATCH: Final = 1000
 @dataclass(frozen=True, slots=True)
 class RotationWish:
     """What a person says of rotations: the new CA's name (None: all), what the cluster shows (None: it isn't
-    looked at), and when the old CA signed last (None: it isn't known)."""
+    looked at), when the old CA signed last (None: it isn't known), and roots that the mount may not hold."""
 
     ca: str | None = None
     cluster: SeenCluster | None = None
     last_signed: datetime | None = None
+    roots: tuple[x509.Certificate, ...] = ()
 
 
 async def gather(
@@ -62,7 +65,7 @@ async def gather(
     reading = reading.with_more(await calls.read_all([*issuers, *roles]))
     for path in issuers:
         must_read(path, reading.answers)
-    given = (wish.cluster, wish.last_signed, VaultPlace.of(*calls.place))
+    given = (wish.cluster, wish.last_signed, VaultPlace.of(*calls.place), wish.roots)
     facts = RotationFacts(rotation, authorities, reading, now, None, *given)
     if facts.old is None or not facts.switched:
         return facts

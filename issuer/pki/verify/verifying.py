@@ -88,7 +88,7 @@ class Verifier:
             if part not in self._given.parts or read is None:
                 continue
             self._progress(f"reading the chain of {name}")
-            told = list(chain_problems(authority, read, self._now()))
+            told = list(chain_problems(read, self._now(), whole=authority.include_chain))
             certificate = read_ca(read, f"{authority.mount}/issuer/{name}")
             signer = _signer(self._given.file, authority)
             if signer is not None:

@@ -5,17 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from issuer.pki.authorities.chains import chain_problems, crl_urls, pointer_problems
-from issuer.pki.file.authority import Authority
 from tests.pki.cas import FileCA, root
-
-AUTHORITY = Authority.model_validate({"mount": "pki", "subject": {"commonName": "CA"}, "lifetime": "24h"})
 
 
 def problems(*chain: FileCA, key: str = "a key", now: datetime | None = None) -> list[str]:
     """What is wrong with a CA of this chain."""
     return list(
         chain_problems(
-            AUTHORITY, {"key_id": key, "ca_chain": [one.pem for one in chain]}, now or datetime.now(UTC)
+            {"key_id": key, "ca_chain": [one.pem for one in chain]}, now or datetime.now(UTC), whole=True
         )
     )
 

@@ -104,14 +104,48 @@ def test_another_root_is_refused_and_cant_be_accepted() -> None:
     assert found.holds_up({GateName.CHAIN})
 
 
-def test_a_chain_that_isnt_there_is_not_taken_for_good() -> None:
-    bare = {one: {**entry(ca, name, key), "ca_chain": [ca.pem]} for one, ca, name, key in (
-        ("issuer/i1", CAS["old"], "lab-1", "k1"), ("issuer/i2", CAS["new"], "lab-2", "k2")
-    )}  # fmt: skip
-    given = facts(bare, switched=False)
-    authority = Authority.model_validate({"mount": "int", "existing": True, "includeChain": False})
-    found = gate(replace(given, authorities={"lab-1": authority, "lab-2": authority}), GateName.CHAIN)
-    assert (found.verdict, found.holds_up(()), found.holds_up({GateName.CHAIN})) == (UNSEEN, True, False)
+def below(old: list[FileCA], new: list[FileCA], *roots: FileCA, days: float = 0) -> RotationFacts:
+    """A rotation whose CAs have these chains in Vault; a person gives `roots`."""
+    chains = {"issuer/i1": ("lab-1", "k1", old), "issuer/i2": ("lab-2", "k2", new)}
+    changed = {
+        path: {**entry(chain[0], name, key), "ca_chain": [one.pem for one in chain]}
+        for path, (name, key, chain) in chains.items()
+    }
+    given = facts(changed, switched=False, roots=tuple(one.certificate for one in roots))
+    return replace(given, now=NOW + timedelta(days=days))
+
+
+FAR, POLICY = root("Far"), TOP.below("Policy CA")
+OLD, NEW = CAS["old"], CAS["new"]
+ON_POLICY = [POLICY.below("Lab 2"), POLICY]
+
+
+@pytest.mark.parametrize(
+    ("given", "verdict"),
+    [
+        (below([OLD], [NEW]), UNSEEN),
+        (below([OLD], [NEW], TOP), SEEN),
+        (below([OLD], [NEW], FAR), UNSEEN),
+        (below([OLD], [NEW, TOP]), SEEN),
+        (below([OLD], ON_POLICY), UNSEEN),
+        (below([OLD], ON_POLICY, FAR, TOP), SEEN),
+        (below([OLD], ON_POLICY[:1], TOP), NOT_YET),
+        (below([OLD, TOP], ON_POLICY[:1]), NOT_YET),
+        (below([OLD], [FAR.below("Lab 2"), FAR]), UNSEEN),
+        (below([OLD], [FAR.below("Lab 2"), FAR], TOP), NOT_YET),
+        (below([OLD], [NEW], TOP.renewed(1), days=2), NOT_YET),
+    ],
+    ids=[
+        *("none", "given", "another-given", "in-the-new-chain", "policy-ca", "policy-ca-given"),
+        *("no-link-given", "no-link", "another", "another-beside-given", "given-one-ended"),
+    ],
+)
+def test_a_root_that_isnt_in_the_mount_is_not_taken_for_good(
+    given: RotationFacts, verdict: GateVerdict
+) -> None:
+    found = gate(given, GateName.CHAIN)
+    assert found.verdict is verdict, found.message
+    assert found.holds_up({GateName.CHAIN}) is (verdict is NOT_YET)
 
 
 @pytest.mark.parametrize(
