@@ -16,9 +16,9 @@ Modules, from the bottom up:
 - `session`: the pool of connections, and the credentials of each call, loaded again as they age.
 - `client`: get, list, watch, create, replace, patch, apply, delete.
 - `identity`, `access`, `single_flight`: TokenReview, SubjectAccessReview, and a cache for their answers.
-- `reflector`, `reflector_group`: keep a handler in step with a resource, by list and watch.
+- `watching`: keeps a handler in step with a resource, by list and watch.
 - `queues`: keys to reconcile, in fair order, with back-off; `workqueue` is what controllers use.
-- `lease`, `election`: Leases among replicas, and leader election on one.
+- `leases`: Leases among replicas, and leader election on one.
 - `events`: Kubernetes Events, within a budget.
 
 Mock at the API server: the tests run a scripted HTTP server on loopback instead of replacing classes here.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from issuer.api.leases import GROUP_LABEL, ROLE_LABEL, SHARDS
 from issuer.controller.leadership.lease_labels import shard_name, works_in_shards
 from issuer.kube.client import KubeClient
-from issuer.kube.lease import Observation, steady_clock
+from issuer.kube.leases.lease import Observation, steady_clock
 from issuer.kube.resources import LEASES
 from issuer.kube.wire import Object
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from issuer.kube.lease import LeaseTimes
+from issuer.kube.leases.lease import LeaseTimes
 
 
 @dataclass(frozen=True, slots=True)

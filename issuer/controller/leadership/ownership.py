@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from issuer.kube.lease import Lease
+from issuer.kube.leases.lease import Lease
 from issuer.requests.request import Request, RequestKey
 
 Reconcile = Callable[[RequestKey], Awaitable[None]]

@@ -11,7 +11,7 @@ from issuer.controller.leadership.lease_labels import unowned
 from issuer.controller.leadership.lease_reader import Membership
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import AlreadyExists, Conflict, NotFound
-from issuer.kube.lease import steady_clock
+from issuer.kube.leases.lease import steady_clock
 from issuer.kube.resources import LEASES
 from issuer.kube.wire import Object
 

@@ -19,9 +19,9 @@ from issuer.controller.leadership.provisioner import ShardProvisioner
 from issuer.controller.leadership.shard import RENEW, Phase, Shard
 from issuer.controller.leadership.work import ShardWork
 from issuer.kube.client import KubeClient
-from issuer.kube.election import LeaderElector
 from issuer.kube.errors import KubeError, NotFound
-from issuer.kube.lease import Lease
+from issuer.kube.leases.election import LeaderElector
+from issuer.kube.leases.lease import Lease
 from issuer.kube.resources import LEASES
 from issuer.requests.request import Request, RequestKey
 from issuer.telemetry.metrics import Metrics

@@ -15,7 +15,7 @@ import structlog
 from issuer.controller.leadership.lease_labels import WRITTEN, as_written, written
 from issuer.controller.leadership.work import ShardWork
 from issuer.kube.errors import KubeError
-from issuer.kube.lease import Lease
+from issuer.kube.leases.lease import Lease
 from issuer.requests.kinds import kind_of
 from issuer.requests.request import Request, RequestKey
 from issuer.telemetry.metrics import Metrics

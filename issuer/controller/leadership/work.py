@@ -17,8 +17,8 @@ from issuer.controller.state.watched.stores import RequestStore
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, KubeError, NotFound
 from issuer.kube.queues.workqueue import WorkQueue
-from issuer.kube.reflector import Reflector
-from issuer.kube.reflector_group import ReflectorGroup
+from issuer.kube.watching.group import ReflectorGroup
+from issuer.kube.watching.reflector import Reflector
 from issuer.requests.kinds import kind_of
 from issuer.requests.request import Request, RequestKey
 

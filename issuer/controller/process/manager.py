@@ -23,9 +23,9 @@ from issuer.controller.scheduling.checks import CheckPool
 from issuer.controller.state.pending import PendingDelivery
 from issuer.controller.state.watched import certificates
 from issuer.kube.client import KubeClient
-from issuer.kube.election import LeaderElector
 from issuer.kube.errors import KubeError
-from issuer.kube.lease import Lease
+from issuer.kube.leases.election import LeaderElector
+from issuer.kube.leases.lease import Lease
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.serving.auth import ApiReviewer, Authenticator
 from issuer.serving.health import PATH, HealthServer, Protection

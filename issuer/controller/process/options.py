@@ -12,7 +12,7 @@ from issuer.controller.canary.target import CanaryTarget
 from issuer.controller.leadership.options import SharingOptions
 from issuer.controller.renewals.loops import LoopLimits
 from issuer.controller.trust.targets import TrustTargets
-from issuer.kube.lease import LeaseTimes
+from issuer.kube.leases.lease import LeaseTimes
 from issuer.requests.issuers import IssuerKind
 from issuer.signing.backend import Backends
 from issuer.signing.backends import built_in

@@ -14,7 +14,7 @@ from issuer.controller.process.statuspage_expiring import count_ends
 from issuer.controller.process.wiring import Components
 from issuer.controller.state.watched import certificates
 from issuer.controller.state.watched.stores import Glance
-from issuer.kube.election import LeaderElector
+from issuer.kube.leases.election import LeaderElector
 from issuer.requests.conditions import ready_of
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.kinds import kind_of

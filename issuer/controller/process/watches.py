@@ -14,8 +14,6 @@ from issuer.controller.state.watched import certificates
 from issuer.controller.state.watched.portions import SharedStores
 from issuer.controller.state.watched.stores import ChangeNotifier, Store
 from issuer.kube.client import KubeClient
-from issuer.kube.reflector import Handler, Reflector
-from issuer.kube.reflector_group import ReflectorGroup
 from issuer.kube.resources import (
     CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
@@ -24,6 +22,8 @@ from issuer.kube.resources import (
     ROLES,
     Resource,
 )
+from issuer.kube.watching.group import ReflectorGroup
+from issuer.kube.watching.reflector import Handler, Reflector
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import IssuerKinds
 from issuer.requests.kinds import KINDS

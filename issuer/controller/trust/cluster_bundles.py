@@ -16,8 +16,8 @@ from issuer.controller.trust.roots import Roots
 from issuer.controller.trust.steps import made_for, replacing, says
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import AlreadyExists, Conflict, Forbidden, KubeError, NotFound
-from issuer.kube.reflector import Reflector
 from issuer.kube.resources import Resource
+from issuer.kube.watching.reflector import Reflector
 from issuer.kube.wire import Object
 from issuer.requests.issuers import IssuerKey, IssuerKinds
 

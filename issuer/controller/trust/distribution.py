@@ -25,7 +25,7 @@ from issuer.controller.trust.targets import TrustTargets
 from issuer.controller.trust.writer import TrustWriter
 from issuer.kube.client import KubeClient
 from issuer.kube.queues.workqueue import WorkQueue
-from issuer.kube.reflector import Reflector
+from issuer.kube.watching.reflector import Reflector
 from issuer.requests.issuers import IssuerKey, IssuerKinds
 
 WRITERS: Final = 4

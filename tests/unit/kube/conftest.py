@@ -6,7 +6,7 @@ import pytest
 
 from issuer.kube.client import KubeClient
 from tests.unit.kube.fake_api import FakeApi
-from tests.unit.kube.running_reflector import Running, Start
+from tests.unit.kube.watching.running_reflector import Running, Start
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from issuer.controller.scheduling.limits import Limits
 from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.reasons import ControllerDenial, ControllerFailure, ControllerRetry
 from issuer.kube.client import KubeClient
-from issuer.kube.election import LeaderElector
+from issuer.kube.leases.election import LeaderElector
 from issuer.policy.decision import PolicyVerdict
 from issuer.reasons import FailureReason
 from issuer.requests.issuers import IssuerKey

@@ -1,6 +1,6 @@
 """Stores of what the watches bring, kept as little as the work needs.
 
-All classes are handlers of `issuer.kube.reflector.Reflector`: its calls are
+All classes are handlers of `issuer.kube.watching.reflector.Reflector`: its calls are
 synchronous and come from the event loop's thread.
 """
 

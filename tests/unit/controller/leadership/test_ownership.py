@@ -13,7 +13,7 @@ from issuer.controller.leadership.work import ShardWork
 from issuer.controller.process.options import ControllerOptions, LeaderOptions, OptionsError
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Unavailable
-from issuer.kube.lease import Lease
+from issuer.kube.leases.lease import Lease
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
 from issuer.requests.request import RequestKey

@@ -25,8 +25,8 @@ from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, NotFound
 from issuer.kube.events import EventRecorder
 from issuer.kube.queues.workqueue import WorkQueue
-from issuer.kube.reflector import Reflector
 from issuer.kube.resources import Resource
+from issuer.kube.watching.reflector import Reflector
 from issuer.kube.wire import Object
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.request import Request, RequestKey

@@ -18,7 +18,7 @@ from issuer.controller.process.statuspage_source import StatusSource
 from issuer.controller.process.wiring import Components
 from issuer.controller.state.watched.certificates import KIND, Certificate
 from issuer.kube.client import KubeClient
-from issuer.kube.reflector import Reflector
+from issuer.kube.watching.reflector import Reflector
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.kubernetes_csr import KubernetesCSR

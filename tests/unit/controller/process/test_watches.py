@@ -8,8 +8,8 @@ from issuer.controller.leadership.ownership import Alone
 from issuer.controller.process.options import ControllerOptions
 from issuer.controller.process.wiring import Components
 from issuer.kube.client import KubeClient
-from issuer.kube.reflector_group import ReflectorGroup
 from issuer.kube.resources import Resource
+from issuer.kube.watching.group import ReflectorGroup
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import IssuerKind
 from issuer.signing.backend import Backends

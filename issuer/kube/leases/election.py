@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from issuer.kube.lease import Lease
+from issuer.kube.leases.lease import Lease
 
 _log = structlog.get_logger(__name__)
 

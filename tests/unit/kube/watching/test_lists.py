@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from issuer.kube import client as client_module
-from issuer.kube import reflector as reflector_module
+from issuer.kube.watching import reflector as reflector_module
 from tests.unit.kube.fake_api import (
     event,
     failure,
@@ -15,7 +15,7 @@ from tests.unit.kube.fake_api import (
     stream,
     thing,
 )
-from tests.unit.kube.running_reflector import END, Start
+from tests.unit.kube.watching.running_reflector import END, Start
 
 GONE = event("ERROR", failure(410, "Expired", "too old resource version"))
 

@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 
 from issuer.kube.client import KubeClient
-from issuer.kube.election import LeaderElector
-from issuer.kube.lease import Lease, LeaseTimes, steady_clock
+from issuer.kube.leases.election import LeaderElector
+from issuer.kube.leases.lease import Lease, LeaseTimes, steady_clock
 from tests.unit.kube.fake_api import FakeApi, echo, json, never, refuse, until
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/ns/leases"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from issuer.kube.client import INITIAL_END, KubeClient
-from issuer.kube.reflector import Reflector
+from issuer.kube.watching.reflector import Reflector
 from issuer.requests.resources import CERTIFICATE_REQUESTS
 from tests.unit.kube.fake_api import FakeApi, Reply, event, until
 

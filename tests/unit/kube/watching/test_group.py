@@ -11,8 +11,8 @@ from aiohttp import web
 from issuer.controller.state.watched.portions import SharedStores
 from issuer.controller.state.watched.stores import Store
 from issuer.kube.client import KubeClient
-from issuer.kube.reflector import Reflector
-from issuer.kube.reflector_group import ReflectorGroup
+from issuer.kube.watching.group import ReflectorGroup
+from issuer.kube.watching.reflector import Reflector
 from issuer.kube.wire import Object
 from issuer.requests.resources import CERTIFICATE_REQUESTS
 from tests.unit.kube.fake_api import FakeApi, Reply, event, listing, refuse, stream, thing, until

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from issuer.kube import client as client_module
-from issuer.kube import reflector as reflector_module
+from issuer.kube.watching import reflector as reflector_module
 from tests.unit.kube.fake_api import (
     Reply,
     event,
@@ -20,7 +20,7 @@ from tests.unit.kube.fake_api import (
     stream,
     thing,
 )
-from tests.unit.kube.running_reflector import END, Start
+from tests.unit.kube.watching.running_reflector import END, Start
 
 GONE = event("ERROR", failure(410, "Expired", "too old resource version"))
 
@@ -200,7 +200,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         found.append(seconds)
         await sleep(0)
 
-    monkeypatch.setattr("issuer.kube.reflector.asyncio.sleep", note)
+    monkeypatch.setattr("issuer.kube.watching.reflector.asyncio.sleep", note)
     return found
 
 

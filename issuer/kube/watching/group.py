@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from issuer.kube.reflector import Reflector
+from issuer.kube.watching.reflector import Reflector
 
 
 class ReflectorGroup:
