@@ -23,7 +23,8 @@ from issuer.kube.resources import (
     Resource,
 )
 from issuer.kube.watching.group import ReflectorGroup
-from issuer.kube.watching.reflector import Handler, Reflector
+from issuer.kube.watching.handler import Handler
+from issuer.kube.watching.reflector import Reflector
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import IssuerKinds
 from issuer.requests.kinds import KINDS

@@ -1,5 +1,8 @@
-"""Handlers kept in step with resources.
+"""Handlers kept in step with resources. Modules, from the bottom up:
 
-- `reflector`: a list and a watch of one resource, for one handler.
+- `source`: pages and events of one resource.
+- `handler`: what a handler does, and the calls of one, which no odd object ends.
+- `listing`: whole lists, as streams or in pages.
+- `reflector`: lists and watches one resource for one handler, whatever the server does.
 - `group`: several reflectors of one resource as one.
 """

@@ -1,8 +1,7 @@
 """Keeps a handler in step with a resource: a list, then a watch, resumed while the server allows.
 
 Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes and
-client-go's reflector. The list is a stream of objects where the server has such, and else comes in pages that
-are small while objects are large; it is never held whole.
+client-go's reflector.
 """
 
 from __future__ import annotations
@@ -11,74 +10,26 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from contextlib import aclosing
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
-from issuer.kube.client import INITIAL_END, MAX_LINE, TOO_LARGE, KubeClient, Page
-from issuer.kube.errors import (
-    AnswerTooLarge,
-    BadRequest,
-    Expired,
-    Forbidden,
-    Invalid,
-    KubeError,
-    NotFound,
-    Unavailable,
-)
+from issuer.kube.client import TOO_LARGE, KubeClient
+from issuer.kube.errors import BadRequest, Expired, Forbidden, KubeError, NotFound
 from issuer.kube.resources import Resource
+from issuer.kube.watching.handler import Handler, HandlerCalls
+from issuer.kube.watching.listing import PAGE, Lister
+from issuer.kube.watching.source import READ_TIMEOUT, ObjectSource
 from issuer.kube.wire import Object
-
-PAGE: Final = 200
-"""Objects asked for in a page at most."""
-
-_FIRST_PAGE: Final = 10  # MAX_PAGE has room for that many of the largest objects
-_SMALL_PAGE: Final = 1 << 20  # bytes; after such a page twice as many objects are asked for
-_LARGE_PAGE: Final = 4 << 20  # bytes; after such a page half as many: parsed it takes three times the memory
-
-WATCH_SECONDS: Final = (45, 75)
-"""Seconds a watch is asked to last: a range, so that watches that began together do not end together.
-
-Below READ_TIMEOUT: a watch with no events may get no bookmarks either, and silence must not look like death.
-"""
-
-LIST_SECONDS: Final = 180
-"""Seconds a streaming list is asked to last at most; pages follow one that does not end by then.
-
-More than a watch: on a busy machine 400 VaultIssuers of 130 MB in all were not listed after 56 seconds.
-"""
-
-READ_TIMEOUT: Final = 90.0
-"""Seconds of silence after which a watch's connection is taken for dead."""
 
 _FIRST_BACKOFF: Final = 0.2
 _LONGEST_BACKOFF: Final = 10.0  # one request each: what it costs is how late the end of an outage is noticed
 _LONGEST_ASKED: Final = 60.0  # seconds of a Retry-After that are obeyed
 _SETTLED: Final = 5.0  # a watch that lasted this long, or brought something, was a good one
-_PAGED_TRIES: Final = 2  # paged lists that may expire half-way before the list is asked for in one piece
 
 _log = structlog.get_logger(__name__)
-
-
-class Handler(Protocol):
-    """The receiver of a resource's objects. Its methods run on the event loop: quick, and not async."""
-
-    def begin(self) -> None:
-        """Begin a full list, which replaces all that was known; voids a list that was begun and not ended."""
-
-    def add(self, obj: Object) -> None:
-        """Take an object of the list."""
-
-    def end(self) -> None:
-        """End the list: objects known before and not added since `begin` are gone."""
-
-    def upsert(self, obj: Object) -> None:
-        """Take an object that was created or changed."""
-
-    def remove(self, obj: Object) -> None:
-        """Drop an object that is gone (its last state), or that is no longer kept; perhaps never seen."""
 
 
 class Reflector:
@@ -106,37 +57,24 @@ class Reflector:
         read_timeout: float = READ_TIMEOUT,
         first_backoff: float = _FIRST_BACKOFF,
     ) -> None:
-        self._client = client
-        self._resource = resource
-        self._handler = handler
-        self._namespace = namespace
-        self._field_selector = field_selector
-        self._keep = keep if keep is not None else _everything
+        self._log = _log.bind(resource=resource.plural)
+        self._source = ObjectSource(client, resource, namespace, field_selector, read_timeout)
+        self._calls = HandlerCalls(handler, keep, self._log)
+        self._lister = Lister(
+            self._source, self._calls, streamed=streamed, page_size=page_size, log=self._log
+        )
         self._optional = optional
         self._withheld = False  # and told
-        self._refused = False  # at the last try
-        self._streamed = streamed
-        self._broke_off = False  # the last streaming list
-        self._page_size = page_size
-        self._read_timeout = read_timeout
         self._first_backoff = first_backoff
-        self._selector_refused = False
         self._failures = 0
         self._expiries = 0
         self._version = ""  # where the next watch starts; empty: list first
-        self._log = _log.bind(resource=resource.plural)
         self.synced = asyncio.Event()
         """Set once the first list was handed on in full."""
         self.restarts = 0
         """Lists and watches that ended with an error."""
         self.relists = 0
         """Full lists after the first."""
-        self.too_large = 0
-        """Events that were skipped because of their size."""
-        self.handler_errors = 0
-        """Exceptions the handler raised; each concerned one object and was logged."""
-        self.last_contact = 0.0
-        """`time.monotonic()` when the server last sent something; 0 before."""
 
     @property
     def resource_version(self) -> str:
@@ -146,17 +84,27 @@ class Reflector:
     @property
     def server_side_filter(self) -> bool:
         """True if the server filters by the field selector, as far as is known."""
-        return self._field_selector is not None and not self._selector_refused
+        return self._source.server_side_filter
 
     @property
     def current(self) -> bool:
         """True if the handler's objects are kept up to date, as far as is known."""
-        return self.synced.is_set() and not self._refused
+        return self.synced.is_set() and not self._source.refused
 
     @property
     def refused(self) -> bool:
         """True if the server withheld the objects at the last try, or knows no such resource."""
-        return self._refused
+        return self._source.refused
+
+    @property
+    def too_large(self) -> int:
+        """Events that were skipped because of their size."""
+        return self._calls.too_large
+
+    @property
+    def handler_errors(self) -> int:
+        """Exceptions of the handler and of `keep`; each concerned one object and was logged."""
+        return self._calls.errors
 
     async def run(self) -> None:
         """List and watch until cancelled. No error ends it: it pauses, longer each time, and goes on."""
@@ -169,11 +117,10 @@ class Reflector:
                 brought = await self._watch()
                 if brought or time.monotonic() - began >= _SETTLED:
                     self._failures = self._expiries = 0
-                    self._withheld = self._refused = False
+                    self._withheld = self._source.refused = False
                 else:
-                    await self._pause(
-                        None
-                    )  # a server that ends each watch at once must not be asked in a loop
+                    # A server that ends each watch at once must not be asked in a loop.
+                    await self._pause(None)
             except KubeError as error:
                 if time.monotonic() - began >= _SETTLED:
                     self._failures = 0  # it was a good watch until now
@@ -183,6 +130,30 @@ class Reflector:
                 self._version = ""
                 self._log.exception("reflector failed, listing again")
                 await self._pause(None)
+
+    async def _list(self) -> None:
+        self._version = await self._lister.hand_on()
+        if self.synced.is_set():
+            self.relists += 1
+        self.synced.set()
+
+    async def _watch(self) -> bool:
+        """Watch once, to the watch's end; return True if it brought anything."""
+        brought = False
+        async with aclosing(self._source.events(self._version)) as events:
+            async for kind, obj in events:
+                if kind == TOO_LARGE:
+                    self._calls.event(kind, obj)
+                    continue
+                if not brought:
+                    brought = True
+                    self._source.refused = False
+                    self._failures = self._expiries = 0
+                version = obj["metadata"]["resourceVersion"]
+                if kind != "BOOKMARK":
+                    self._calls.event(kind, obj)
+                self._version = version
+        return brought
 
     async def _failed(self, error: KubeError) -> None:
         if self._optional and isinstance(error, (Forbidden, NotFound)):
@@ -195,15 +166,16 @@ class Reflector:
             # The server is there, whatever was before: only expiries that follow each other lengthen the
             # pause.
             self._failures, self._expiries = self._expiries, self._expiries + 1
-            self._selector_refused = False  # a good moment to ask again: the CRD may know the field by now
+            # A good moment to ask again: the CRD may know the field by now.
+            self._source.selector_refused = False
             await self._pause(None)
             return
         if isinstance(error, BadRequest) and self.server_side_filter:
-            self._selector_refused = True
+            self._source.selector_refused = True
             self._version = ""
             self._log.warning(
                 "server refuses the field selector, filtering here",
-                selector=self._field_selector,
+                selector=self._source.field_selector,
                 error=error.message,
             )
             return
@@ -214,7 +186,7 @@ class Reflector:
 
     async def _not_ours(self, error: KubeError) -> None:
         """Leave a resource alone that RBAC withholds or the server lacks; ask again later."""
-        self._refused = True
+        self._source.refused = True
         if not self._withheld:
             self._withheld = True
             self._log.info("may not be watched, and is left alone", error=error.message)
@@ -225,167 +197,3 @@ class Reflector:
         self._failures += 1
         delay *= 0.5 + random.random() / 2  # noqa: S311 - spreads load, hides nothing
         await asyncio.sleep(max(delay, min(at_least or 0.0, _LONGEST_ASKED)))
-
-    async def _list(self) -> None:
-        """Hand on a whole list."""
-        version = await self._list_streamed() if self._streamed and not self._broke_off else None
-        self._version = await self._list_in_pages() if version is None else version
-        self._broke_off = False
-        if self.synced.is_set():
-            self.relists += 1
-        self.synced.set()
-
-    async def _list_streamed(self) -> str | None:
-        """Hand on a list as a stream of objects, each parsed alone; return its resourceVersion.
-
-        None if the server has no streaming lists. Changes made meanwhile may come before its end.
-        """
-        self._handler.begin()
-        try:
-            async with aclosing(self._events(None)) as events:
-                async for kind, obj in events:
-                    self.last_contact = time.monotonic()
-                    self._refused = False
-                    if kind == "BOOKMARK":
-                        if INITIAL_END in (obj["metadata"].get("annotations") or {}):
-                            self._handler.end()
-                            return str(obj["metadata"]["resourceVersion"])
-                    elif kind in ("ADDED", "MODIFIED") and self._kept(obj):
-                        self._call(self._handler.add, obj)
-                    else:
-                        self._event(kind, obj)
-        except Unavailable:
-            self._broke_off = True  # whatever that server has, pages may go through
-            raise
-        except (BadRequest, Invalid) as error:
-            if isinstance(error, BadRequest) and self.server_side_filter:
-                raise  # it may be the selector
-            self._streamed = False
-            self._log.info("server has no streaming lists, asking for pages", error=error.message)
-            return None
-        self._broke_off = True
-        raise Unavailable(f"WATCH {self._resource.plural}: it ended before the list was complete")
-
-    async def _list_in_pages(self) -> str:
-        """Hand on a list in pages; one whose continue token expires half-way starts again."""
-        for _ in range(_PAGED_TRIES):
-            try:
-                return await self._list_paged(min(_FIRST_PAGE, self._page_size))
-            except Expired:
-                self._log.info("list expired between pages, starting again")
-        # Pages take longer than the server keeps history. One piece can't expire; its size is bounded.
-        return await self._list_paged(0)
-
-    async def _list_paged(self, limit: int) -> str:
-        self._handler.begin()
-        version, token = "", ""
-        while True:
-            try:
-                page = await self._page(limit, token)
-            except AnswerTooLarge:
-                if limit == 1:
-                    raise
-                limit = max(1, (limit or self._page_size) // 2)
-                continue
-            version = version or page.resource_version
-            for obj in page.items:
-                if self._kept(obj):
-                    self._call(self._handler.add, obj)
-            if not page.continue_token:
-                break
-            token, limit = page.continue_token, self._next_limit(limit, page.size)
-        self._handler.end()
-        return version
-
-    def _next_limit(self, limit: int, size: int) -> int:
-        """Return the number of objects to ask for after a page of `size` bytes."""
-        if size > _LARGE_PAGE:
-            return max(1, limit // 2)
-        return min(self._page_size, limit * 2) if size < _SMALL_PAGE else limit
-
-    async def _page(self, limit: int, token: str) -> Page:
-        page = await self._client.list_page(
-            self._resource,
-            namespace=self._namespace,
-            limit=limit,
-            continue_token=token,
-            field_selector=self._selector(),
-        )
-        self.last_contact = time.monotonic()
-        self._refused = False
-        return page
-
-    async def _watch(self) -> bool:
-        """Watch once, to the watch's end; return True if it brought anything."""
-        brought = False
-        async with aclosing(self._events(self._version)) as events:
-            async for kind, obj in events:
-                self.last_contact = time.monotonic()
-                if kind == TOO_LARGE:
-                    self._event(kind, obj)
-                    continue
-                if not brought:
-                    brought = True
-                    self._refused = False
-                    self._failures = self._expiries = 0
-                version = obj["metadata"]["resourceVersion"]
-                if kind != "BOOKMARK":
-                    self._event(kind, obj)
-                self._version = version
-        return brought
-
-    def _events(self, version: str | None) -> AsyncGenerator[tuple[str, Object], None]:
-        return self._client.watch(
-            self._resource,
-            resource_version=version,
-            namespace=self._namespace,
-            field_selector=self._selector(),
-            timeout_seconds=LIST_SECONDS if version is None else _watch_seconds(),
-            read_timeout=self._read_timeout,
-        )
-
-    def _event(self, kind: str, obj: Object) -> None:
-        if kind == TOO_LARGE:
-            self.too_large += 1
-            self._log.error("an object is too large and was skipped", bound=MAX_LINE)
-        elif kind == "DELETED":
-            self._call(self._handler.remove, obj)
-        elif kind in ("ADDED", "MODIFIED"):
-            # What is not kept any more is removed; the handler knows whether it ever had it.
-            self._call(self._handler.upsert if self._kept(obj) else self._handler.remove, obj)
-        else:
-            self._log.warning("unknown watch event", kind=kind[:32])
-
-    def _kept(self, obj: Object) -> bool:
-        try:
-            return self._keep(obj)
-        except Exception:  # noqa: BLE001 - one odd object must not stop the others
-            self.handler_errors += 1
-            self._log.exception("filter failed, object ignored", **_who(obj))
-            return False
-
-    def _call(self, method: Callable[[Object], None], obj: Object) -> None:
-        metadata = obj.get("metadata")
-        if isinstance(metadata, dict):
-            metadata.pop("managedFields", None)
-        try:
-            method(obj)
-        except Exception:  # noqa: BLE001 - one odd object must not stop the others
-            self.handler_errors += 1
-            self._log.exception("handler failed, object ignored", **_who(obj))
-
-    def _selector(self) -> str | None:
-        return None if self._selector_refused else self._field_selector
-
-
-def _watch_seconds() -> int:
-    return random.randint(*WATCH_SECONDS)  # noqa: S311 - spreads load, hides nothing
-
-
-def _everything(_: Object) -> bool:
-    return True
-
-
-def _who(obj: Object) -> dict[str, object]:
-    metadata = obj.get("metadata") or {}
-    return {"namespace": metadata.get("namespace"), "name": metadata.get("name")}

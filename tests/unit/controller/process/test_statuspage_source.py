@@ -185,7 +185,7 @@ async def test_certificates_that_are_not_watched_yet_are_not_counted_as_none() -
     assert await source_of(components).expiring(NOW) == "counting"
     reflector = components.watches.reflectors[KIND]
     assert isinstance(reflector, Reflector)
-    reflector._refused = True  # RBAC withholds them
+    reflector._source.refused = True  # RBAC withholds them
     assert await source_of(components).expiring(NOW) == "unwatched"
     none = components_of(watch=WatchOptions(certificates=False))
     assert await source_of(none).expiring(NOW) == "unwatched"

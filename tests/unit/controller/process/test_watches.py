@@ -39,6 +39,6 @@ async def test_a_server_that_does_not_filter_has_each_object_shown_by_one_watch(
             {"group": "example.test", "kind": "ExampleIssuer", "name": "ca"},
         ):
             shown: dict[str, Any] = {**obj, "spec": {**obj["spec"], "issuerRef": reference}}
-            assert [one._keep(shown) for one in group._reflectors].count(True) == 1
+            assert [one._calls._keep(shown) for one in group._reflectors].count(True) == 1
         other = {**obj, "spec": {**obj["spec"], "issuerRef": {"group": "other.test", "name": "ca"}}}
-        assert not any(one._keep(other) for one in group._reflectors)
+        assert not any(one._calls._keep(other) for one in group._reflectors)

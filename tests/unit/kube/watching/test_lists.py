@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from issuer.kube import client as client_module
-from issuer.kube.watching import reflector as reflector_module
+from issuer.kube.watching import listing as listing_module
+from issuer.kube.watching import source as source_module
 from tests.unit.kube.fake_api import (
     event,
     failure,
@@ -61,8 +62,8 @@ async def test_an_object_over_the_bound_of_a_page_ends_the_try(
 async def test_pages_grow_while_objects_are_small_and_shrink_when_they_are_not(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reflector_module, "_SMALL_PAGE", 500)
-    monkeypatch.setattr(reflector_module, "_LARGE_PAGE", 1000)
+    monkeypatch.setattr(listing_module, "_SMALL_PAGE", 500)
+    monkeypatch.setattr(listing_module, "_LARGE_PAGE", 1000)
     run = start(page_size=40)
     fat = {**thing("b", "2"), "x": "y" * 1000}
     await run.until(
@@ -94,7 +95,7 @@ async def test_a_streamed_list_is_complete_at_its_bookmark(start: Start) -> None
     assert run.queries("resourceVersion") == [None, "9"]
     assert run.reflector.synced.is_set()
     listed, watched = (int(seconds or 0) for seconds in run.queries("timeoutSeconds"))
-    assert listed > 2 * reflector_module.WATCH_SECONDS[1] >= 2 * watched, (
+    assert listed > 2 * source_module.WATCH_SECONDS[1] >= 2 * watched, (
         "a large list takes longer than a watch"
     )
 
