@@ -14,7 +14,7 @@ _SHOWN: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class CertificateDifference:
     """A difference before `strict` is applied: if `fatal` is None, `strict` decides."""
 
     code: FindingCode

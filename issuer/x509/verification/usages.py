@@ -16,14 +16,14 @@ from issuer.x509.usages import (
     read_usages,
     usage_name,
 )
-from issuer.x509.verification.differences import Difference, listed
+from issuer.x509.verification.differences import CertificateDifference, listed
 from issuer.x509.verification.findings import FindingCode
 from issuer.x509.verification.requested import RequestedCertificate
 
 
 def usage_differences(
     chain: Chain, asked: RequestedCertificate, allowed: frozenset[str] | None
-) -> Iterator[Difference]:
+) -> Iterator[CertificateDifference]:
     """Yield what differs; `allowed` is that of `verify`."""
     yield from _usages(chain, asked, allowed)
     yield from _uses_of_cas(chain, asked)
@@ -31,7 +31,7 @@ def usage_differences(
 
 def _usages(
     chain: Chain, asked: RequestedCertificate, allowed: frozenset[str] | None
-) -> Iterator[Difference]:
+) -> Iterator[CertificateDifference]:
     wanted = read_usages(asked.usages, is_ca=asked.is_ca)
     given = usages(chain.leaf)
     missing = (wanted.key - given.key) | (wanted.extended - given.extended) | wanted.unknown
@@ -39,7 +39,7 @@ def _usages(
         message = f"usages are missing: {listed(map(usage_name, missing))}"
         if wanted.extended and not given.extended:
             message += " (without any extended usage, most software takes it to be good for all)"
-        yield Difference(FindingCode.USAGE_DROPPED, message)
+        yield CertificateDifference(FindingCode.USAGE_DROPPED, message)
     measure = wanted if allowed is None else named_usages(allowed)
     added = given.extended - wanted.extended
     unasked = added & ONLY_ON_REQUEST
@@ -47,20 +47,20 @@ def _usages(
     beyond = added - unasked - (measure.extended or SERVER_AND_CLIENT)
     if unasked:
         message = f"the certificate has usages that must be asked for: {listed(map(usage_name, unasked))}"
-        yield Difference(FindingCode.USAGE_NOT_ASKED, message, True)
+        yield CertificateDifference(FindingCode.USAGE_NOT_ASKED, message, True)
     if beyond:
         whose = "weren't asked for" if allowed is None else "weren't asked for, and the policy doesn't allow"
         message = f"the certificate has extended usages that {whose}: {listed(map(usage_name, beyond))}"
-        yield Difference(FindingCode.USAGE_BEYOND_POLICY, message, True)
+        yield CertificateDifference(FindingCode.USAGE_BEYOND_POLICY, message, True)
     told = (given.key - wanted.key) | (added - unasked - beyond)
     if told:
         # Vault's roles add key agreement by default: it is news where a policy names other key usages.
         expected = allowed is None or not measure.key or given.key - wanted.key <= measure.key
         message = f"usages were added: {listed(map(usage_name, told))}"
-        yield Difference(FindingCode.USAGE_ADDED, message, expected=expected)
+        yield CertificateDifference(FindingCode.USAGE_ADDED, message, expected=expected)
 
 
-def _uses_of_cas(chain: Chain, asked: RequestedCertificate) -> Iterator[Difference]:
+def _uses_of_cas(chain: Chain, asked: RequestedCertificate) -> Iterator[CertificateDifference]:
     """Check that the CAs are for the extended usages that are asked for and there, or else for all there."""
     given = usages(chain.leaf).extended - {ANY_USAGE}
     wanted = given & read_usages(asked.usages, is_ca=asked.is_ca).extended or given
@@ -69,4 +69,6 @@ def _uses_of_cas(chain: Chain, asked: RequestedCertificate) -> Iterator[Differen
             f"the CA {subject_text(ca)[:200]} has extended usages of its own, without "
             f"{listed(map(usage_name, barred))}: clients refuse the certificate for that"
         )
-        yield Difference(FindingCode.USAGE_BARRED_BY_CA, message, True if barred == wanted else None)
+        yield CertificateDifference(
+            FindingCode.USAGE_BARRED_BY_CA, message, True if barred == wanted else None
+        )

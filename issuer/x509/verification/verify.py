@@ -36,7 +36,7 @@ from issuer.x509.describe import subject_text
 from issuer.x509.extensions import NAME_CONSTRAINTS
 from issuer.x509.names import unasked
 from issuer.x509.usages import CERT_SIGN, CRL_SIGN, read_usages
-from issuer.x509.verification.differences import Difference, listed
+from issuer.x509.verification.differences import CertificateDifference, listed
 from issuer.x509.verification.findings import FindingCode, VerificationFinding
 from issuer.x509.verification.lifetimes import time_differences
 from issuer.x509.verification.requested import RequestedCertificate
@@ -80,75 +80,75 @@ def verify(
     )
 
 
-def _key(chain: Chain, asked: RequestedCertificate) -> Iterator[Difference]:
+def _key(chain: Chain, asked: RequestedCertificate) -> Iterator[CertificateDifference]:
     if public_key(chain.leaf) != asked.request.public_key:
-        yield Difference(
+        yield CertificateDifference(
             FindingCode.PUBLIC_KEY_DIFFERS,
             "the certificate is for another public key than the request's",
             True,
         )
 
 
-def _names(chain: Chain, asked: RequestedCertificate) -> Iterator[Difference]:
+def _names(chain: Chain, asked: RequestedCertificate) -> Iterator[CertificateDifference]:
     added = unasked(names(chain.leaf), asked.request.names)
     if added:
-        yield Difference(
+        yield CertificateDifference(
             FindingCode.NAME_NOT_ASKED,
             f"the certificate has names that weren't asked for: {listed(added)}",
             True,
         )
     dropped = asked.request.sans - alternative_names(chain.leaf)
     if dropped:
-        yield Difference(
+        yield CertificateDifference(
             FindingCode.NAME_DROPPED, f"the certificate lacks names that were asked for: {listed(dropped)}"
         )
 
 
-def _authority(chain: Chain, asked: RequestedCertificate) -> Iterator[Difference]:
+def _authority(chain: Chain, asked: RequestedCertificate) -> Iterator[CertificateDifference]:
     constraints = basic_constraints(chain.leaf)
     if constraints is not None and constraints.ca:
         if asked.is_ca:
             yield from _path_length(asked.path_length, constraints.path_length)
         else:
-            yield Difference(
+            yield CertificateDifference(
                 FindingCode.CA_NOT_ASKED, "the certificate is a CA's, which wasn't asked for", True
             )
         yield from _room_above(chain)
     elif asked.is_ca:
-        yield Difference(
+        yield CertificateDifference(
             FindingCode.CA_DROPPED, "a CA certificate was asked for, and the certificate is not a CA's", True
         )
     rights = usages(chain.leaf).key & {CERT_SIGN, CRL_SIGN}
     added = rights - read_usages(asked.usages).key
     if added and not asked.is_ca:
-        yield Difference(
+        yield CertificateDifference(
             FindingCode.CA_USAGE_NOT_ASKED,
             f"the certificate may do what wasn't asked for and only CAs do: {listed(added)}",
             True,
         )
 
 
-def _path_length(asked: int, given: int | None) -> Iterator[Difference]:
+def _path_length(asked: int, given: int | None) -> Iterator[CertificateDifference]:
     if given is None or given > asked:
         has = "no bound on the CAs below it" if given is None else f"a path length of {given}"
-        yield Difference(
+        yield CertificateDifference(
             FindingCode.PATH_LENGTH_TOO_LONG, f"the certificate has {has}, but {asked} was asked for", True
         )
     elif given < asked:
-        yield Difference(
+        yield CertificateDifference(
             FindingCode.PATH_LENGTH_SHORTER,
             f"the certificate has a path length of {given}, but {asked} was asked for",
         )
 
 
-def _room_above(chain: Chain) -> Iterator[Difference]:
+def _room_above(chain: Chain) -> Iterator[CertificateDifference]:
     """Check that each CA above has room for one more: the chain's check counts only those between."""
     below = 1
     for ca in chain.cas:
         constraints = basic_constraints(ca)
         room = None if constraints is None else constraints.path_length
         if room is not None and room < below:
-            yield Difference(
+            yield CertificateDifference(
                 FindingCode.NO_ROOM_FOR_CA,
                 f"the CA {subject_text(ca)[:200]} allows {counted(room, 'CA')} below it, and this one would "
                 f"be number {below}: nothing that it signs could be verified",
@@ -158,37 +158,41 @@ def _room_above(chain: Chain) -> Iterator[Difference]:
             below += 1
 
 
-def _constraints(chain: Chain) -> Iterator[Difference]:
+def _constraints(chain: Chain) -> Iterator[CertificateDifference]:
     if not is_authority(chain.leaf) and extension(chain.leaf, NAME_CONSTRAINTS) is not None:
         message = "the certificate has name constraints, which only a CA may have"
-        yield Difference(FindingCode.NAME_CONSTRAINTS_IN_LEAF, message, True)
+        yield CertificateDifference(FindingCode.NAME_CONSTRAINTS_IN_LEAF, message, True)
     found = tuple(islice(violations(chain), _SHOWN))
     if found:
-        yield Difference(FindingCode.NAME_CONSTRAINTS, "; ".join(found), True)
+        yield CertificateDifference(FindingCode.NAME_CONSTRAINTS, "; ".join(found), True)
 
 
-def _extensions(chain: Chain) -> Iterator[Difference]:
+def _extensions(chain: Chain) -> Iterator[CertificateDifference]:
     for certificate in (chain.leaf, *chain.cas):
         strange = strange_extensions(certificate)
         if strange:
             is_leaf = certificate is chain.leaf
             which = "the certificate" if is_leaf else f"the CA {subject_text(certificate)[:200]}"
             message = f"{which} has critical extensions that clients don't know and refuse: {listed(strange)}"
-            yield Difference(
+            yield CertificateDifference(
                 FindingCode.CRITICAL_EXTENSION if is_leaf else FindingCode.CHAIN_NOT_VALID, message, True
             )
 
 
-def _subject(chain: Chain, asked: RequestedCertificate) -> Iterator[Difference]:
+def _subject(chain: Chain, asked: RequestedCertificate) -> Iterator[CertificateDifference]:
     wanted, given = _attributes(asked.request.subject), _attributes(leaf_subject(chain.leaf))
     if added := given - wanted:
-        yield Difference(FindingCode.SUBJECT_ADDED, f"subject attributes were added: {listed(added)}")
+        yield CertificateDifference(
+            FindingCode.SUBJECT_ADDED, f"subject attributes were added: {listed(added)}"
+        )
     if dropped := wanted - given:
-        yield Difference(FindingCode.SUBJECT_DROPPED, f"subject attributes are missing: {listed(dropped)}")
+        yield CertificateDifference(
+            FindingCode.SUBJECT_DROPPED, f"subject attributes are missing: {listed(dropped)}"
+        )
     if wanted == given and _relative_names(asked.request.subject) != _relative_names(
         leaf_subject(chain.leaf)
     ):
-        yield Difference(
+        yield CertificateDifference(
             FindingCode.SUBJECT_REORDERED, "the subject's attributes are in another order or grouping"
         )
 
