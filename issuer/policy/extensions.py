@@ -59,7 +59,7 @@ def extension_violations(facts: RequestFacts) -> Iterator[Violation]:
 def _basic_constraints(extension: Extension, facts: RequestFacts) -> Iterator[Violation]:
     path = "spec.allowed.isCA"
     try:
-        is_ca = read_basic_constraints(extension.value).is_ca
+        is_ca = read_basic_constraints(extension.value).ca
     except ValueError as error:
         yield Violation(path, f"the CSR's basicConstraints can't be decoded: {error}")
         return

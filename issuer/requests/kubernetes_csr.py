@@ -150,7 +150,7 @@ class KubernetesCSR(Request):
         except ValueError as error:
             raise BadSpec(f"spec.request: the basicConstraints can't be decoded: {error}") from error
         missing = []
-        if constraints is None or not constraints.is_ca:
+        if constraints is None or not constraints.ca:
             missing.append("basicConstraints CA:TRUE in the CSR of spec.request")
         if CERT_SIGN not in read_usages(self.usages).key:
             missing.append(f'"{CERT_SIGN}" in spec.usages')

@@ -94,12 +94,12 @@ def path_length(profile: SigningProfile, asked: RequestedCertificate) -> int:
     except ValueError as error:
         raise Mismatch(f"the CSR's basicConstraints can't be decoded: {error}") from error
     if not asked.is_ca:
-        if constraints is not None and constraints.is_ca:
+        if constraints is not None and constraints.ca:
             raise Mismatch("the CSR asks for CA:TRUE, but spec.isCA is not true: make both say the same")
         if CERT_SIGN in read_usages(asked.usages).key:
             raise Mismatch("spec.usages has cert sign, but spec.isCA is not true: only CAs sign certificates")
         return 0
-    if constraints is not None and not constraints.is_ca:
+    if constraints is not None and not constraints.ca:
         raise Mismatch("spec.isCA is true, but the CSR asks for CA:FALSE: make both say the same")
     if profile.authority is None:
         raise Mismatch(

@@ -139,8 +139,7 @@ def basic_constraints(certificate: Certificate) -> x509.BasicConstraints | None:
         if value is None:
             return None
         # Go and OpenSSL look at the first element alone.
-        found = read_basic_constraints(leading(value, SEQUENCE).whole)
-        return x509.BasicConstraints(found.is_ca, found.path_length)
+        return read_basic_constraints(leading(value, SEQUENCE).whole)
     for one in known.extensions:
         if isinstance(one.value, x509.BasicConstraints):
             return one.value

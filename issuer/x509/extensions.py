@@ -1,11 +1,11 @@
-"""The values of a CSR's own extensions, from their raw bytes (RFC 5280 section 4.2.1). All functions raise
-ValueError."""
+"""Values of extensions, from their raw bytes (RFC 5280 section 4.2.1). All functions raise ValueError."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
+
+from cryptography import x509
 
 from issuer.x509.encoding.der import (
     BOOLEAN,
@@ -34,21 +34,13 @@ _KEY_ID: Final = 0x80
 _KEY_CERT_SIGN: Final = 0x04
 
 
-@dataclass(frozen=True, slots=True)
-class BasicConstraints:
-    """A request for a CA, or against one, and the number of CAs allowed below it (None: none is given)."""
-
-    is_ca: bool
-    path_length: int | None
-
-
-def asked_constraints(extensions: Iterable[Extension]) -> BasicConstraints | None:
+def asked_constraints(extensions: Iterable[Extension]) -> x509.BasicConstraints | None:
     """The basicConstraints among a CSR's extensions, or None."""
     value = next((one.value for one in extensions if one.oid == BASIC_CONSTRAINTS), None)
     return None if value is None else read_basic_constraints(value)
 
 
-def read_basic_constraints(value: bytes) -> BasicConstraints:
+def read_basic_constraints(value: bytes) -> x509.BasicConstraints:
     """The value of a basicConstraints extension (section 4.2.1.9)."""
     parts = items(only(value, SEQUENCE).content)
     named = bool(parts) and parts[0].tag == BOOLEAN
@@ -56,7 +48,7 @@ def read_basic_constraints(value: bytes) -> BasicConstraints:
     is_ca = named and truth(parts[0].content)
     rest = parts[1:] if named else parts
     if not rest:
-        return BasicConstraints(is_ca, None)
+        return x509.BasicConstraints(is_ca, None)
     if not (is_ca and len(rest) == 1 and rest[0].tag == INTEGER and rest[0].content):
         raise ValueError("there is more in it than cA and a path length")
     if len(rest[0].content) > 8:
@@ -64,7 +56,7 @@ def read_basic_constraints(value: bytes) -> BasicConstraints:
     length = int.from_bytes(rest[0].content, "big", signed=True)
     if length < 0:
         raise ValueError("the path length is negative")
-    return BasicConstraints(is_ca, length)
+    return x509.BasicConstraints(is_ca, length)
 
 
 def read_key_usage(value: bytes) -> frozenset[str]:

@@ -90,7 +90,7 @@ def spec_differences(facts: RequestFacts) -> list[str]:
         constraints = asked_constraints(facts.csr.extensions)
     except ValueError:
         return found  # it is among the others
-    if facts.is_ca and constraints is not None and not constraints.is_ca:
+    if facts.is_ca and constraints is not None and not constraints.ca:
         found.append("isCA: the request has spec.isCA, and the CSR asks for CA:FALSE")
     return found
 
@@ -178,7 +178,7 @@ def _hex(value: bytes) -> str:
 def _constraints_text(value: bytes) -> str:
     found = read_basic_constraints(value)
     length = "" if found.path_length is None else f", path length {found.path_length}"
-    return f"CA:{'TRUE' if found.is_ca else 'FALSE'}{length}"
+    return f"CA:{'TRUE' if found.ca else 'FALSE'}{length}"
 
 
 def _extended_text(value: bytes) -> str:

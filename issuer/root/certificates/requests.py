@@ -95,7 +95,7 @@ def _extensions(request: CertificateSigningRequest, ignored: frozenset[str]) -> 
             continue
         if one.oid == BASIC_CONSTRAINTS:
             asked = asked_constraints(request.extensions)
-            if asked is not None and not asked.is_ca:
+            if asked is not None and not asked.ca:
                 yield "it asks for no CA (basicConstraints CA:FALSE): it is that of a server or client"
         elif one.oid == KEY_USAGE:
             more = read_key_usage(one.value) - _USAGES

@@ -9,6 +9,7 @@ import base64
 from collections.abc import Sequence
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -19,7 +20,7 @@ from issuer.signing.vault.parameters import parameters
 from issuer.vault.paths import Mode
 from issuer.x509.contents import RequestPart
 from issuer.x509.errors import InvalidRequest
-from issuer.x509.extensions import BasicConstraints, asked_constraints
+from issuer.x509.extensions import asked_constraints
 from issuer.x509.request import CertificateSigningRequest, read_request
 from tests.rsa_keys import rsa_key
 from tests.unit.policy.forge import (
@@ -125,12 +126,12 @@ def test_other_keys_sign_odd_requests_too(kind: str) -> None:
 @pytest.mark.parametrize(
     ("value", "means"),
     [
-        (sequence(FALSE), BasicConstraints(False, None)),
-        (sequence(), BasicConstraints(False, None)),
-        (sequence(TRUE), BasicConstraints(True, None)),
+        (sequence(FALSE), x509.BasicConstraints(False, None)),
+        (sequence(), x509.BasicConstraints(False, None)),
+        (sequence(TRUE), x509.BasicConstraints(True, None)),
     ],
 )
-def test_ca_false_written_out_is_ca_false(value: bytes, means: BasicConstraints) -> None:
+def test_ca_false_written_out_is_ca_false(value: bytes, means: x509.BasicConstraints) -> None:
     read = read_request(signed(information([extension_request(extension(BC, value))])))
     assert asked_constraints(read.extensions) == means
 
