@@ -13,7 +13,8 @@ from issuer.policy.cel.expressions import STEP, Program, RuleError, compile_rule
 from issuer.policy.patterns.names import NamePatterns
 from issuer.policy.patterns.wildcard import Pattern, Patterns
 from issuer.policy.problems import PolicyInvalid, Problem
-from issuer.x509.contents import COMMON_NAME, Place, RequestPart
+from issuer.x509.contents import Place, RequestPart
+from issuer.x509.names import COMMON_NAME
 
 __all__ = [
     "AllowedValues",

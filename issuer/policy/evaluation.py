@@ -21,7 +21,8 @@ from issuer.policy.patterns.names import NO_UNDERSCORE, needs_underscore
 from issuer.policy.shown import shown, shown_list
 from issuer.policy.violation import Violation
 from issuer.policy.weak_keys import weak_key
-from issuer.x509.contents import COMMON_NAME, Contents, Defect, Place, RequestPart, Value
+from issuer.x509.contents import Contents, Defect, Place, RequestPart, Value
+from issuer.x509.names import COMMON_NAME
 
 __all__ = ["Shared", "Violation", "violation_steps", "violations"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from issuer.requests.reasons import RequestFailure
 from issuer.signing.outcomes import Failed
-from issuer.x509.contents import COMMON_NAME, Contents, Place, RequestPart
+from issuer.x509.contents import Contents, Place, RequestPart
+from issuer.x509.names import COMMON_NAME
 from issuer.x509.request import request_contents
 
 

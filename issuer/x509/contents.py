@@ -26,9 +26,6 @@ from issuer.x509.syntax.mail import mail_problem
 from issuer.x509.syntax.text import text_problem
 from issuer.x509.syntax.uris import uri_problem
 
-COMMON_NAME: Final = "2.5.4.3"
-EMAIL_ADDRESS: Final = "1.2.840.113549.1.9.1"
-
 _PRINTABLE: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 '()+,-./:=?*&"
 _NUMERIC: Final = b"0123456789 "
 
@@ -100,7 +97,7 @@ def named_by_common_name(contents: Contents) -> Contents:
 
     The last common name counts, as Go's x509 reads them; one that `alternative_name` doesn't take adds none.
     """
-    given = contents.values.get((RequestPart.ATTRIBUTE, COMMON_NAME), ())
+    given = contents.values.get((RequestPart.ATTRIBUTE, names.COMMON_NAME), ())
     if not given or any(contents.values.get((part, "")) for part in _NAMES):
         return contents
     found = alternative_name(given[-1].text)
@@ -290,8 +287,8 @@ _READERS: Final[dict[int, tuple[RequestPart, Callable[[Item], Value], Check | No
     0x87: (RequestPart.IP, _ip, None),
 }
 _ATTRIBUTES: Final[dict[str, tuple[Callable[[Item], Value], Check]]] = {
-    COMMON_NAME: (_common_name, common_name_problem),
-    EMAIL_ADDRESS: (_attribute, mail_problem),
+    names.COMMON_NAME: (_common_name, common_name_problem),
+    names.EMAIL_ADDRESS: (_attribute, mail_problem),
 }
 _KINDS: Final = {0xA3: "x400Address", 0xA4: "directoryName", 0xA5: "ediPartyName", 0x88: "registeredID"}
 _OTHER_STRINGS: Final = frozenset({0x0C, 0x13, 0x14, 0x16})

@@ -8,11 +8,8 @@ from typing import Final
 
 from issuer.x509.encoding.der import OID, SEQUENCE, SET, Item, items, only, read_oid
 
-COMMON_NAME: Final = "2.5.4.3"
-EMAIL_ADDRESS: Final = "1.2.840.113549.1.9.1"
 _SHORT: Final = {
     "2.5.4.3": "CN",
-    "2.5.4.5": "2.5.4.5",
     "2.5.4.6": "C",
     "2.5.4.7": "L",
     "2.5.4.8": "ST",

@@ -18,7 +18,8 @@ from issuer.policy.compiled import CompiledPolicy
 from issuer.policy.evaluation import Violation
 from issuer.policy.facts import RequestFacts
 from issuer.policy.patterns.wildcard import Pattern
-from issuer.x509.contents import COMMON_NAME, Place, RequestPart, Value
+from issuer.x509.contents import Place, RequestPart, Value
+from issuer.x509.names import COMMON_NAME
 
 Mistake = Callable[[pytest.MonkeyPatch], None]
 

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from issuer.x509.contents import COMMON_NAME, Contents, Place, RequestPart, read_contents
+from issuer.x509.contents import Contents, Place, RequestPart, read_contents
 from issuer.x509.encoding.der import Extension
-from issuer.x509.names import SUBJECT_ALTERNATIVE_NAME
+from issuer.x509.names import COMMON_NAME, SUBJECT_ALTERNATIVE_NAME
 from tests.unit.policy.forge import ORG, attribute, sequence, subject, tlv
 from tests.unit.x509.syntax import test_names as known
 

@@ -14,7 +14,8 @@ from typing import Final
 
 from issuer.policy.patterns.uris import UriPattern
 from issuer.policy.patterns.wildcard import Patterns
-from issuer.x509.contents import COMMON_NAME, Place, RequestPart
+from issuer.x509.contents import Place, RequestPart
+from issuer.x509.names import COMMON_NAME
 from issuer.x509.syntax.common_names import is_host
 from issuer.x509.syntax.hosts import host_problem, label_problem
 from issuer.x509.syntax.mail import mail_problem

@@ -24,8 +24,8 @@ from issuer.x509.chains.links import is_self_issued
 from issuer.x509.describe import subject_text
 from issuer.x509.encoding.der import SEQUENCE, Item, items, only, read_oid
 from issuer.x509.extensions import NAME_CONSTRAINTS
-from issuer.x509.name_text import COMMON_NAME, EMAIL_ADDRESS, attributes
-from issuer.x509.names import Name, NameKind, dns, email
+from issuer.x509.name_text import attributes
+from issuer.x509.names import COMMON_NAME, EMAIL_ADDRESS, Name, NameKind, dns, email
 
 # With a star anywhere in the first label: OpenSSL takes such a common name for hosts by default, and holds it
 # against no constraint (openssl/openssl#30346).

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from issuer.x509.contents import COMMON_NAME, Contents, RequestPart, Value, read_contents
+from issuer.x509.contents import Contents, RequestPart, Value, read_contents
 from issuer.x509.encoding.der import Extension
-from issuer.x509.names import SUBJECT_ALTERNATIVE_NAME
+from issuer.x509.names import COMMON_NAME, SUBJECT_ALTERNATIVE_NAME
 from tests.examples import examples
 from tests.unit.policy.forge import attribute, dns, other_name, sequence, subject, tlv, utf8
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from issuer.policy.patterns.names import NamePatterns
-from issuer.x509.contents import COMMON_NAME, RequestPart
+from issuer.x509.contents import RequestPart
+from issuer.x509.names import COMMON_NAME
 
 CN = (RequestPart.ATTRIBUTE, COMMON_NAME)
 DNS = (RequestPart.DNS, "")
