@@ -13,7 +13,6 @@ from typing import Final
 from issuer.policy.facts import RequestFacts
 from issuer.policy.shown import shown_list
 from issuer.policy.violation import Violation
-from issuer.x509.contents import subject_key_identifier
 from issuer.x509.encoding.der import OCTET_STRING, Extension
 from issuer.x509.extensions import (
     BASIC_CONSTRAINTS,
@@ -25,6 +24,7 @@ from issuer.x509.extensions import (
     read_extended_key_usage,
     read_key_usage,
 )
+from issuer.x509.keys.public import subject_key_identifier
 from issuer.x509.names import SUBJECT_ALTERNATIVE_NAME
 from issuer.x509.usages import read_usages, usage_name
 

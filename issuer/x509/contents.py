@@ -14,9 +14,6 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import load_der_public_key
-
 from issuer.x509 import names
 from issuer.x509.encoding.der import OID, SEQUENCE, SET, Extension, Item, items, only, read_oid
 from issuer.x509.syntax.accounts import OTHER_NAMES
@@ -299,10 +296,3 @@ _TYPES: Final = {
     0x1C: "UniversalString",
     0x1E: "BMPString, which readers decode differently",
 }
-
-
-def subject_key_identifier(public_key: bytes) -> bytes:
-    """Return the key identifier by method 1 of RFC 5280 section 4.2.1.2. `public_key` is DER
-    SubjectPublicKeyInfo. Raises what the library raises for a bad one."""
-    key = load_der_public_key(public_key)
-    return x509.SubjectKeyIdentifier.from_public_key(key).digest  # type: ignore[arg-type]

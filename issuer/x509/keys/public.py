@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from issuer.x509.encoding.der import OID, SEQUENCE, items, only, read_oid
 
@@ -68,6 +70,13 @@ def read_key(key: CertificatePublicKeyTypes) -> Key:
     if isinstance(key, ec.EllipticCurvePublicKey):
         return Key("ECDSA" if key.curve.name in _CURVES else "", key.curve.key_size)
     return Key("Ed25519" if isinstance(key, ed25519.Ed25519PublicKey) else "", -1)
+
+
+def subject_key_identifier(public_key: bytes) -> bytes:
+    """Return the key identifier by method 1 of RFC 5280 section 4.2.1.2. `public_key` is DER
+    SubjectPublicKeyInfo. Raises what the library raises for a bad one."""
+    key = load_der_public_key(public_key)
+    return x509.SubjectKeyIdentifier.from_public_key(key).digest  # type: ignore[arg-type]
 
 
 def _rsa_flaw(modulus: int, exponent: int) -> str:
