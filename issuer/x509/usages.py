@@ -30,18 +30,7 @@ KEY_USAGE_BITS: Final = (
 )
 """The bits of KeyUsage in their order, by cert-manager's names."""
 
-_KEY_USAGES: Final[dict[str, str]] = {
-    "signing": "digital signature",
-    "digital signature": "digital signature",
-    "content commitment": "content commitment",
-    "key encipherment": "key encipherment",
-    "key agreement": "key agreement",
-    "data encipherment": "data encipherment",
-    "cert sign": "cert sign",
-    "crl sign": "crl sign",
-    "encipher only": "encipher only",
-    "decipher only": "decipher only",
-}
+_KEY_USAGES: Final = {"signing": "digital signature"} | {name: name for name in KEY_USAGE_BITS}
 _EXTENDED: Final[dict[str, str]] = {
     "any": "2.5.29.37.0",
     "server auth": "1.3.6.1.5.5.7.3.1",
