@@ -78,6 +78,18 @@ class ServerFault(Retry):
     shared = True
 
 
+def answered_before(reason: RetryReason, error: Exception, server: str) -> Retry:
+    """Return the outcome of a signing call that a page of somebody else's answered, where others of the same
+    path get through: of this request alone. `error` says what came, `server` who was called."""
+    return Retry(
+        reason,
+        f"What stands before {server} answers this request itself, and lets others through. {error}.",
+        may_have_signed=True,
+        remedy="See which rule of it this request meets, such as a web application firewall's, or ask for "
+        "something else.",
+    )
+
+
 class IssuerUnavailable(SigningError):
     """The issuer can't sign anything now, as its backend is down or sealed: all its requests would meet that.
 

@@ -13,7 +13,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from issuer.signing.backend import LoggedIn
-from issuer.signing.outcomes import AnswerFault, BadAnswer, Failed, IssuerBroken, NotRevoked
+from issuer.signing.outcomes import (
+    AnswerFault,
+    BadAnswer,
+    Failed,
+    IssuerBroken,
+    NotRevoked,
+    SigningError,
+    answered_before,
+)
 from issuer.signing.reasons import SigningFailure, SigningIssuerReason
 from issuer.signing.signer import Health, OwnCAs, SignedCertificate, SigningRequest
 from issuer.signing.step.advice import advice
@@ -21,7 +29,7 @@ from issuer.signing.step.authorities import StepAuthorities
 from issuer.signing.step.errors import outcome, signing_outcome
 from issuer.signing.step.provisioner.account import StepAccount
 from issuer.signing.step.provisioner.names import granted_names
-from issuer.signing.step.reasons import StepRevocationReason
+from issuer.signing.step.reasons import StepRetry, StepRevocationReason
 from issuer.step.client import SignedChain, StepClient
 from issuer.step.errors import (
     NotImplementedThere,
@@ -29,9 +37,11 @@ from issuer.step.errors import (
     StepError,
     StepForbidden,
     StepNotFound,
+    StepRefusal,
     TokenRefused,
 )
 from issuer.step.tokens import REVOKE_PATH, SIGN_PATH
+from issuer.transport.errors import UnexpectedAnswer
 from issuer.x509.certificates import Certificate
 from issuer.x509.chains.bundle import read_leaf
 from issuer.x509.describe import serial_hex
@@ -138,6 +148,8 @@ class StepSigner:
                 )
             except TokenRefused:
                 raise
+            except UnexpectedAnswer as error:
+                raise await self._answered_otherwise(error, request) from error
             except StepError as error:
                 raise signing_outcome(error, self._options.url, request.duration) from error
 
@@ -154,6 +166,23 @@ class StepSigner:
                 f"what step-ca at {self._options.url} sent as a certificate can't be read: {error}",
             ) from error
         return SignedCertificate(signed.leaf_pem, self._cas.above(signed.chain_pems), serial)
+
+    async def _answered_otherwise(self, error: UnexpectedAnswer, request: SigningRequest) -> SigningError:
+        """Return the outcome of an answer to a signing call that is not step-ca's: this request's alone if
+        step-ca itself refuses an empty one.
+
+        A firewall can take names for an attack; who asks for them must not break the issuer for everybody.
+        """
+        found = signing_outcome(error, self._options.url, request.duration)
+        if not isinstance(found, IssuerBroken):
+            return found
+        try:
+            await self._client.sign("", "", None)
+        except (StepRefusal, TokenRefused):
+            return answered_before(StepRetry.STEP_CA_UNAVAILABLE, error, self._options.url)
+        except StepError as again:
+            return outcome(again, self._options.url)
+        return found
 
     async def knows(self, cas: Sequence[Certificate], *, is_ca: bool) -> bool:
         """Return True if step-ca names all of these CAs as its own. Raises Retry, IssuerBroken."""

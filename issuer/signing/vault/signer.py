@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from issuer.signing.outcomes import Failed, IssuerBroken, NotRevoked, Retry
+from issuer.signing.outcomes import Failed, IssuerBroken, NotRevoked, Retry, answered_before
 from issuer.signing.reasons import SigningFailure, SigningIssuerReason
 from issuer.signing.signer import Health, OwnCAs, SignedCertificate, SigningRequest
 from issuer.signing.vault.failures.advice import advice, clock_warning, leases_warning, uses_warning
@@ -16,7 +16,13 @@ from issuer.signing.vault.parameters import parameters
 from issuer.signing.vault.reasons import VaultIssuerReason, VaultRetry, VaultRevocationReason
 from issuer.signing.vault.role_issuers import RoleIssuers
 from issuer.vault.connection import Connection
-from issuer.vault.errors import InvalidConnection, VaultBadRequest, VaultError, VaultForbidden
+from issuer.vault.errors import (
+    InvalidConnection,
+    UnexpectedAnswer,
+    VaultBadRequest,
+    VaultError,
+    VaultForbidden,
+)
 from issuer.vault.login.methods import AuthMethod, StaticToken
 from issuer.vault.login.tokens import LoggedIn, ignored
 from issuer.vault.paths import PathError, SignPath
@@ -125,7 +131,7 @@ class VaultSigner:
 
         try:
             signed = await self._session.call(sign)
-        except VaultForbidden as error:
+        except (VaultForbidden, UnexpectedAnswer) as error:
             raise await self._refused(error, pki) from error
         except VaultError as error:
             raise outcome(error, pki.path, self._connection) from error
@@ -192,17 +198,19 @@ class VaultSigner:
         """
         await self._session.close()
 
-    async def _refused(self, error: VaultForbidden, pki: Pki) -> Outcome:
-        """Return the outcome of a 403 to a sign: the path's own, or this request's if the path admits an
-        empty one.
+    async def _refused(self, error: VaultForbidden | UnexpectedAnswer, pki: Pki) -> Outcome:
+        """Return the outcome of a refusal to sign that is not of the CSR: the path's own, or this request's
+        if the path admits an empty one.
 
-        A policy can limit parameters (allowed_parameters). A requester whose names it refuses must not be
-        able to break the issuer for everybody else.
+        A policy can limit parameters (allowed_parameters), and a firewall before Vault can take names for an
+        attack. A requester whose names they refuse must not be able to break the issuer for everybody else.
         """
         try:
             await self._session.call(pki.probe)
         except VaultError as again:
             return outcome(again, pki.path, self._connection)
+        if isinstance(error, UnexpectedAnswer):
+            return answered_before(VaultRetry.VAULT_UNAVAILABLE, error, self._connection.server)
         return Retry(
             VaultRetry.PERMISSION_DENIED,
             f'Vault refuses this request at "{pki.path}" though its policy allows the path: look for '

@@ -191,6 +191,8 @@ class FakeStepCA:
         }
         if call in plain:
             return plain[call]
+        if call == SIGN and not body["csr"]:
+            return 400, refusal(400, "The request could not be completed: missing csr.")
         if call in (SIGN, REVOKE):
             try:
                 claims = self._claims(call.partition(" ")[2], body["ott"])

@@ -21,6 +21,7 @@ from issuer.signing.outcomes import (
     IssuerBroken,
     IssuerUnavailable,
     LifeNotAllowed,
+    Retry,
     ServerFault,
 )
 from issuer.signing.settings import BackendSettings
@@ -114,6 +115,20 @@ async def test_nothing_is_sent_before_the_cas_are_known(
     step.answer = lambda _call: None
     await signer.sign(asked())
     assert len(step.signed) == 1
+
+
+@pytest.mark.parametrize("others_too", [False, True])
+async def test_a_page_that_answers_one_request_alone_breaks_no_issuer(
+    step: FakeStepCA, open_signer: Open, others_too: bool
+) -> None:
+    pages = [(403, "<html>")] * (2 if others_too else 1)
+    step.answer = lambda call: pages.pop() if call == SIGN and pages else None
+    signer = await open_signer()
+    with pytest.raises(IssuerBroken if others_too else Retry) as raised:
+        await signer.sign(asked())
+    assert raised.value.reason == ("UnexpectedAnswer" if others_too else "StepCAUnavailable")
+    assert not pages
+    assert not step.signed
 
 
 async def test_a_server_that_signs_what_a_token_does_not_grant_breaks_the_issuer(

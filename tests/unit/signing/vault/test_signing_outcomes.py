@@ -100,6 +100,21 @@ async def test_a_policy_that_refuses_one_requests_parameters_breaks_no_issuer(
     assert caught.value.reason == "PermissionDenied"
 
 
+@pytest.mark.parametrize("page", [(403, "<html>"), (406, "<html>"), (404, {"blocked": True})])
+async def test_a_page_that_answers_one_request_alone_breaks_no_issuer(
+    vault: FakeVault, stack: AsyncExitStack, page: fake.Reply
+) -> None:
+    """A firewall before Vault takes a name for an attack; nobody knows what it does with Vault's answer."""
+
+    def by_names(call: fake.Call) -> fake.Reply:
+        return page if call.body["csr"] else fake.EMPTY_CSR
+
+    vault.tell(fake.SIGN, by_names)
+    with pytest.raises(Retry, match="this request itself") as caught:
+        await made(vault, stack).sign(asked())
+    assert (caught.value.reason, caught.value.may_have_signed) == ("VaultUnavailable", True)
+
+
 @pytest.mark.parametrize(
     ("method", "login"),
     [(AppRole("role", "wrong"), fake.APPROLE_LOGIN), (StaticToken("s.bad"), fake.LOOKUP)],
