@@ -90,7 +90,7 @@ class SigningStep:
         except (Mismatch, signing.Failed) as error:
             return RequestFailed(str(error), error.reason)
         except CAExpired as error:
-            return self._issuer_broken(entry.key, error, is_ca=asked.is_ca)
+            return self._issuer_broken(entry.key, judged.request, error, is_ca=asked.is_ca)
         shared = judged.shared.borrow()
         try:
             return await self._sign(entry, shared, work)
@@ -115,7 +115,7 @@ class SigningStep:
         except signing.BadAnswer as error:
             return self._bad_answer(shared, work, error)
         except signing.IssuerBroken as error:
-            return self._issuer_broken(work.issuer, error, is_ca=work.asked.is_ca)
+            return self._issuer_broken(work.issuer, work.request, error, is_ca=work.asked.is_ca)
         except signing.IssuerUnavailable as error:
             return self._issuer_trouble(work.issuer, error)
         except signing.Retry as error:
@@ -308,11 +308,13 @@ class SigningStep:
         self.issuer_queue.retry(work.issuer)
         return Waiting(work.issuer, issuer_not_ready(work.issuer.quoted, error.reason, error.message))
 
-    def _issuer_broken(self, key: IssuerKey, error: signing.IssuerBroken, *, is_ca: bool) -> Outcome:
+    def _issuer_broken(
+        self, key: IssuerKey, request: Request, error: signing.IssuerBroken, *, is_ca: bool
+    ) -> Outcome:
         """Have one request go first once the issuer is mended; an expired CA for CAs holds up these alone."""
         if is_ca and isinstance(error, CAExpired):
             return RetryLater(ControllerRetry.CA_EXPIRED, error.message)
-        self.registry.half_open(key)
+        self.registry.half_open(key, request.key)
         return self._issuer_trouble(key, error)
 
     def _issuer_trouble(self, key: IssuerKey, error: signing.SigningError) -> Waiting:

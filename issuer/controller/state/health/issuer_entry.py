@@ -28,7 +28,8 @@ class IssuerEntry:
 
     `uid` and `generation` tell which object was checked: a request uses the entry only while they are those
     of the object that the API server has now. `half_open` is set when a signing call found the issuer broken
-    although the check had passed: then a single request tries first, and the others follow it. `may_approve`
+    although the check had passed: then a single request tries first, and the others follow it, those in
+    `broken_by` last: their calls found it broken, which may be their own doing. `may_approve`
     is False where we may not set Approved or Denied for its requests but would have to. `refused` says which
     status write with a signed certificate the API server refused: until it goes through, nothing is signed.
     `ca_validity` is that of the CAs that sign, as the check found them, `seen` of others that certificates
@@ -52,6 +53,7 @@ class IssuerEntry:
     reason: Reason = ControllerIssuerReason.PENDING
     message: str = "it has not been checked yet"
     half_open: bool = False
+    broken_by: set[RequestKey] = field(default_factory=set)
     may_approve: bool = True
     refused: str | None = None
     ca_validity: dict[bool, CAValidity] = field(default_factory=dict)

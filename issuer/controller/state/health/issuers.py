@@ -132,11 +132,13 @@ class IssuerRegistry:
         """Note the reason that this process has left in the issuer's Ready."""
         self.entry(key).peer.status_written(reason)
 
-    def half_open(self, key: IssuerKey) -> None:
-        """A signing call found the issuer broken: after the next check a single request tries first."""
+    def half_open(self, key: IssuerKey, request: RequestKey) -> None:
+        """A signing call for this request found the issuer broken: after the next check a single one tries
+        first, and not this one where there is another."""
         entry = self.find(key)
         if entry is not None:
             entry.half_open = True
+            entry.broken_by.add(request)
 
     def begin_signing(self, key: IssuerKey, request: RequestKey) -> None:
         """A request is about to be sent; after a bad answer it is the one that goes first."""
@@ -244,6 +246,7 @@ class IssuerRegistry:
         self.put_off.served(request, key)
         if entry.half_open:
             entry.half_open = False
+            entry.broken_by.clear()
             self.wake_all(key)
 
     def wake_all(self, key: IssuerKey) -> None:
@@ -255,7 +258,8 @@ class IssuerRegistry:
             self._tidy(entry)
 
     def _wake_probe(self, entry: IssuerEntry) -> None:
-        first = next(iter(entry.waiting), None)
+        entry.broken_by.intersection_update(entry.waiting)
+        first = min(entry.waiting, key=entry.broken_by.__contains__, default=None)
         if first is not None:
             self._probing[first] = entry.key
             self._wake_one(entry, first)

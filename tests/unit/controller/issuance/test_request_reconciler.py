@@ -186,7 +186,7 @@ async def test_after_a_broken_issuer_returns_one_request_probing(bench: Bench) -
     bench.kube.accepts_status()
     await bench.reconcile()
     assert not bench.registry.entry(CLUSTER_ISSUER).half_open
-    assert bench.queue.depth == 6
+    assert bench.queue.depth == 5
 
 
 async def test_a_certificate_with_a_name_nobody_asked_for_is_revoked_and_never_delivered(
@@ -255,7 +255,7 @@ async def test_our_own_pending_does_not_end_the_backoff(bench: Bench) -> None:
 
 async def test_after_a_suspect_issuer_returns_the_next_goes_when_the_first_is_gone(bench: Bench) -> None:
     bench.with_ready_issuer()
-    bench.registry.half_open(CLUSTER_ISSUER)
+    bench.registry.half_open(CLUSTER_ISSUER, KEY)
     for number in range(3):
         bench.registry.wait(CLUSTER_ISSUER, RequestKey("team-a", f"r{number}"))
     bench.registry.mark_ready(CLUSTER_ISSUER)
@@ -267,7 +267,7 @@ async def test_after_a_suspect_issuer_returns_the_next_goes_when_the_first_is_go
 
 async def test_a_refusal_of_one_request_shows_that_the_issuer_works(bench: Bench) -> None:
     bench.with_ready_issuer().with_request()
-    bench.registry.half_open(CLUSTER_ISSUER)
+    bench.registry.half_open(CLUSTER_ISSUER, KEY)
     bench.registry.wait(CLUSTER_ISSUER, RequestKey("team-a", "other"))
     bench.signer.signs.append(Failed(VaultFailure.REFUSED_BY_VAULT, "not allowed by this role"))
     bench.kube.accepts_status()

@@ -253,7 +253,7 @@ async def test_a_request_put_down_lets_those_behind_it_go_on(bench: Bench) -> No
     """The one that went first to try a half-open issuer is another replica's now."""
     bench.with_ready_issuer()
     other = RequestKey("team-a", "two")
-    bench.registry.half_open(CLUSTER_ISSUER)
+    bench.registry.half_open(CLUSTER_ISSUER, RequestKey("team-a", "three"))
     for key in (KEY, other):
         bench.registry.wait(CLUSTER_ISSUER, key)
     bench.registry.mark_ready(CLUSTER_ISSUER)

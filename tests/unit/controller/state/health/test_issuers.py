@@ -9,6 +9,7 @@ import pytest
 from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.health.tls_memory import MAX_TLS
 from issuer.requests.issuers import IssuerKey
+from issuer.requests.request import RequestKey
 from issuer.signing.backend import MemoryUse
 from issuer.signing.outcomes import IssuerBroken
 
@@ -55,8 +56,24 @@ def test_a_status_that_is_accepted_has_the_issuer_checked_only_after_a_refusal()
     assert not registry.status_accepted(key("one"))
 
 
+def test_a_request_that_found_an_issuer_broken_does_not_go_first_again() -> None:
+    """Who has many of them would hold up all others: each breaks it again."""
+    woken: list[RequestKey] = []
+    registry = IssuerRegistry(woken.append)
+    bad, good = [RequestKey("team-a", f"r{number}") for number in range(3)], RequestKey("team-b", "one")
+    registry.begin_check(key("one"), "uid-1", 1)
+    for request in (*bad, good):
+        registry.wait(key("one"), request)
+        if request != good:
+            registry.half_open(key("one"), request)
+    registry.mark_ready(key("one"))
+    assert woken == [good]
+    registry.settled(good)
+    assert woken == [good, bad[0]], "where there is no other"
+
+
 def test_nothing_is_kept_of_an_issuer_that_went_while_a_request_was_signed() -> None:
     registry = IssuerRegistry(lambda _key: None)
-    registry.half_open(key("gone"))
+    registry.half_open(key("gone"), RequestKey("team-a", "one"))
     registry.approval_checked(key("gone"), may_approve=False)
     assert registry.find(key("gone")) is None
