@@ -41,6 +41,14 @@ class BadAnswersStatus(ApiModel):
         max_length=_MAX_UID,
         description="The uid of the request that had all of them. The last try is kept for another.",
     )
+    only_namespace: OptionalText = Field(
+        default=None,
+        max_length=63,
+        description=(
+            "The namespace of the requests that had all of them, of an issuer of the cluster. A request of "
+            "another namespace has one try more."
+        ),
+    )
     requests: Annotated[tuple[RequestBadAnswers, ...], Field(strict=False)] = Field(
         default=(),
         max_length=MAX_REQUESTS,

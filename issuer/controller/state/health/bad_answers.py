@@ -3,7 +3,9 @@
 After a bad answer nothing is signed until a check is good and a pause is over; then one request goes first,
 and the others follow a good answer. After `MOST` of them in a row nothing more is signed until `begin_anew`:
 every try may leave a certificate that nobody has. The last of these tries is for another request than the
-first ones, where all of them were one request's: only that tells the issuer's fault from the request's.
+first ones, where all of them were one request's: only that tells the issuer's fault from the request's. So
+it is with a namespace, of an issuer that serves all: where all tries were for requests of one, a request of
+another has one more, and waits for the first pause alone.
 
 The count stands in the issuer's status, too (`count`, `restore`), so that it outlives the process.
 """
@@ -52,7 +54,8 @@ class BadAnswers:
     `error` is the last of them, None while all is well. `tries` counts those that were made one after the
     other: what was in flight beside the first counts as one. `checked` is set once a check has found the
     issuer sound since, `trying` is the request that goes first, and `alone` the uid of the one that had all
-    bad answers, None if several had. `clocks_differed` is set once a check saw the CA's clock differ from
+    bad answers, None if several had; `alone_in` the namespace of all of them, of an issuer that serves all.
+    `clocks_differed` is set once a check saw the CA's clock differ from
     ours behind an answer that was bad for its time.
     """
 
@@ -62,13 +65,15 @@ class BadAnswers:
     checked: bool = False
     trying: RequestKey | None = None
     alone: str | None = None
+    alone_in: str | None = None
     clocks_differed: bool = False
     _next: float = 0.0
+    _next_beside: float = 0.0
     _of_request: LruCache[str, int] = field(default_factory=lambda: LruCache(_REMEMBERED))
 
     @property
     def used_up(self) -> bool:
-        """True if nothing more is signed until `begin_anew`."""
+        """True if nothing more is signed until `begin_anew`, but for a request beside `alone_in`."""
         return self.error is not None and self.tries >= MOST and not self.alone
 
     @property
@@ -81,13 +86,15 @@ class BadAnswers:
         """Seconds until a request may go first; None if none may, or all may."""
         return None if self.error is None or self.used_up else max(0.0, self._next - self.clock())
 
-    def note(self, request: RequestKey, uid: str, error: BadAnswer) -> None:
-        """Record a bad answer to a signing call for this request."""
+    def note(self, request: RequestKey, uid: str, error: BadAnswer, *, serves_all: bool = False) -> None:
+        """Record a bad answer to a signing call for this request; `serves_all`: of an issuer for all."""
         self._of_request.put(uid, self.times(uid) + 1)
+        place = request.namespace if serves_all and request.namespace else None
         if self.error is None or self.alone == _NOT_KNOWN:
-            self.alone = uid
-        elif self.alone != uid:
-            self.alone = None
+            self.alone, self.alone_in = uid, place
+        else:
+            self.alone = uid if self.alone == uid else None
+            self.alone_in = place if self.alone_in == place else None
         if self.error is not None and self.trying != request:
             return  # it was in flight beside the one that was counted
         self.error, self.trying, self.checked = error, None, False
@@ -95,6 +102,7 @@ class BadAnswers:
         self._pause()
 
     def _pause(self) -> None:
+        self._next_beside = self.clock() + PAUSES[0]
         self._next = self.clock() + PAUSES[min(self.tries, len(PAUSES)) - 1]
 
     def count(self, basis: str) -> BadAnswersStatus | None:
@@ -109,6 +117,7 @@ class BadAnswers:
             basis=basis,
             in_a_row=self.tries,
             only_request=self.alone or None,
+            only_namespace=self.alone_in,
             requests=tuple(RequestBadAnswers(uid=uid, times=times) for uid, times in requests),
         )
 
@@ -126,6 +135,7 @@ class BadAnswers:
             self._of_request.put(one.uid, one.times)
         if counted.in_a_row:
             self.error, self.tries, self.alone = _BEFORE, counted.in_a_row, counted.only_request
+            self.alone_in = counted.only_namespace
             self._pause()
 
     def resume(self) -> None:
@@ -146,7 +156,7 @@ class BadAnswers:
         self._of_request.clear()
 
     def _end(self) -> None:
-        self.error, self.trying, self.tries, self.alone = None, None, 0, None
+        self.error, self.trying, self.tries, self.alone, self.alone_in = None, None, 0, None, None
         self.clocks_differed = False
 
     def clocks_compared(self, *, differ: bool) -> None:
@@ -160,11 +170,18 @@ class BadAnswers:
 
     def may_go_first(self, request: RequestKey, uid: str) -> bool:
         """Return True if this request may be signed to see whether answers are good again."""
-        if not self.checked or self.wait != 0.0:
+        if self.error is None or not self.checked:
+            return False
+        beside = self.is_beside(request)
+        if (self.used_up and not beside) or self.clock() < (self._next_beside if beside else self._next):
             return False
         if self.waits_for_another and uid == self.alone:
             return False
         return self.trying is None or self.trying == request
+
+    def is_beside(self, request: RequestKey) -> bool:
+        """Return True if all bad answers were for requests of one namespace, and this one is of another."""
+        return self.alone_in is not None and request.namespace != self.alone_in
 
     def gave_up(self, uid: str) -> bool:
         """Return True if this request had `MOST` bad answers itself, so that it isn't signed any more."""
@@ -189,9 +206,15 @@ class BadAnswers:
                 f"{self.error.message}. Nothing more is signed for now: one request goes first after a pause "
                 f"({self.tries} of {MOST} tries were made), and the others follow once it has its certificate"
             )
+        these = (
+            f", each time for a request of namespace {self.alone_in}, so nothing more is signed for these, "
+            "and one of another namespace goes first when it comes"
+            if self.alone_in
+            else ", so nothing more is signed"
+        )
         return (
-            f"{self.error.message}. That happened {MOST} times in a row, so nothing more is signed. Correct "
-            f"that, then have it tried again: {retry_command(issuer)}"
+            f"{self.error.message}. That happened {self.tries} times in a row{these}. Correct that, then "
+            f"have it tried again: {retry_command(issuer)}"
         )
 
 

@@ -154,7 +154,7 @@ class IssuerRegistry:
         entry = self.find(key)
         if entry is None or entry.shared is not signer:
             return  # it is another issuer by now
-        entry.bad_answers.note(request.key, request.uid, error)
+        entry.bad_answers.note(request.key, request.uid, error, serves_all=not key.namespace)
         if entry.ready or entry.reason == error.reason:
             self.mark_broken(key, error.reason, entry.bad_answers.message(key))
         if entry.bad_answers.used_up:
@@ -178,9 +178,13 @@ class IssuerRegistry:
         if entry is None or entry.bad_answers.trying is not None:
             return
         bad = entry.bad_answers
-        # One that had none of the bad answers says most about the issuer.
-        may = ((bad.times(uid), one, uid) for one, uid in entry.waiting.items() if not bad.gave_up(uid))
-        _times, first, uid = min(may, key=itemgetter(0), default=(0, None, ""))
+        # One that had none of the bad answers, and its namespace not all of them, says most about the issuer.
+        may = (
+            ((not bad.is_beside(one), bad.times(uid)), one, uid)
+            for one, uid in entry.waiting.items()
+            if not bad.gave_up(uid)
+        )
+        _order, first, uid = min(may, key=itemgetter(0), default=((False, 0), None, ""))
         if first is not None and bad.may_go_first(first, uid):
             self._probing[first] = key
             self._wake_one(entry, first)

@@ -228,3 +228,50 @@ async def test_both_kinds_of_request_are_held_back(trial: Trial) -> None:
     trial.bench.stores[KubernetesCSR].upsert(signing_request(conditions=[condition("Approved")]))
     trial.bench.queue.add(csr)
     assert await trial.work(lose) == 0
+
+
+async def test_a_namespace_whose_answers_are_bad_holds_up_no_other(trial: Trial) -> None:
+    """Whatever number of its requests, as where many names make an answer that a proxy cuts."""
+
+    def cut(asked: SigningRequest) -> SignedCertificate:
+        if read_request(asked.csr_pem.encode()).names == names:
+            return trial.bench.ca.sign(asked.csr_pem)
+        raise LOST
+
+    other = RequestKey("team-b", "one")
+    names = read_request(csr_pem("b.lab.example.test")).names
+    trial.bench.namespaces.upsert({"metadata": {"name": "team-b"}})
+    await used_up(trial)
+    assert "each time for a request of namespace team-a" in waits(trial.bench)
+    counted = trial.bad.count("basis")
+    assert counted is not None
+    trial.bad.begin_anew()
+    trial.bad.restore(counted)
+    assert trial.bad.used_up, "another process goes on so"
+    trial.time += PAUSES[0]
+    trial.check("a")
+    obj = certificate_request(other.name, request=base64.b64encode(csr_pem("b.lab.example.test")).decode())
+    obj["metadata"] |= {"namespace": "team-b", "uid": uid_of(other)}
+    trial.bench.store.upsert(obj)
+    trial.bench.queue.add(other)
+    assert await trial.work(cut) >= 1
+    assert trial.bench.store.get(other) is None, "it is issued"
+    trial.check("a")
+
+
+async def test_a_bad_answer_in_another_namespace_shows_that_it_is_the_issuer(trial: Trial) -> None:
+    await used_up(trial)
+    trial.time += PAUSES[0]
+    trial.check("a")
+    trial.bench.namespaces.upsert({"metadata": {"name": "team-b"}})
+    for name in ("one", "two"):
+        obj = certificate_request(name)
+        obj["metadata"] |= {"namespace": "team-b", "uid": f"uid-of-team-b-{name}"}
+        trial.bench.store.upsert(obj)
+        trial.bench.queue.add(RequestKey("team-b", name))
+    assert await trial.work(lose) == 1
+    trial.time += 1e6
+    trial.check("a")
+    trial.bench.queue.add(RequestKey("team-b", "two"))
+    assert await trial.work(lose) == 0
+    assert trial.bad.used_up
