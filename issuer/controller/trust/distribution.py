@@ -137,6 +137,7 @@ class TrustDistribution:
         """Look at the ConfigMap of that name in all namespaces."""
         if name in self.ledger.stores:
             for namespace in self._watched.namespaces.known():
+                self.ledger.begin(Target(name, namespace))
                 self._look(name, namespace)
 
     def start(self) -> list[asyncio.Task[None]]:
@@ -162,9 +163,9 @@ class TrustDistribution:
             return claims.set(key, Unreadable(str(error)))
 
     def _look(self, name: str, namespace: str) -> None:
-        target = Target(name, namespace)
-        self.ledger.begin(target)
-        self._targets.add(target)
+        """Look at one namespace. The condition waits for looks at all, not for this: namespaces may come and
+        change without end."""
+        self._targets.add(Target(name, namespace))
 
     def _settles(self, name: str) -> None:
         for claim in self.ledger.claims.naming(name):

@@ -50,7 +50,7 @@ class Ledger:
         self._roots.pop(key, None)
 
     def begin(self, target: Target) -> None:
-        """Note that a target is to be looked at."""
+        """Note that a target is to be looked at, as all are."""
         self._open[target.name].add(target.namespace)
 
     def step(self, target: Target) -> Step:
@@ -73,7 +73,7 @@ class Ledger:
         return old != trouble or not self._open[target.name]
 
     def is_settled(self, name: str) -> bool:
-        """Return True if every namespace was looked at since the last change."""
+        """Return True if every namespace was looked at since all were to be."""
         return self.stores[name].listed and not self._open[name]
 
     def trouble(self, name: str) -> dict[str, LeftOut]:
