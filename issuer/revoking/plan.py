@@ -64,6 +64,24 @@ class PlannedRevocation:
     decision: RevocationDecision
     lists: ListSettings
 
+    @property
+    def has_list(self) -> bool:
+        """Return True if the mount has the CA that signed it, so that a CRL of that CA can have it.
+
+        Vault writes what another CA signed on the list of its default issuer, where no client looks.
+        """
+        return self.row.issuer.startswith(f"{self.row.mount}/")
+
+    @property
+    def without_list(self) -> str:
+        """What keeps clients from being told, and what to do: for one without a list."""
+        mount = self.row.mount
+        return (
+            f"no CRL has it, so clients aren't told: its CA, {self.row.issuer}, is none of {mount}'s any "
+            f"more. Import that CA's certificate there (vault write {mount}/issuers/import/cert; its key may "
+            f"be there still), then vault read {mount}/crl/rotate; or take that CA out of what clients trust"
+        )
+
     def next_steps(self, *, on_list: bool = True) -> Iterator[str]:
         """Yield what to do, or what happens by itself, once it is revoked; `on_list` is for the CRL."""
         if self.decision is not RevocationDecision.REVOKE:
@@ -77,7 +95,7 @@ class PlannedRevocation:
             elif use.is_current and use.kind is not UseKind.SECRET:
                 yield f"{use} has it: nothing replaces it by itself"
         if on_list:
-            yield f"it is on the CRL {self.lists.when()}"
+            yield f"it is on the CRL {self.lists.when()}" if self.has_list else self.without_list
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON holds it."""

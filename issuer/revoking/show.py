@@ -69,6 +69,8 @@ def result_line(result: RevocationResult) -> str:
         return f"{name}: NOT KNOWN whether it is revoked: {result.error}"
     if result.error:
         return f"{name}: NOT REVOKED: {result.error}"
+    if not result.item.has_list:
+        return f"{name}: revoked in Vault, but {result.item.without_list}"
     if result.listed:
         return f"{name}: revoked, and on the CRL"
     when = result.item.lists.when()

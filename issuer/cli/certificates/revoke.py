@@ -56,7 +56,7 @@ def revoke(
     Asks before it revokes; without a terminal, and with -o, --yes is the answer.
 
     Exit codes: 0 all are revoked, or with --dry-run the plan was shown; 1 some are not, with the reason, as
-    CAs without --ca; 2 bad input, or Vault or the cluster can't be read.
+    CAs without --ca, or no CRL can have one; 2 bad input, or Vault or the cluster can't be read.
 
     Examples:
 
@@ -125,7 +125,8 @@ async def _run(wish: RevocationWish, output: OutputFormat, *, yes: bool, dry_run
             results = await _revoke(session.calls, plan, told=shows) if done else []
     if not shows:
         print_data(_data(plan, results, done=done), output)
-    return (done or dry_run) and not plan.refused and not any(one.error for one in results)
+    told = all(not one.error and one.item.has_list for one in results)
+    return (done or dry_run) and not plan.refused and told
 
 
 async def _revoke(calls: VaultCalls, plan: RevocationPlan, *, told: bool) -> list[RevocationResult]:

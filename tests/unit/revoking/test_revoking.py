@@ -65,6 +65,14 @@ async def test_a_vault_that_goes_away_leaves_no_certificate_untold() -> None:
     assert "NOT REVOKED: not tried" in result_line(found[2])
 
 
+def test_a_certificate_of_a_deleted_ca_is_told() -> None:
+    """Vault has it revoked, and on the list of another CA: clients don't look there."""
+    row = known(CERTIFICATES[0], KnownIssuers([]), "pki")
+    item = PlannedRevocation(row, LEAVES[0], (), RevocationDecision.REVOKE, ListSettings())
+    for said in (*item.next_steps(), result_line(RevocationResult(item, listed=None))):
+        assert "clients aren't told: its CA, CN=Test Intermediate, is none of pki's any more" in said
+
+
 async def test_a_garbled_answer_is_not_taken_for_a_refusal() -> None:
     found = await results((200, "<html>"), (404, {"errors": []}), (200, {"data": {}}))
     assert [one.to_json()["revoked"] for one in found] == [None, False, True]
