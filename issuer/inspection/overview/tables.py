@@ -37,7 +37,14 @@ def show_overview(found: Json, to: Console, now: datetime) -> None:
             unwrapped(to, f"- {line}", style="yellow")
     else:
         to.print()
-        to.print(Text("All is well.", style="green"))
+        to.print(Text(_all_well(found), style="green"))
+
+
+def _all_well(found: Json) -> str:
+    """Return the last line where nothing needs attention: a denial may be as it should be, or not."""
+    if found["lastDenied"] or found["lastFailed"]:
+        return "All is well, unless what is above should not have been denied, or failed."
+    return "All is well."
 
 
 def _nothing(found: Sequence[Json] | None, to: Console, nothing: str) -> bool:

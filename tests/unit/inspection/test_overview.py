@@ -322,6 +322,7 @@ async def test_the_last_denied_and_failed_are_named_newest_first(scene: Scene) -
     assert "team-a/d2: denied 2m ago" in text
     assert "team-a/f: failed 3m ago" in text
     assert "why f" in text
+    assert "All is well, unless what is above should not have been denied" in text
 
 
 async def test_a_canary_that_fails_needs_attention_until_it_passes(scene: Scene) -> None:
