@@ -13,7 +13,7 @@ from issuer.x509.certificates import Certificate, write_certificates
 from issuer.x509.chains.anchors import Anchors
 from issuer.x509.chains.bundle import read_bundle, some
 from issuer.x509.chains.chain import Way, signing_ca
-from issuer.x509.describe import fingerprint, subject_text
+from issuer.x509.describe import fingerprint, issuer_text, subject_text
 from issuer.x509.errors import ChainError, InvalidCertificate
 
 MAX_BYTES: Final = 1 << 20
@@ -95,8 +95,8 @@ def _above(
 
 
 def _missing(ca: Certificate, way: Way) -> str:
-    top = subject_text(way.top)[:200]
     return (
-        f"the root above {subject_text(ca)[:200]} is not among the issuer's CAs, which end at {top}: import "
-        "its certificate where the CA has its others; what was distributed stays as it is"
+        f"{issuer_text(way.top)[:200]}, on the way from {subject_text(ca)[:200]} to its root, is not among "
+        "the issuer's CAs: import its certificate where the CA has its others; what was distributed stays "
+        "as it is"
     )
