@@ -53,7 +53,7 @@ class RequestReporter:
 
     def issued(self, request: Request, pending: PendingDelivery) -> None:
         """Record an event if the certificate that was written is other than asked for."""
-        self.stores[type(request)].mark_answered(request)
+        self.stores[type(request)].mark_written(request)
         if pending.news:
             self.recorder.warning(request.object, EventReason.CERTIFICATE_DIFFERS, pending.news)
 
@@ -104,7 +104,7 @@ class RequestReporter:
         """
         if answer is not None:
             request = await self.writer.write(request, answer, approver)
-        self.stores[type(request)].mark_answered(request)
+        self.stores[type(request)].mark_written(request)
 
     def _ended(
         self, request: Request, audit: AuditRecord, answer: Answer, reason: str, message: str | None

@@ -28,6 +28,7 @@ from issuer.kube.errors import KubeError, NotFound
 from issuer.policy.facts import IssuerReference
 from issuer.requests.conditions import ready_of
 from issuer.requests.issuers import IssuerKey
+from issuer.requests.request import RequestKey
 from issuer.signing.backend import Backends
 from issuer.signing.outcomes import IssuerBroken, SigningError
 from issuer.signing.profile import SigningProfile
@@ -38,7 +39,10 @@ from issuer.x509.chains.chain import CLOCK_SKEW
 
 @dataclass(slots=True, eq=False)
 class IssuerChecker:
-    """Checks one issuer and keeps what it found in the registry; writes nothing to the API server."""
+    """Checks one issuer and keeps what it found in the registry; writes nothing to the API server.
+
+    `is_own_answer` returns True if this process answered the request of that key and uid.
+    """
 
     client: KubeClient
     stores: Mapping[str, IssuerStore]
@@ -48,6 +52,7 @@ class IssuerChecker:
     policies: PolicyStore
     approval_rights: ApprovalRights
     revocation_rights: RevocationRights
+    is_own_answer: Callable[[RequestKey, str], bool] = lambda _key, _uid: False
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def check(self, key: IssuerKey, obj: dict[str, Any]) -> CheckResult:
@@ -159,7 +164,9 @@ class IssuerChecker:
                 found = {}
             except KubeError as error:
                 raise kubernetes_retry(error, "see who answered a request") from error
-            entry.peer.looked(answered_by(found), NAME, retry_mark(obj))
+            # Whoever may edit a request may write into its managedFields, too.
+            own = self.is_own_answer(request, str((found.get("metadata") or {}).get("uid", "")))
+            entry.peer.looked(None if own else answered_by(found), NAME, retry_mark(obj))
         problem = entry.peer.problem(key, backend.peer, retry_mark(obj))
         if problem is not None:
             raise IssuerBroken(ControllerIssuerReason.TWO_CONTROLLERS, problem)

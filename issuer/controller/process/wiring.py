@@ -64,7 +64,7 @@ from issuer.kube.events import EventRecorder
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.policy.facts import IssuerReference
 from issuer.requests.certificate_request import CertificateRequest
-from issuer.requests.kinds import KINDS
+from issuer.requests.kinds import KINDS, kind_of
 from issuer.requests.kubernetes_csr import KubernetesCSR
 from issuer.requests.request import Request
 from issuer.signing.backend import Connector
@@ -205,6 +205,7 @@ class Components:
                 state.policies,
                 self.permissions.approval,
                 self.permissions.revocation,
+                lambda key, uid: state.requests[kind_of(key)].is_ours(uid),
             ),
             reporter=IssuerReporter(
                 self.client, state.issuers, self.backends, self.recorder, self.ownership.leads

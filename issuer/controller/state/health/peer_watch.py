@@ -94,12 +94,15 @@ def answered_by(request: Mapping[str, Any]) -> str | None:
 def _writer(obj: Mapping[str, Any], fields: Iterable[str]) -> str | None:
     """Return the field manager of one of these fields of a status, None where nobody wrote one.
 
+    A claim to a field that isn't there counts for nothing: it is written by hand.
+
     Source: kubernetes.io/docs/reference/using-api/server-side-apply, "Field management": without a name in
     the query, it is the User-Agent up to its slash, "" without one.
     """
     entries = (obj.get("metadata") or {}).get("managedFields") or ()
+    there = {f"f:{name}" for name in obj.get("status") or ()}
     for entry in entries:
         status = (entry.get("fieldsV1") or {}).get("f:status") or {}
-        if entry.get("subresource") == "status" and any(name in status for name in fields):
+        if entry.get("subresource") == "status" and any(name in status and name in there for name in fields):
             return str(entry.get("manager") or "")
     return None

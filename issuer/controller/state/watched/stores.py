@@ -9,10 +9,11 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import orjson
 
+from issuer.bounded import LruCache
 from issuer.controller.state.health.bad_answers import RETRY_ANNOTATION
 from issuer.controller.state.watched.kept import Kept, KeptIssuers, KeptRequests
 from issuer.kube.wire import Object
@@ -21,6 +22,9 @@ from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKinds
 from issuer.requests.request import Request, RequestKey
 
 K = TypeVar("K", bound=Hashable)
+
+_REMEMBERED: Final = 1_000
+"""Requests of which it is known that their answer is this process's."""
 
 
 class Store(ABC, Generic[K]):
@@ -98,6 +102,7 @@ class RequestStore(Store[RequestKey]):
         self._on_change = on_change
         self._pending = KeptRequests()
         self._answered: dict[RequestKey, str] = {}
+        self._ours: LruCache[str, None] = LruCache(_REMEMBERED)
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -155,8 +160,17 @@ class RequestStore(Store[RequestKey]):
         known = self._pending.get(request.key)
         return 0 if known is None or known.uid != request.uid else known.stored
 
+    def is_ours(self, uid: str) -> bool:
+        """Return True if this process wrote the answer of the request of that uid, lately."""
+        return uid in self._ours
+
+    def mark_written(self, request: Request) -> None:
+        """This process has written the final status of this very request."""
+        self._ours.put(request.uid, None)
+        self.mark_answered(request)
+
     def mark_answered(self, request: Request) -> None:
-        """This process has written the final status of this very request.
+        """This very request has its final status.
 
         Not if it is known to be gone, or made again under its name: then there is
         no older event of it on its way either.

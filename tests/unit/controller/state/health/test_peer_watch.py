@@ -84,7 +84,17 @@ def entry(manager: str, status: dict[str, Any], subresource: str = "status") -> 
 def test_who_answered_is_who_wrote_the_certificate_or_the_failure(
     managers: list[dict[str, Any]], found: str | None
 ) -> None:
-    assert answered_by({"metadata": {"managedFields": managers}}) == found
+    there = {"certificate": "x", "failureTime": "y", "conditions": []}
+    assert answered_by({"metadata": {"managedFields": managers}, "status": there}) == found
+
+
+def test_who_claims_what_is_not_there_did_not_answer() -> None:
+    """The API server takes such claims of whoever may edit a request."""
+    managers = [entry("a", {"f:failureTime": {}}), entry("vault-issuer", {"f:certificate": {}})]
+    assert (
+        answered_by({"metadata": {"managedFields": managers}, "status": {"certificate": "x"}})
+        == "vault-issuer"
+    )
 
 
 def test_a_request_that_is_gone_names_nobody() -> None:
