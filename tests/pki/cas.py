@@ -61,6 +61,12 @@ class FileCA:
         )
         return FileCA(signed, key)
 
+    def crossed(self, other: FileCA, path_length: int | None = None) -> FileCA:
+        """Another CA, with a certificate by this one for its name and key."""
+        name, public = other.certificate.subject, other.key.public_key()
+        issuer = self.certificate.subject
+        return FileCA(_signed("", public, issuer, self.key, name, path_length=path_length), other.key)
+
     @property
     def der(self) -> bytes:
         """The certificate, DER."""

@@ -30,6 +30,14 @@ _NEW: Final = """\
 """
 UNSEEN: Final = ("--accept", "issuers")
 """Where no cluster is looked at."""
+_NEW_ROOT: Final = """\
+      maxPathLength: 2
+    ${T}-root-2027:
+      mount: ${T}-root
+      subject: {commonName: Example Root CA 2, organization: [Example]}
+      lifetime: 87600h
+      maxPathLength: 1
+"""
 _OFFLINE: Final = "offline: {request: new.csr, certificate: new.pem}"
 
 
@@ -103,11 +111,16 @@ class RotationCase:
         return sorted(one["key_name"] for one in listed.values())
 
 
-def rotation_case(vault: Vault, folder: Path, *, offline: bool = False) -> RotationCase:
+def rotation_case(
+    vault: Vault, folder: Path, *, offline: bool = False, new_root: bool = False
+) -> RotationCase:
     """Apply a file with one CA, and return the case whose file asks for another, with a token for that."""
     before = TWO_TIER.replace("interval_duration: 12h", "interval_duration: 12h, safety_buffer: 1")
-    vault.apply(written(folder, before))
     new = _NEW.replace("signedBy: ${T}-root-2026", _OFFLINE) if offline else _NEW
+    if new_root:
+        before = before.replace("      maxPathLength: 1\n", _NEW_ROOT)
+        new = new.replace("root-2026", "root-2027")
+    vault.apply(written(folder, before))
     file = written(folder, before + new)
     policy = f"rotate-{vault.name}"
     rules = vault.run("rights", "rotate", "-f", file).stdout

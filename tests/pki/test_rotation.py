@@ -214,9 +214,38 @@ def test_an_offline_root_signs_what_is_carried_to_it(vault: Vault, tmp_path: Pat
     state = case.status(code=3)
     assert state["phase"] == "switch"
     assert "Another Root CA" in state["gates"][0]["message"]
-    assert "would refuse" in state["gates"][0]["message"]
+    assert (state["gates"][0]["gate"], "would refuse" in state["gates"][0]["message"]) == ("trust", True)
     case.next("--accept", "chain", code=3)
     assert case.default() == case.old
+
+
+def brought(case: RotationCase, pem: str) -> str:
+    """Import a CA without its key into the mount that signs, and return its id."""
+    answer = case.vault.bao.call("POST", f"{case.mount}/issuers/import/cert", {"pem_bundle": pem})
+    return str(next(iter(answer["data"]["mapping"])))
+
+
+def test_a_new_root_takes_over_once_the_old_one_signed_it(vault: Vault, tmp_path: Path) -> None:
+    case = rotation_case(vault, tmp_path, new_root=True)
+    case.next()
+    assert case.gates() == {"trust": "can't be seen"}
+    assert case.status("--accept", "trust", code=2)["phase"] == "switch"
+    mount, (old, new) = f"{vault.name}-root", (f"{vault.name}-root-{one}" for one in (2026, 2027))
+    name = {"common_name": "Example Root CA 2", "organization": "Example"}
+    asked = vault.bao.call("POST", f"{mount}/intermediate/cross-sign", {**name, "key_ref": new})["data"]
+    body = {**name, "csr": asked["csr"], "max_path_length": 1, "ttl": "40000h"}
+    crossed = vault.bao.call("POST", f"{mount}/issuer/{old}/sign-intermediate", body)["data"]["certificate"]
+    roots = [vault.bao.read(f"{mount}/issuer/{one}")["certificate"] for one in (old, new)]
+    above = [brought(case, pem) for pem in (crossed, *roots)]
+    chain = {"issuer_name": case.new, "manual_chain": ",".join(["self", *above])}
+    vault.bao.call("POST", f"{case.mount}/issuer/{case.new}", chain)
+    assert case.gates() == {"chain": "seen"}
+    case.next()
+    delivered = [one.strip() for one in case.issue()["ca_chain"]]
+    assert delivered[1:] == [one.strip() for one in (crossed, *roots)]
+    verified = vault.run("verify", "-f", case.file, "-o", "json")
+    chains = [one for one in json.loads(verified.stdout)["items"] if one["kind"] == "chain"]
+    assert {one["verdict"] for one in chains} == {"stands"}, chains
 
 
 def test_what_names_the_old_ca_holds_a_rotation_up(vault: Vault, tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ class AcceptedGate(StrEnum):
     """Gates that a person may accept where they can't be seen."""
 
     CHAIN = "chain"
+    TRUST = "trust"
     SIGNS = "signs"
     ROLES = "roles"
     ISSUERS = "issuers"
@@ -67,7 +68,9 @@ Accept = Annotated[
     list[AcceptedGate] | None,
     typer.Option(
         "--accept",
-        help="Go on although this can't be seen from here; what is seen to be wrong still stops. Repeatable.",
+        metavar="GATE",
+        help="Go on although this gate (chain, trust, signs, roles, issuers, ended, free, buffer) can't be seen "
+        "from here; what is seen to be wrong still stops. Repeatable.",
     ),
 ]
 LastSigned = Annotated[

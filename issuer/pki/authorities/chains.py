@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,9 @@ from issuer.pki.authorities.parts import is_ca, read_cas
 from issuer.pki.errors import PkiError
 from issuer.text import rfc3339
 from issuer.x509.certificates import unread_part
+from issuer.x509.chains.chain import signing_ca
 from issuer.x509.chains.links import signed_by
+from issuer.x509.errors import ChainError
 
 
 def chain_problems(read: Mapping[str, Any], now: datetime, *, whole: bool) -> Iterator[str]:
@@ -35,14 +37,42 @@ def chain_problems(read: Mapping[str, Any], now: datetime, *, whole: bool) -> It
             yield f"of certificate {number} of its chain {part}: the chain can't be checked here"
             return
         yield from ca_problems(certificate, now)
-    for lower, upper in itertools.pairwise(chain):
-        if not signed_by(lower, upper):
+    for number, upper in enumerate(chain[1:], 1):
+        if not any(signed_by(lower, upper) for lower in chain[:number]):  # cross-signed: two are above one
             yield (
-                f"its chain is broken: {lower.subject.rfc4514_string()} is not signed by "
+                f"its chain is broken: {chain[number - 1].subject.rfc4514_string()} is not signed by "
                 f"{upper.subject.rfc4514_string()}"
             )
-    if whole and not signed_by(chain[-1], chain[-1]):
+    if whole and not any(signed_by(one, one) for one in chain):
         yield f"its chain ends at {chain[-1].subject.rfc4514_string()}, which is no root"
+
+
+@dataclass(frozen=True, slots=True)
+class CAWay:
+    """The CAs of a way up, bottom up, when the first of them ends, and if it ends in a root."""
+
+    cas: tuple[x509.Certificate, ...]
+    ends: datetime
+    complete: bool
+
+    @property
+    def top(self) -> x509.Certificate:
+        """The root, or the topmost CA known."""
+        return self.cas[-1]
+
+
+def ways_above(
+    chain: Sequence[x509.Certificate], beside: Iterable[x509.Certificate], now: datetime
+) -> tuple[list[CAWay], str]:
+    """Return the ways from a CA, first of `chain`, up to its tops, as clients verify them, the one that is
+    delivered first; and what is wrong where there is none. Of `beside` the roots alone are used, as clients
+    have those."""
+    try:
+        found = signing_ca([*chain, *(one for one in beside if signed_by(one, one))], now)
+    except ChainError as error:
+        return [], str(error)
+    cas = [tuple(one for one in way.cas if isinstance(one, x509.Certificate)) for way in found.ways]
+    return [CAWay(of, way.ends, way.complete) for of, way in zip(cas, found.ways, strict=True)], ""
 
 
 def ca_problems(certificate: x509.Certificate, now: datetime) -> Iterator[str]:

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from cryptography import x509
-
-from issuer.pki.authorities.chains import ca_problems, chain_problems
+from issuer.pki.authorities.chains import CAWay, ca_problems, chain_problems, ways_above
 from issuer.pki.authorities.parts import shown_name
 from issuer.pki.errors import PkiError
 from issuer.pki.file.engine import acme_names, is_off, names_of
@@ -30,6 +28,8 @@ class GateName(StrEnum):
 
     CHAIN = "chain"
     """The new CA is valid, and its chain leads to the root of the old one."""
+    TRUST = "trust"
+    """The new CA stands below another root, which every client has to trust. No server can tell."""
     SIGNS = "signs"
     """Vault has signed a certificate with the new CA."""
     ROLES = "roles"
@@ -78,30 +78,43 @@ class Gate:
 
 
 def chain_gate(facts: RotationFacts, old: RotatedCA, new: RotatedCA) -> Gate:
-    """Look whether clients that trust the old CA's root trust the new CA."""
+    """Look whether clients that trust the old CA's root trust the new CA, by the way up that is delivered."""
     wrong = list(chain_problems(new.entry, facts.now, whole=False))
     if not new.may_sign:
         wrong.append("it may not sign: its usage lacks issuing-certificates")
+    ways, problem = ways_above(new.chain, (*old.chain, *facts.roots), facts.now)
+    if not ways:
+        wrong.append(problem)
+    wrong += [told for one in ways[:1] for ca in one.cas for told in ca_problems(ca, facts.now)]
     if wrong:
-        return Gate(GateName.CHAIN, GateVerdict.NOT_YET, "; ".join(wrong))
-    known = (*new.chain[1:], *old.chain[1:], *facts.roots)
-    shared = [one for one in known if _vouches(one, old) and _vouches(one, new)]
-    wrong = [problem for one in shared for problem in ca_problems(one, facts.now)]
-    if wrong:
-        return Gate(GateName.CHAIN, GateVerdict.NOT_YET, "; ".join(wrong))
+        return Gate(GateName.CHAIN, GateVerdict.NOT_YET, "; ".join(dict.fromkeys(wrong)))
+    before, _ = ways_above(old.chain, (*new.chain, *facts.roots), facts.now)
+    trusted = {one for way in before for one in way.cas if one != old.certificate}
+    shared = [one for one in ways[0].cas if one in trusted]
     if shared:
-        name = shown_name(shared[-1])
-        message = f"valid until {rfc3339(new.end)}; it and the old CA both lead to {name}"
+        end, name = rfc3339(ways[0].ends), shown_name(shared[-1])
+        message = f"valid until {end}; it and the old CA both lead to {name}"
         return Gate(GateName.CHAIN, GateVerdict.SEEN, message)
-    above = next((one for one in known if signed_by(one, one) and _vouches(one, old)), None)
-    if above is None:
+    if not any(way.complete for way in before):
         return Gate(GateName.CHAIN, GateVerdict.UNSEEN, _no_root(old, new))
-    return Gate(
-        GateName.CHAIN,
-        GateVerdict.NOT_YET,
-        f"it ends at {shown_name(new.chain[-1])}, the old CA at {shown_name(above)}: clients that trust that "
-        "one would refuse what it signs. Have the same root sign it, or replace the root by hand: "
-        f"{NEW_ROOT}",
+    if not ways[0].complete:
+        lower = shown_name(ways[0].top, of_issuer=True)
+        message = f"its chain ends below {lower}, which isn't in the mount: clients find no way up"
+        return Gate(GateName.CHAIN, GateVerdict.NOT_YET, message)
+    return Gate(GateName.TRUST, GateVerdict.UNSEEN, _other_root(facts, before[0], ways[0], new))
+
+
+def _other_root(facts: RotationFacts, before: CAWay, way: CAWay, new: RotatedCA) -> str:
+    """Return a sentence on clients that trust one root and not the other, and on a cross-signature that
+    doesn't help them."""
+    crossed = [one for one in new.chain if not signed_by(one, one) or one in before.cas]
+    _, problem = ways_above(crossed, before.cas, facts.now)
+    why = f" The way up through its cross-signature doesn't hold: {problem}." if problem else ""
+    upper, lower = shown_name(before.top), shown_name(way.top)
+    return (
+        f"it is delivered below {lower}, the old CA below {upper}: clients that trust {upper} alone would "
+        f"refuse what it signs.{why} Is it the right root? If a new one is meant, have {upper} cross-sign "
+        f"it, or go on once every client trusts {lower}: {NEW_ROOT}"
     )
 
 
@@ -113,16 +126,6 @@ def _no_root(old: RotatedCA, new: RotatedCA) -> str:
         f"below {upper}, that of {new.name} below {lower}. Give the root by --root FILE; if it is another "
         f"for {new.name}, clients that don't trust that refuse what it signs"
     )
-
-
-def _vouches(upper: x509.Certificate, ca: RotatedCA) -> bool:
-    """Return True if a CA's chain, link by link, leads up to this certificate."""
-    links = [ca.certificate]
-    for one in ca.chain[1:]:
-        if not signed_by(links[-1], one):
-            break
-        links.append(one)
-    return any(signed_by(one, upper) for one in links)
 
 
 def signs_gate(facts: RotationFacts, new: RotatedCA) -> Gate:

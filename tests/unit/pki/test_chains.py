@@ -32,6 +32,14 @@ def test_a_chain_of_another_root_is_told() -> None:
     assert "CN=CA is not signed by CN=Root" in found
 
 
+def test_a_cross_signed_chain_has_two_certificates_above_one() -> None:
+    top, other = root("Root"), root("Root 2")
+    assert problems(other.below("CA"), top.crossed(other), top, other) == []
+    assert problems(other.below("CA"), other, top.crossed(other), top) == []
+    (found,) = problems(other.below("CA"), other, top)
+    assert "CN=Root 2 is not signed by CN=Root" in found
+
+
 def test_an_expired_and_a_future_ca_are_told() -> None:
     top = root("Root")
     (expired,) = problems(top, now=datetime.now(UTC) + timedelta(days=4000))

@@ -96,14 +96,6 @@ def test_a_common_root_lets_a_ca_take_over() -> None:
     assert phase(given) is RotationPhase.SWITCH
 
 
-def test_another_root_is_refused_and_cant_be_accepted() -> None:
-    far = root("Far")
-    strange = entry(far.below("Lab 2"), "lab-2", "k2", above=far)
-    found = gate(facts({"issuer/i2": strange}, switched=False), GateName.CHAIN)
-    assert found.verdict is NOT_YET
-    assert found.holds_up({GateName.CHAIN})
-
-
 def below(old: list[FileCA], new: list[FileCA], *roots: FileCA, days: float = 0) -> RotationFacts:
     """A rotation whose CAs have these chains in Vault; a person gives `roots`."""
     chains = {"issuer/i1": ("lab-1", "k1", old), "issuer/i2": ("lab-2", "k2", new)}
@@ -118,6 +110,7 @@ def below(old: list[FileCA], new: list[FileCA], *roots: FileCA, days: float = 0)
 FAR, POLICY = root("Far"), TOP.below("Policy CA")
 OLD, NEW = CAS["old"], CAS["new"]
 ON_POLICY = [POLICY.below("Lab 2"), POLICY]
+BELOW_FAR, CROSSED, SHORT = FAR.below("Lab 2", path_length=0), TOP.crossed(FAR), TOP.crossed(FAR, 0)
 
 
 @pytest.mark.parametrize(
@@ -130,14 +123,18 @@ ON_POLICY = [POLICY.below("Lab 2"), POLICY]
         (below([OLD], ON_POLICY), UNSEEN),
         (below([OLD], ON_POLICY, FAR, TOP), SEEN),
         (below([OLD], ON_POLICY[:1], TOP), NOT_YET),
-        (below([OLD, TOP], ON_POLICY[:1]), NOT_YET),
         (below([OLD], [FAR.below("Lab 2"), FAR]), UNSEEN),
-        (below([OLD], [FAR.below("Lab 2"), FAR], TOP), NOT_YET),
         (below([OLD], [NEW], TOP.renewed(1), days=2), NOT_YET),
+        (below([OLD, TOP], [BELOW_FAR, CROSSED, TOP, FAR]), SEEN),
+        (below([OLD, TOP], [BELOW_FAR, CROSSED, TOP]), SEEN),
+        (below([OLD], [BELOW_FAR, CROSSED, FAR], TOP), SEEN),
+        (below([OLD, TOP], [BELOW_FAR, SHORT, TOP]), NOT_YET),
+        (below([OLD, TOP], ON_POLICY[:1]), NOT_YET),
     ],
     ids=[
         *("none", "given", "another-given", "in-the-new-chain", "policy-ca", "policy-ca-given"),
-        *("no-link-given", "no-link", "another", "another-beside-given", "given-one-ended"),
+        *("no-link-given", "another", "given-one-ended"),
+        *("crossed", "crossed-alone", "crossed-given", "too-short", "no-link"),
     ],
 )
 def test_a_root_that_isnt_in_the_mount_is_not_taken_for_good(
@@ -146,6 +143,22 @@ def test_a_root_that_isnt_in_the_mount_is_not_taken_for_good(
     found = gate(given, GateName.CHAIN)
     assert found.verdict is verdict, found.message
     assert found.holds_up({GateName.CHAIN}) is (verdict is NOT_YET)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (below([OLD], [BELOW_FAR, FAR], TOP), "delivered below CN=Far, the old CA below CN=Lab Root:"),
+        (below([OLD, TOP], [BELOW_FAR, FAR, CROSSED, TOP]), "delivered below CN=Far,"),
+        (below([OLD, TOP], [BELOW_FAR, SHORT, TOP, FAR]), "CN=Far allows 0 CAs below it, but the chain"),
+    ],
+    ids=["another", "crossed-later", "crossed-too-short"],
+)
+def test_another_root_is_for_a_person_who_knows_the_clients(given: RotationFacts, said: str) -> None:
+    """No word on the chain goes for it: that may be said of a root that isn't read."""
+    found = gate(given, GateName.TRUST)
+    assert (found.verdict, said in found.message) == (UNSEEN, True), found.message
+    assert found.holds_up({GateName.CHAIN})
 
 
 @pytest.mark.parametrize(
