@@ -58,6 +58,14 @@ def rotation_input(loaded: LoadedFile, rotation: Rotation) -> PlanInput:
     return replace(given, resources=issuers, is_rotation=True)
 
 
+def _missing_above(rotation: Rotation, plan: PkiPlan) -> Iterator[str]:
+    """Yield a problem for each CA above a rotation's new one that isn't made: a rotation makes no other."""
+    for step in plan.applied:
+        if step.authority not in ("", rotation.new):
+            lacking = f"{step.authority}, which is above {rotation.new}, isn't made yet"
+            yield f"{step.place} {lacking}; run pki apply first"
+
+
 @dataclass(frozen=True, slots=True)
 class PkiSession:
     """A checked file, and calls to a Vault that can be used."""
@@ -130,7 +138,12 @@ class PkiSession:
         plan, _ = await self._planned(given)
         steps = tuple(one for one in plan.applied if one.authority == rotation.new)
         made = replace(plan, steps=steps)
-        return replace(made, problems=(*plan.problems, *self._missing_bundles(made, given.chains)))
+        problems = (
+            *plan.problems,
+            *_missing_above(rotation, plan),
+            *self._missing_bundles(made, given.chains),
+        )
+        return replace(made, problems=problems)
 
     async def verify(self, progress: Progress, token_role: str | None = None) -> Verification:
         """Read Vault and hold it against the file, each policy by a token of its own."""

@@ -114,13 +114,16 @@ class RotationCase:
 def rotation_case(
     vault: Vault, folder: Path, *, offline: bool = False, new_root: bool = False
 ) -> RotationCase:
-    """Apply a file with one CA, and return the case whose file asks for another, with a token for that."""
+    """Apply a file with one CA, and return the case whose file asks for another, with a token for that. A
+    `new_root` that signs it is in that file, too."""
     before = TWO_TIER.replace("interval_duration: 12h", "interval_duration: 12h, safety_buffer: 1")
     new = _NEW.replace("signedBy: ${T}-root-2026", _OFFLINE) if offline else _NEW
     if new_root:
-        before = before.replace("      maxPathLength: 1\n", _NEW_ROOT)
+        before = before.replace("maxPathLength: 1", "maxPathLength: 2")
         new = new.replace("root-2026", "root-2027")
     vault.apply(written(folder, before))
+    if new_root:
+        before = before.replace("      maxPathLength: 2\n", _NEW_ROOT)
     file = written(folder, before + new)
     policy = f"rotate-{vault.name}"
     rules = vault.run("rights", "rotate", "-f", file).stdout
