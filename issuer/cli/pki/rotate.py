@@ -69,8 +69,8 @@ Accept = Annotated[
     typer.Option(
         "--accept",
         metavar="GATE",
-        help="Go on although this gate (chain, trust, signs, roles, issuers, ended, free, buffer) can't be seen "
-        "from here; what is seen to be wrong still stops. Repeatable.",
+        help="Go on although this gate can't be seen from here: chain, trust, signs, roles, issuers, ended, "
+        "free or buffer. What is seen to be wrong still stops. Repeatable.",
     ),
 ]
 LastSigned = Annotated[
