@@ -6,6 +6,7 @@ the new, and maybe a `.part` file. A new root comes to its place by one rename o
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -22,6 +23,8 @@ from issuer.root.record.examine import PART, RootFinding, RootFindingCode, RootF
 from issuer.root.record.files import ISSUED, KEY, LEDGER, PUBLIC, ROOT
 
 PRIVATE_FOLDER: Final = 0o700
+_NO_FLUSH: Final = frozenset({errno.EBADF, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
+"""What network shares and FUSE answer where folders can't be flushed; the rename is done."""
 PRIVATE_FILE: Final = 0o600
 PUBLIC_FOLDER: Final = 0o755
 PUBLIC_FILE: Final = 0o644
@@ -272,5 +275,8 @@ def _flush(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_FLUSH:
+            raise
     finally:
         os.close(handle)

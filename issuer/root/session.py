@@ -7,7 +7,7 @@ interruption left; a dry run refuses the same damage, and mends nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -184,7 +184,8 @@ def publish(ledger: RootLedger, folder: Path) -> list[Path]:
         for path, content in public_files(ledger).items():
             target = folder / Path(path).relative_to(PUBLIC)
             write_file(target, content, PUBLIC_FILE)
-            target.chmod(PUBLIC_FILE)
+            with suppress(OSError):  # a share or stick whose modes are those of its mount
+                target.chmod(PUBLIC_FILE)
             written.append(target)
     return written
 

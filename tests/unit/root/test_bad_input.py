@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import errno
+import os
 import shutil
 import subprocess
 from datetime import timedelta
@@ -219,6 +221,29 @@ def test_an_expired_root_says_so(root: Place) -> None:
         today = ["--today", f"{now.date()}"]
         assert "Make a new root" in refused(root, "Expired", *words, *today)
     refused(root, "Expired", "crl", *today)
+
+
+def test_a_share_without_modes_and_flushes_is_published_to(
+    root: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As CIFS, or a FUSE file system, has it; the CRL was made, and a traceback followed."""
+    share, chmod, fsync = root.path / "www", Path.chmod, os.fsync
+
+    def no_chmod(path: Path, mode: int) -> None:
+        if path.parent == share:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        chmod(path, mode)
+
+    def no_fsync(handle: int) -> None:
+        if os.path.isdir(f"/proc/self/fd/{handle}"):  # noqa: PTH112
+            raise OSError(errno.EINVAL, "Invalid argument")
+        fsync(handle)
+
+    share.mkdir()
+    monkeypatch.setattr(Path, "chmod", no_chmod)
+    monkeypatch.setattr(os, "fsync", no_fsync)
+    root.json("crl", "--publish", str(share))
+    assert (share / "root.crl").is_file()
 
 
 def test_a_root_is_not_made_through_a_link(place: Place) -> None:
