@@ -20,11 +20,11 @@ from issuer.pki.lists.described import DescribedList, NamedAuthority, reason_of
 from issuer.text import rfc3339
 from issuer.verifying.findings import EndpointCode, EndpointFinding
 from issuer.x509.certificates import Certificate, decoded
+from issuer.x509.chains.chain import CLOCK_SKEW
 from issuer.x509.crls import read_crls
 from issuer.x509.describe import subject_text
 
 _SHOWN: Final = 200
-_CLOCKS: Final = timedelta(minutes=5)
 _AGE: Final = timedelta(days=1)
 """For an answer that doesn't say until when it holds: it could be sent again for ever (RFC 6960, 4.2.2.1)."""
 _OCSP: Final = AuthorityInformationAccessOID.OCSP
@@ -128,14 +128,14 @@ def _answered(answer: FetchedAnswer, lower: x509.Certificate, upper: x509.Certif
         response = ocsp.load_der_ocsp_response(body)
         if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
             raise _NotKnown(f"it answers {response.response_status.name.lower()}, by OCSP's own words")
-        if not is_answered_by(response, upper):
+        if not is_answered_by(response, upper, now):
             raise _NotKnown("its answer is signed by another")
         one = next((one for one in response.responses if one.serial_number == lower.serial_number), None)
     except UNDECODABLE as error:
         raise _NotKnown("it answers nothing in OCSP's form") from error
     if one is None or one.certificate_status is ocsp.OCSPCertStatus.UNKNOWN:
         raise _NotKnown("it doesn't know the certificate")
-    if one.this_update_utc > now + _CLOCKS:
+    if one.this_update_utc > now + CLOCK_SKEW:
         raise _NotKnown(f"its answer begins at {rfc3339(one.this_update_utc)} only: compare the clocks")
     if (ends := one.next_update_utc or one.this_update_utc + _AGE) <= now:
         raise _NotKnown(f"its answer expired at {rfc3339(ends)}")

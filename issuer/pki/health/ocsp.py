@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 from typing import Any
 
 from cryptography import x509
@@ -27,9 +28,10 @@ def ocsp_request(authority: x509.Certificate, serial: int) -> bytes:
     return builder.build().public_bytes(Encoding.DER)
 
 
-def is_answered_by(response: ocsp.OCSPResponse, authority: x509.Certificate) -> bool:
-    """Return True if the CA signed an answer, or a responder that it lets do so (RFC 6960, 4.2.2.2)."""
-    delegates = [one for one in response.certificates if signed_by(one, authority) and _may_answer(one)]
+def is_answered_by(response: ocsp.OCSPResponse, authority: x509.Certificate, now: datetime) -> bool:
+    """Return True if the CA signed an answer, or a responder that it lets do so now (RFC 6960, 4.2.2.2)."""
+    signed = (one for one in response.certificates if signed_by(one, authority))
+    delegates = [one for one in signed if _may_answer(one) and now < one.not_valid_after_utc]
     return any(_verifies(response, one.public_key()) for one in (authority, *delegates))
 
 

@@ -63,6 +63,7 @@ def test_dates_signers_and_sizes_make_problems() -> None:
     assert problems(crl(day)) == []
     assert "it ended at 2026-11-28T00:00:00Z" in problems(crl(timedelta()))[0]
     assert "a clock is wrong" in problems(crl(2 * day, day))[0]
+    assert problems(crl(day, timedelta(seconds=9))) == [], "Vault's clock is a little ahead"
     assert "none of the CAs" in problems(crl(day), TestCA.make())[0], "a CA of the same name"
     assert "raft stores" in problems(crl(day), size=RAFT_ENTRY)[0]
 

@@ -29,6 +29,7 @@ from issuer.pki.health.pointers import (
 )
 from issuer.site import docs_page
 from issuer.text import parse_json, rfc3339
+from issuer.x509.chains.chain import CLOCK_SKEW
 from issuer.x509.chains.links import signed_by
 from issuer.x509.crls import read_crls
 
@@ -202,7 +203,7 @@ def _revocations(
         said = "names no next one" if end is None else f"expired at {rfc3339(end)}"
         message = f"its CRL {said}: clients that check refuse everything"
         yield _finding(pointer, Gravity.CRITICAL, message, *_fresh_list(pointer))
-    elif found.last_update_utc > now:
+    elif found.last_update_utc > now + CLOCK_SKEW:
         instead = "Set the clocks of this machine and of the CA by NTP"
         yield _finding(pointer, Gravity.WARNING, "its CRL begins in the future", instead=instead)
     elif _PEM in body:
@@ -265,7 +266,7 @@ def _ocsp(pointer: Pointer, body: bytes, now: datetime) -> HealthFinding:
     if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         status = response.response_status.name.lower()
         return _finding(pointer, Gravity.CRITICAL, f"it answers {status}, by OCSP's own words")
-    if not is_answered_by(response, pointer.authority):
+    if not is_answered_by(response, pointer.authority, now):
         name = pointer.authority.subject.rfc4514_string()
         return _finding(pointer, Gravity.CRITICAL, f"its answer is signed by another than {name}")
     single = next(iter(response.responses), None)
