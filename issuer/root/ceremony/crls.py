@@ -13,6 +13,7 @@ from issuer.root.ceremony.file import CRLWish
 from issuer.root.ceremony.roots import adopted_entries, adoption_problem, title
 from issuer.root.certificates.crls import LARGEST_CRL_NUMBER, RevokedCA, signed_crl
 from issuer.root.certificates.keys import PrivateKey
+from issuer.root.certificates.profile import BACKDATED
 from issuer.root.errors import RootRefusal
 from issuer.root.reasons import RefusalReason
 from issuer.root.record.entries import AnyData, CRLData, RevokeData, SignData, to_base64
@@ -26,6 +27,7 @@ class CRLPlan:
     """The next CRL: its number and times, and what it revokes that none before did."""
 
     number: int
+    made: datetime
     this_update: datetime
     next_update: datetime
     new: tuple[RevokeData, ...]
@@ -56,21 +58,24 @@ def plan_crl(
             "octets). Make a new root.",
         )
     _may_sign_crls(ledger.root)
-    this_update = now.replace(microsecond=0)
+    made = now.replace(microsecond=0)
     life = ledger.settings.crl_lifetime if wish.lifetime is None else wish.lifetime
-    next_update = min(this_update + timedelta(seconds=life), ledger.root.not_valid_after_utc)
-    if next_update <= this_update:
+    next_update = min(made + timedelta(seconds=life), ledger.root.not_valid_after_utc)
+    if next_update <= made:
         raise RootRefusal(RefusalReason.EXPIRED, "The root has expired, so its CRLs mean nothing any more.")
     adopted = _adopted(ledger, outside)
     new = _new(ledger, wish, outside)
     return CRLPlan(
         number,
-        this_update,
+        made,
+        # A machine without a network has a clock that is ahead as often as behind: readers refuse every CA
+        # while its list is from the future.
+        max(made - BACKDATED, ledger.root.not_valid_before_utc),
         next_update,
         new,
         len(ledger.revoked) + len(new),
         adopted,
-        (*_notes(ledger, this_update, next_update), *_revoked_before(ledger, wish)),
+        (*_notes(ledger, made, next_update), *_revoked_before(ledger, wish)),
     )
 
 
@@ -78,7 +83,7 @@ def make_crl(plan: CRLPlan, ledger: RootLedger, key: PrivateKey) -> RootLedger:
     """Return the ledger with the revocations and the CRL in it."""
     revoked = (
         *ledger.revoked,
-        *(RevokedCA(int(one.serial, 16), plan.this_update, one.reason) for one in plan.new),
+        *(RevokedCA(int(one.serial, 16), plan.made, one.reason) for one in plan.new),
     )
     crl = signed_crl(ledger.root, key, plan.number, revoked, plan.this_update, plan.next_update)
     entry = CRLData(
@@ -87,7 +92,7 @@ def make_crl(plan: CRLPlan, ledger: RootLedger, key: PrivateKey) -> RootLedger:
         next_update=rfc3339(plan.next_update),
     )
     entries: list[AnyData] = [*plan.adopted, *plan.new, entry]
-    return ledger.with_entries(entries, plan.this_update, key)
+    return ledger.with_entries(entries, plan.made, key)
 
 
 def _adopted(ledger: RootLedger, outside: Sequence[x509.Certificate]) -> tuple[SignData, ...]:

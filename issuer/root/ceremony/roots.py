@@ -14,7 +14,7 @@ from issuer.root.ceremony.file import RootWish
 from issuer.root.certificates.crls import LARGEST_SERIAL, crl_problems
 from issuer.root.certificates.keys import PrivateKey, PublicKey, public_der
 from issuer.root.certificates.lint import CertificateLintFinding, lint
-from issuer.root.certificates.profile import CAProfile, signed_certificate
+from issuer.root.certificates.profile import BACKDATED, CAProfile, signed_certificate
 from issuer.root.errors import RootRefusal
 from issuer.root.reasons import RefusalReason
 from issuer.root.record.entries import InitData, SignData, to_base64
@@ -50,7 +50,7 @@ def begin_root(wish: RootWish, key: PrivateKey, now: datetime) -> BegunRoot:
         subject=wish.subject.name(),
         public_key=key.public_key(),
         serial=x509.random_serial_number(),
-        not_before=begin,
+        not_before=begin - BACKDATED,
         not_after=begin + timedelta(seconds=wish.lifetime),
         path_length=wish.max_path_length,
         constraints=wish.name_constraints.extension(),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
 
 from cryptography import x509
 
@@ -17,16 +16,13 @@ from issuer.root.ceremony.roots import sign_entry, spki_hex
 from issuer.root.certificates.constraints import constraints_of, same_constraints, wider_than
 from issuer.root.certificates.keys import PrivateKey, public_der
 from issuer.root.certificates.lint import key_problem, lint, urls_of
-from issuer.root.certificates.profile import CAProfile, signed_certificate, throwaway_key
+from issuer.root.certificates.profile import BACKDATED, CAProfile, signed_certificate, throwaway_key
 from issuer.root.certificates.requests import CARequest
 from issuer.root.errors import RootRefusal
 from issuer.root.reasons import RefusalReason
 from issuer.root.record.ledger import RootLedger, SignedCA
 from issuer.text import counted, rfc3339
 from issuer.x509.certificates import basic_constraints
-
-BACKDATED: Final = timedelta(minutes=5)
-"""Time by which a certificate begins before now, since clocks of its readers differ."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -15,6 +16,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from issuer.root.certificates.keys import PrivateKey, PublicKey, digest_of
+
+BACKDATED: Final = timedelta(minutes=5)
+"""Time by which certificates and CRLs begin before now, since clocks of their readers differ."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,6 +213,17 @@ def test_a_crl_of_a_part_is_not_taken_over(place: Place, partial: str) -> None:
     assert "holds 2 CRLs" in refused(place, "Request", *TAKEN, "--from-crl", "old.crl")
 
 
+def test_a_clock_that_is_ahead_makes_nothing_from_the_future(root: Place) -> None:
+    """Readers refuse each CA of a root while its list, or the root, begins later than now."""
+    root.json(*agreed(root))
+    serial = root.json("inspect")["signed"][0]["serial"]
+    root.json("crl", "--revoke", serial, "--yes")
+    crl = x509.load_der_x509_crl((root.root / "public/root.crl").read_bytes())
+    made = x509.load_pem_x509_certificate((root.root / "root.pem").read_bytes())
+    assert crl.last_update_utc == made.not_valid_before_utc == NOW - timedelta(minutes=5)
+    assert [one.revocation_date_utc for one in crl] == [crl.last_update_utc]
+
+
 def test_an_expired_root_says_so(root: Place) -> None:
     words = agreed(root)
     end = NOW + timedelta(days=20 * 365)
