@@ -7,7 +7,7 @@ so, its issuer is gone for a while, or the CA's server is known not to have it a
 
 Bottom-up: `targets` (what the operator lets be written), `reasons`, `roots` (which roots; pure), `claims`
 (which issuer a ConfigMap belongs to; pure), `objects` (what is there), `steps` (what is to be done in one
-namespace; pure), `ledger` (what is known and left to do), `writer` (does it), `reporter` (the issuer's
-condition), `cluster_bundles` (one object for each issuer), `issuers` (looks at one issuer), `distribution`
-(queues, watches and workers).
+namespace; pure), `repeats` (the rest between writes of the same), `ledger` (what is known and left to do),
+`writer` (does it), `reporter` (the issuer's condition), `cluster_bundles` (one object for each issuer),
+`issuers` (looks at one issuer), `distribution` (queues, watches and workers).
 """

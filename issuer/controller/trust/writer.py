@@ -10,10 +10,11 @@ from typing import Final
 
 import structlog
 
-from issuer.bounded import LruCache, TokenBucket
+from issuer.bounded import TokenBucket
 from issuer.controller.trust.ledger import Ledger, Target
 from issuer.controller.trust.objects import CONFIG_MAPS, ISSUER, content_hash
 from issuer.controller.trust.reasons import LeftOut, LeftOutCause
+from issuer.controller.trust.repeats import Repeats
 from issuer.controller.trust.steps import Leave, NotOurs, Remove, StayFor, Step, Stuck, Write, replacing
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import (
@@ -30,14 +31,6 @@ log = structlog.get_logger(__name__)
 
 WRITES_PER_SECOND: Final = 50.0
 """A thousand namespaces take 20 seconds, and leave the API server to others."""
-REST: Final = 10.0
-"""Seconds between two writes of the same there, but for the first time that it is mended: whoever changes it
-again and again must not take the turns of other namespaces."""
-PEACE: Final = 2 * REST
-"""Seconds without a change after which a ConfigMap counts as left alone that was changed again and again."""
-_OFTEN: Final = 3
-"""Writes of the same, each within `PEACE` of the one before, that are no accident any more."""
-_REMEMBERED: Final = 4096
 NOT_OURS: Final = LeftOut(
     LeftOutCause.NOT_OURS,
     "there is a ConfigMap of this name that this controller did not make: rename or delete it, or choose "
@@ -55,16 +48,6 @@ STUCK: Final = LeftOut(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """The last write to a target, or removal there: its content (of a removal none), when, and how often,
-    each time within `PEACE`."""
-
-    content: str
-    at: float
-    times: int = 1
-
-
 @dataclass(slots=True, eq=False)
 class TrustWriter:
     """Handles one target at a time. `on_done` hears of each target whose end is news to its issuer."""
@@ -76,8 +59,11 @@ class TrustWriter:
     on_done: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
     pace: TokenBucket = field(default_factory=lambda: TokenBucket(WRITES_PER_SECOND, WRITES_PER_SECOND))
-    _written: LruCache[Target, _Written] = field(default_factory=lambda: LruCache(_REMEMBERED))
-    _removed: LruCache[Target, _Written] = field(default_factory=lambda: LruCache(_REMEMBERED))
+    _written: Repeats[Target] = field(init=False)
+    _removed: Repeats[Target] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._written, self._removed = Repeats(self.clock), Repeats(self.clock)
 
     async def reconcile(self, target: Target) -> None:
         """Bring the ConfigMap of one namespace to what it should be."""
@@ -115,16 +101,16 @@ class TrustWriter:
             await self.client.delete(
                 CONFIG_MAPS, target.name, target.namespace, uid=step.found.uid, version=step.found.version
             )
-            self._remember(target, step)
+            self._done(step).note(target, _content(step))
             if not step.to_write_anew:
-                self._written.pop(target)
+                self._written.forget(target)
             log.debug("roots removed", config_map=target.name, namespace=target.namespace)
             return
         if step.over is None:
             written = await self.client.create(CONFIG_MAPS, step.body, target.namespace)
         else:
             written = await self.client.replace(CONFIG_MAPS, replacing(step.over, step.body))
-        self._remember(target, step)
+        self._done(step).note(target, _content(step))
         self.ledger.stores[target.name].upsert(written)
         log.debug("roots written", config_map=target.name, namespace=target.namespace)
 
@@ -132,27 +118,15 @@ class TrustWriter:
         """Return the seconds to wait before the same is written, or removed, there again."""
         if not isinstance(step, Write | Remove):
             return 0.0
-        last = self._done(step).get(target)
-        if last is None or last.times < 2 or last.content != _content(step):
-            return 0.0
-        return last.at + REST - self.clock()
+        return self._done(step).rest(target, _content(step))
 
-    def _remember(self, target: Target, step: Write | Remove) -> None:
-        now, content, done = self.clock(), _content(step), self._done(step)
-        last = done.get(target)
-        again = last is not None and last.content == content and now - last.at < PEACE
-        done.put(target, _Written(content, now, last.times + 1 if last and again else 1))
-
-    def _done(self, step: Write | Remove) -> LruCache[Target, _Written]:
+    def _done(self, step: Write | Remove) -> Repeats[Target]:
         return self._written if isinstance(step, Write) else self._removed
 
     def _unrest(self, target: Target) -> LeftOut | None:
         """Return `CONTESTED` until what is changed again and again was left alone for `PEACE`, then None."""
-        last = self._written.get(target)
-        if last is None or last.times < _OFTEN:
-            return None
-        left = last.at + PEACE - self.clock()
-        if left <= 0:
+        left = self._written.unrest(target)
+        if not left:
             return None
         self.queue.add_after(target, left)
         return CONTESTED

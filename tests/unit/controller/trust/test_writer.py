@@ -12,8 +12,9 @@ from issuer.controller.trust.claims import read_claim
 from issuer.controller.trust.ledger import Ledger, Target
 from issuer.controller.trust.objects import SeenStore
 from issuer.controller.trust.reasons import LeftOut, LeftOutCause
+from issuer.controller.trust.repeats import PEACE, REST
 from issuer.controller.trust.roots import Roots
-from issuer.controller.trust.writer import CONTESTED, NOT_OURS, PEACE, REST, STUCK, TrustWriter
+from issuer.controller.trust.writer import CONTESTED, NOT_OURS, STUCK, TrustWriter
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import AlreadyExists, Forbidden, NamespaceTerminating, QuotaExceeded
 from issuer.kube.queues.workqueue import WorkQueue
