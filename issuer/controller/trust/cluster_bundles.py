@@ -11,6 +11,7 @@ import structlog
 from issuer.controller.trust.claims import Claim
 from issuer.controller.trust.objects import BUNDLE_GROUP, CLUSTER_TRUST_BUNDLES, SeenObject, SeenStore
 from issuer.controller.trust.reasons import TrustReason
+from issuer.controller.trust.repeats import Repeats
 from issuer.controller.trust.reporter import Finding
 from issuer.controller.trust.roots import Roots
 from issuer.controller.trust.steps import made_for, replacing, says
@@ -43,6 +44,7 @@ class ClusterBundles:
         self._on_change = on_change
         self._issuers: dict[str, IssuerKey] = {}
         self._store = SeenStore("name", self._changed, self._listed)
+        self._written: Repeats[str] = Repeats()
         self._resource: Resource | None = None
         self._reflector: Reflector | None = None
 
@@ -74,15 +76,40 @@ class ClusterBundles:
             text = f'ClusterTrustBundle "{name}" is there, and this controller did not make it: delete it'
             return Finding(False, TrustReason.CLUSTER_TRUST_BUNDLE_REFUSED, text)
         if found is None or not says(found, body):
-            try:
-                await self._write(self._resource, found, body)
-            except (AlreadyExists, Conflict, NotFound):
-                return None
-            except Forbidden as error:
-                return Finding(False, TrustReason.CLUSTER_TRUST_BUNDLES_FORBIDDEN, error.message)
-            except KubeError as error:
-                return Finding(False, TrustReason.CLUSTER_TRUST_BUNDLE_REFUSED, error.message)
-        return Finding(True, TrustReason.DISTRIBUTED, f'{roots.told} in ClusterTrustBundle "{name}"')
+            return await self._mended(self._resource, found, body, roots)
+        return self._contested(name) or _distributed(name, roots)
+
+    async def _mended(
+        self, resource: Resource, found: SeenObject | None, body: Object, roots: Roots
+    ) -> Finding | None:
+        """Write an object at a pace, and return what came of that; None: look again in a moment."""
+        name = body["metadata"]["name"]
+        if self._written.rest(name, roots.sha256) > 0:
+            return self._contested(name)
+        try:
+            await self._write(resource, found, body)
+        except (AlreadyExists, Conflict, NotFound):
+            return None
+        except Forbidden as error:
+            return Finding(False, TrustReason.CLUSTER_TRUST_BUNDLES_FORBIDDEN, error.message)
+        except KubeError as error:
+            return Finding(False, TrustReason.CLUSTER_TRUST_BUNDLE_REFUSED, error.message)
+        self._written.note(name, roots.sha256)
+        return self._contested(name) or _distributed(name, roots)
+
+    def is_contested(self, issuer: IssuerKey) -> bool:
+        """Return True if somebody changes the issuer's object again and again: look at it in a moment."""
+        return self._written.unrest(self._names(issuer)[0]) > 0
+
+    def _contested(self, name: str) -> Finding | None:
+        """Return what is told of an object that is changed again and again; None the first times."""
+        if not self._written.unrest(name):
+            return None
+        text = (
+            f'somebody changes ClusterTrustBundle "{name}" again and again, and it is written again every '
+            "10 seconds at most: kubectl get clustertrustbundle -o yaml --show-managed-fields says who"
+        )
+        return Finding(False, TrustReason.CLUSTER_TRUST_BUNDLE_REFUSED, text)
 
     async def remove(self, key: IssuerKey) -> Finding | None:
         """Delete what was made for an issuer that wants none; say why if that should be tried again."""
@@ -161,6 +188,10 @@ class ClusterBundles:
 
     def _known_kinds(self) -> frozenset[str]:
         return frozenset(one.kind for one in self._kinds)
+
+
+def _distributed(name: str, roots: Roots) -> Finding:
+    return Finding(True, TrustReason.DISTRIBUTED, f'{roots.told} in ClusterTrustBundle "{name}"')
 
 
 def _body(resource: Resource, name: str, signer: str, claim: Claim, roots: Roots) -> Object:

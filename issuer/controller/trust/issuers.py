@@ -150,7 +150,7 @@ class TrustIssuers:
         found = [obstacle or self._of_config_map(claim, roots)] if claim.config_map is not None else []
         if claim.cluster_trust_bundle:
             found.append(await self.bundles.finding(claim, roots))
-            if found[-1] is None:
+            if found[-1] is None or self.bundles.is_contested(claim.issuer):
                 self.queue.add_after(claim.issuer, min(self.period, 1.0))
         return joined(found)
 

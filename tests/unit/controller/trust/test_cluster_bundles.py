@@ -10,6 +10,7 @@ from issuer.controller.trust.claims import Claim, read_claim
 from issuer.controller.trust.cluster_bundles import ClusterBundles
 from issuer.controller.trust.issuers import joined
 from issuer.controller.trust.reasons import TrustReason
+from issuer.controller.trust.repeats import PEACE, REST
 from issuer.controller.trust.reporter import Finding
 from issuer.controller.trust.roots import Roots
 from issuer.kube.client import KubeClient
@@ -18,6 +19,7 @@ from issuer.kube.wire import Object
 from issuer.requests.issuers import BUILT_IN, IssuerKey
 from tests.builders import issuer_object
 from tests.unit.controller.fakes import ScriptedKube
+from tests.unit.virtual_time import SetClock
 
 KEY = IssuerKey("VaultClusterIssuer", "", "demo")
 NAME = "vaultclusterissuers.vault-issuer.io:demo:roots"
@@ -114,6 +116,30 @@ async def test_a_refusal_is_told_and_a_conflict_is_looked_at_again(
     kube.expect("replace", error)
     found = await made.finding(claim(), ROOTS)
     assert (None if found is None else found.reason) == reason
+
+
+async def test_one_that_is_changed_again_and_again_is_written_at_a_pace_and_told() -> None:
+    """Two who each want their own there would write without end."""
+    kube, clock = Kube("v1"), SetClock()
+    made = await bundles(kube)
+    made._written.clock = clock
+    for _ in range(2):
+        kube.expect("create", stored)
+        found = await made.finding(claim(), ROOTS)
+        assert found is not None
+        assert found.distributed
+        made._store.drop(NAME)
+    assert await made.finding(claim(), ROOTS) is None, "it is looked at again in a moment"
+    clock.now += REST
+    kube.expect("create", stored)
+    found = await made.finding(claim(), ROOTS)
+    assert found is not None
+    assert "again and again" in found.message
+    assert made.is_contested(KEY)
+    clock.now += PEACE
+    found = await made.finding(claim(), ROOTS)
+    assert found is not None
+    assert found.distributed
 
 
 async def test_what_was_made_is_removed_and_nothing_else() -> None:
