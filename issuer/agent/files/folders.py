@@ -153,7 +153,9 @@ def _need_owners(folder: int, name: str, path: Path, owners: frozenset[int]) -> 
 def _refused(path: Path, name: str, error: OSError) -> UnsafePath | DiskRefused:
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
         return UnsafePath(f'"{name}" of "{path}" is not a folder')
-    return DiskRefused(f'"{name}" of "{path}": {error.strerror}')
+    what = f'"{path}"' if name == path.name else f'"{name}", on the way to "{path}",'
+    look = f': "namei -l {path}" shows who may' if error.errno == errno.EACCES else ""
+    return DiskRefused(f"The folder {what} can't be opened or made ({error.strerror}){look}")
 
 
 def user_name(uid: int) -> str:
