@@ -260,7 +260,6 @@ def test_a_certificate_past_its_renewal_time_is_told_until_cert_manager_runs(
     watched.bed.kube.delete(CERT_MANAGER, "Certificate", "short", namespace)
 
 
-@LONGER
 def test_a_queue_that_stands_is_told_until_the_limit_is_raised(watched: Watched, namespace: str) -> None:
     watched.wait_quiet()
     watched.issuer("slow", "pki_int/sign/lab", watched.layout.policy, rateLimit={"perSecond": 1, "burst": 1})
@@ -305,7 +304,6 @@ def test_a_lost_answer_is_told_with_the_key_to_look_for(watched: Watched, namesp
     watched.wait_quiet()
 
 
-@LONGER
 def test_a_spike_of_denials_is_told_until_it_is_over(watched: Watched, namespace: str) -> None:
     watched.wait_quiet()
     other = policy("other", {"dnsNames": {"values": ["other.example.test"]}})
