@@ -165,7 +165,7 @@ def _yaml(data: Mapping[str, Any]) -> str:
 # The C emitter writes the same text, in a sixth of the time.
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
     def ignore_aliases(self, data: object) -> bool:
-        """No anchors: they save nothing here, and people read these files."""
+        """Return True: anchors would save nothing here, and people read these files."""
         return True
 
 

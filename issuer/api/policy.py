@@ -131,7 +131,7 @@ class AllowedTexts(_Allowed):
 
 
 class TypedTexts(AllowedTexts):
-    """As AllowedTexts, for the values of one object identifier."""
+    """The values of one object identifier. With neither values nor validations they must be empty."""
 
     oid: str = Field(description='Dotted object identifier, for example "1.3.6.1.4.1.311.20.2.3".')
 
