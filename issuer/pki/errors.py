@@ -16,7 +16,7 @@ class NotPermitted(PkiError):
 
 
 class PathNotFound(PkiError):
-    """There is nothing at a path that was written to."""
+    """A path that was written to, and at which there is nothing."""
 
 
 class UnexpectedWarning(PkiError):

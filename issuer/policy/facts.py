@@ -44,5 +44,5 @@ class RequestFacts:
 
     @property
     def contents(self) -> Contents:
-        """All that would be signed, by its place."""
+        """The values that would be signed, by their place."""
         return named_by_common_name(self.csr.contents) if self.names_common_name else self.csr.contents

@@ -16,7 +16,7 @@ from issuer.text import rfc3339
 
 
 class RevocationDecision(StrEnum):
-    """What is done with a certificate."""
+    """A decision about a certificate that a user named."""
 
     REVOKE = "revoke"
     ALREADY_REVOKED = "already-revoked"

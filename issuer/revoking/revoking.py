@@ -51,12 +51,12 @@ class RevocationPlan:
 
     @property
     def chosen(self) -> tuple[PlannedRevocation, ...]:
-        """Those that are to be revoked."""
+        """The certificates that are to be revoked."""
         return tuple(one for one in self.items if one.decision is RevocationDecision.REVOKE)
 
     @property
     def refused(self) -> tuple[PlannedRevocation, ...]:
-        """Those that must not be revoked as it was asked."""
+        """The certificates that must not be revoked as it was asked."""
         return tuple(one for one in self.items if one.decision.is_refused)
 
 

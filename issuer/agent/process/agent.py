@@ -67,7 +67,7 @@ class _NoLogin:
 
 
 class Agent:
-    """All that one `agent.yaml` keeps."""
+    """The sets of files of one `agent.yaml`, and what keeps them: a session, records, a clock."""
 
     def __init__(
         self,

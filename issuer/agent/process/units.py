@@ -50,7 +50,7 @@ class WrittenFolders:
 
     @property
     def every(self) -> tuple[Path, ...]:
-        """All of them, each once."""
+        """The folders, each once."""
         return tuple(dict.fromkeys((*self.of_sets, *self.others)))
 
 

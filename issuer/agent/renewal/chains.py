@@ -114,7 +114,7 @@ class CAChainKeeper:
         return warnings
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no connection and no file is open."""
 
     @staticmethod
     def _read(folder: GenerationFolder) -> CertificateSet | None:

@@ -51,12 +51,12 @@ class PolicyStore(Store[str]):
 
     @property
     def policies(self) -> list[CompiledPolicy]:
-        """Those that can be evaluated, by name."""
+        """The policies that can be evaluated, by name."""
         return [self._compiled[name] for name in sorted(self._compiled)]
 
     @property
     def invalid(self) -> dict[str, str]:
-        """Those that can't, each with its reason."""
+        """The reason of each policy that can't be evaluated, by its name."""
         return self._invalid
 
     def get(self, name: str) -> Object | None:

@@ -76,7 +76,7 @@ class CanaryHistory:
             self._heard(issuer, run, last)
 
     def issuers(self) -> tuple[IssuerKey, ...]:
-        """Those with at least one run."""
+        """Return the issuers with at least one run."""
         return tuple(self._runs)
 
     def runs(self, issuer: IssuerKey) -> tuple[CanaryRun, ...]:

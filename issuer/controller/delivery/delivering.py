@@ -173,7 +173,7 @@ class Delivery:
             self.refused.settled(pending.key)
 
     async def close(self, seconds: float = 5.0) -> None:
-        """Nothing can be written any more: log every serial, then revoke what can be revoked in time.
+        """Log the serial of each certificate that is left, then revoke what can be revoked in time.
 
         A write without an answer may have arrived, or arrive behind all that is asked here, and its
         certificate be used: it is revoked only if the API server shows that it can't any more.

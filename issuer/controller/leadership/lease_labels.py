@@ -31,7 +31,7 @@ def member_name(group: str, identity: str) -> str:
 
 
 def labels(group: str, role: str, shards: int) -> dict[str, str]:
-    """Of the Lease of a shard or a member."""
+    """Return the labels of the Lease of a shard or a member."""
     return {GROUP_LABEL: group, ROLE_LABEL: role, SHARDS: str(shards)}
 
 

@@ -61,7 +61,7 @@ class LeaseReader:
         return self._seen.setdefault(name, Observation())
 
     async def read(self) -> Membership:
-        """All Leases of the group; raises KubeError."""
+        """Read all Leases of the group. Raises KubeError."""
         listed = self._client.list_all(
             LEASES, namespace=self._namespace, label_selector=f"{GROUP_LABEL}={self._group}"
         )

@@ -73,7 +73,7 @@ class ShardProvisioner:
         return True
 
     async def _remove(self, lease: Object) -> None:
-        """Only as it was seen: one that somebody took or renewed meanwhile stays."""
+        """Delete a Lease as it was seen: one that somebody took or renewed meanwhile stays."""
         meta = lease["metadata"]
         try:
             await self._client.delete(

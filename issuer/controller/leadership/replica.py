@@ -158,7 +158,7 @@ class ShardedReplica:
         return not self._lost.is_set()
 
     def lose(self) -> None:
-        """A Lease is lost: the process has to end."""
+        """End the work: a Lease is lost, and the process has to end."""
         self._lost.set()
 
     def look(self) -> None:

@@ -68,7 +68,7 @@ def _token_ends(components: Components) -> list[Row]:
 
 
 def _certificate_totals(components: Components) -> list[Row]:
-    """Nothing while they may not be watched: zeros would say that all is well."""
+    """Return the rows; none while Certificates may not be watched: zeros would say that all is well."""
     if not components.watches.reflectors[certificates.KIND].current:
         return []
     totals = components.state.certificates.totals(components.state.known_issuers(), time.time())

@@ -234,7 +234,7 @@ class Manager:
         return [] if prober is None else [prober.start()]
 
     async def _watch_certificates(self) -> None:
-        """Behind the requests, as nothing waits for Certificates."""
+        """Watch Certificates, behind the requests: nothing waits for them."""
         reflector = self.components.watches.reflectors.get(certificates.KIND)
         if reflector is not None:
             await self.components.watches.reflectors[CertificateRequest.kind].synced.wait()

@@ -25,7 +25,7 @@ _STEPS = round(timedelta(days=DAYS) / STEP)
 
 
 async def count_ends(certificates: Iterable[Certificate], now: datetime) -> Expiring:
-    """All of them, from the beginning of this day (UTC) on."""
+    """Count the ends of certificates by time, from the beginning of this day (UTC) on."""
     found = tuple(certificates)
     count = _Count(now)
     for first in range(0, len(found), _SLICE):

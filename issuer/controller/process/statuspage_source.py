@@ -64,7 +64,7 @@ class StatusSource:
         self._counted = datetime.min.replace(tzinfo=UTC)
 
     def replica(self) -> PageReplica:
-        """This process, and who leads."""
+        """Return this process, and who leads."""
         identity, late = self._options.leader.identity, tuple(self._components.watches.late())
         if self._elector is None:
             return PageReplica(__version__, identity, "alone", late=late)

@@ -21,15 +21,15 @@ class Follower(Protocol):
     """Does work of its own where issuers and namespaces change; see `Wakeups`."""
 
     def issuer(self, key: IssuerKey) -> None:
-        """An issuer is new, changed or gone."""
+        """Look at an issuer that is new, changed or gone."""
         ...
 
     def namespace(self, name: str) -> None:
-        """A namespace is new, or its labels changed."""
+        """Look at a namespace that is new, or whose labels changed."""
         ...
 
     def lead(self) -> None:
-        """This process is now the one that writes."""
+        """Look at everything: this process is the one that writes from now on."""
         ...
 
 

@@ -79,7 +79,7 @@ REVOCATION_WORKERS = 32
 
 
 class Components:
-    """All that the controller is made of, joined.
+    """The parts of the controller, joined.
 
     `ownership` says what is this process's to do. `answers` hears of each final answer.
     """

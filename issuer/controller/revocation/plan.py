@@ -146,7 +146,7 @@ class Look(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Nothing to do until then; None: until something changes."""
+    """Keep the request as it is until then; None: until something changes."""
 
     until: datetime | None = None
 

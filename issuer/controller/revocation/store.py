@@ -79,7 +79,7 @@ class RevocationStore(Store[RequestKey]):
         return min(times, default=None)
 
     def begin_anew(self) -> None:
-        """This process becomes the one that works: what is due is due from now on."""
+        """Count from now on what is due: this process becomes the one that works."""
         for key, record in list(self._records.items()):
             self._records[key] = record if record.seen is None else replace(record, seen=self._now())
             self._on_change(key)
@@ -120,7 +120,7 @@ class RevocationStore(Store[RequestKey]):
                 self._on_change(earlier)
 
     def drop(self, key: RequestKey) -> None:
-        """A request is gone, or ours to look after no longer."""
+        """Forget a request that is gone, or ours to look after no longer."""
         if self._forget(key):
             self._on_change(key)
 

@@ -19,11 +19,11 @@ class UnprocessedRequests:
         return len(self._judged_in)
 
     def known(self) -> tuple[RequestKey, ...]:
-        """Those that wait for a policy."""
+        """Return the requests that wait for a policy."""
         return tuple(self._judged_in)
 
     def add(self, key: RequestKey, namespace: str) -> None:
-        """This request waits for a policy, which sees it in `namespace`."""
+        """Note a request that waits for a policy, which sees it in `namespace`."""
         self._judged_in[key] = namespace
         self._waiting.setdefault(namespace, set()).add(key)
 
@@ -37,12 +37,12 @@ class UnprocessedRequests:
                 del self._waiting[namespace]
 
     def wake_namespace(self, namespace: str) -> None:
-        """The namespace's labels changed."""
+        """Wake the requests of a namespace whose labels changed."""
         for key in self._waiting.pop(namespace, ()):
             del self._judged_in[key]
             self._wake(key)
 
     def wake_all(self) -> None:
-        """A policy or RBAC changed."""
+        """Wake all: a policy or RBAC changed."""
         for namespace in list(self._waiting):
             self.wake_namespace(namespace)

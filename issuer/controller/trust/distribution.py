@@ -111,7 +111,7 @@ class TrustDistribution:
         return self._looks.distributed
 
     def issuer(self, key: IssuerKey) -> None:
-        """An issuer is new, changed or gone."""
+        """Look at an issuer that is new, changed or gone."""
         if key.namespace:
             return
         for name in self._claimed(key):
@@ -121,12 +121,12 @@ class TrustDistribution:
         self._issuers.add(key)
 
     def namespace(self, name: str) -> None:
-        """A namespace is new, or its labels changed."""
+        """Look at a namespace that is new, or whose labels changed."""
         for config_map in self.ledger.stores:
             self._look(config_map, name)
 
     def lead(self) -> None:
-        """This process writes from now on: look at everything once."""
+        """Look at everything once: this process writes from now on."""
         for name in self.ledger.stores:
             self.spread(name)
         for store in self._watched.issuers.values():

@@ -50,7 +50,7 @@ class LeftOutCause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Why the ConfigMap of a namespace is not as it should be. `message` is for the condition."""
+    """A ConfigMap of a namespace that is not as it should be. `message` is for the condition."""
 
     cause: LeftOutCause
     message: str

@@ -21,7 +21,7 @@ MAX_BYTES: Final = 1 << 20
 
 
 class NoRoots(Exception):
-    """There is no set of roots that could be distributed; `reason` and `message` are for the condition."""
+    """No set of roots that could be distributed; `reason` and `message` are for the condition."""
 
     def __init__(self, reason: TrustReason, message: str) -> None:
         super().__init__(message)

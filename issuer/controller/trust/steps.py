@@ -1,4 +1,4 @@
-"""What is to be done about the ConfigMap of one name in one namespace. Pure."""
+"""The next step for the ConfigMap of one name in one namespace. Pure."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from issuer.kube.wire import Object
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """Nothing is to be done: it is as it should be, or what it should be isn't known now."""
+    """Leave it: it is as it should be, or what it should be isn't known now."""
 
 
 @dataclass(frozen=True, slots=True)
 class StayFor:
-    """Nothing is done for so many seconds: what is there stays, and is looked at again then."""
+    """Leave it for so many seconds, and look at it again then."""
 
     seconds: float
 

@@ -61,12 +61,12 @@ class CAChain:
 
     @property
     def certificates(self) -> tuple[x509.Certificate, ...]:
-        """All of it, the CA first."""
+        """The certificates, the CA first."""
         return (self.certificate, *self.above)
 
     @property
     def pem(self) -> str:
-        """All of it as PEM, the CA first."""
+        """The certificates as PEM, the CA first."""
         return "".join(pem_of(one) for one in self.certificates)
 
 

@@ -24,7 +24,7 @@ _SHOWN: Final = 5
 
 
 class GateName(StrEnum):
-    """What is looked at."""
+    """The gates of a rotation."""
 
     CHAIN = "chain"
     """The new CA is valid, and its chain leads to the root of the old one."""
@@ -45,7 +45,7 @@ class GateName(StrEnum):
 
 
 class GateVerdict(StrEnum):
-    """What was found at a gate."""
+    """The findings at a gate."""
 
     SEEN = "seen"
     NOT_YET = "not yet"

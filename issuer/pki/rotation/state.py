@@ -33,7 +33,7 @@ class RotationState:
 
     @property
     def advice(self) -> str:
-        """What a person does next."""
+        """The next act of a person."""
         if self.phase is RotationPhase.DONE:
             return f"It is done: {ending(self.rotation)}"
         if self.plan.problems:

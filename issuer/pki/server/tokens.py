@@ -36,7 +36,7 @@ async def refusal_of(calls: VaultCalls, path: str, why: str, remedy: str) -> Not
 
 
 class NoTrialToken(Exception):
-    """No token for a policy may be made; the message tells why and what would allow it."""
+    """A token for a policy that may not be made; the message tells why and what would allow it."""
 
 
 async def trial_token(calls: VaultCalls, policy: str, token_role: str | None = None) -> SecretText:

@@ -162,7 +162,7 @@ class CRLWish(CeremonyPart):
 
 
 class CeremonyFile(CeremonyPart):
-    """All of a ceremony."""
+    """A ceremony, as its file tells it."""
 
     version: Literal[1]
     root: RootWish | None = None

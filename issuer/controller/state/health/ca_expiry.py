@@ -173,5 +173,5 @@ def _before(moment: datetime, span: timedelta) -> datetime:
 
 
 def _text(duration: timedelta) -> str:
-    """In whole minutes, rounded down, as `spec.duration` is written."""
+    """Return a duration in whole minutes, rounded down, as `spec.duration` is written."""
     return format_duration(duration // timedelta(minutes=1) * timedelta(minutes=1))

@@ -115,7 +115,7 @@ class IssuerRegistry:
         self.mark_broken(key, ControllerIssuerReason.STATUS_WRITE_REFUSED, why)
 
     def status_accepted(self, key: IssuerKey) -> bool:
-        """A status was written; return True if one had been refused, so that the issuer is to be checked."""
+        """Note a status that was written; return True if one had been refused: check the issuer then."""
         entry = self.find(key)
         if entry is None or entry.refused is None:
             return False
@@ -123,7 +123,7 @@ class IssuerRegistry:
         return True
 
     def answered_elsewhere(self, key: IssuerKey, request: RequestKey) -> bool:
-        """A request that this process had in work has an answer that it didn't write; return True if the
+        """Note an answer that this process didn't write, to a request that it had in work; return True if the
         issuer is to be checked for that."""
         entry = self.find(key)
         return entry is not None and entry.peer.suspect(request)
@@ -133,15 +133,15 @@ class IssuerRegistry:
         self.entry(key).peer.status_written(reason)
 
     def half_open(self, key: IssuerKey, request: RequestKey) -> None:
-        """A signing call for this request found the issuer broken: after the next check a single one tries
-        first, and not this one where there is another."""
+        """Let a single request try first after the next check, as a signing call found the issuer broken; not
+        this one where there is another."""
         entry = self.find(key)
         if entry is not None:
             entry.half_open = True
             entry.broken_by.add(request)
 
     def begin_signing(self, key: IssuerKey, request: RequestKey) -> None:
-        """A request is about to be sent; after a bad answer it is the one that goes first."""
+        """Note a request that is about to be sent; after a bad answer it is the one that goes first."""
         entry = self.entry(key)
         if entry.bad_answers.error is not None:
             entry.bad_answers.trying = request
@@ -150,7 +150,7 @@ class IssuerRegistry:
     def answer_was_bad(
         self, key: IssuerKey, signer: SharedSigner, request: Request, error: BadAnswer
     ) -> None:
-        """A call of this signer for the request had an answer that can't be delivered: the others wait."""
+        """Note an answer that can't be delivered, to a call of this signer for the request: others wait."""
         entry = self.find(key)
         if entry is None or entry.shared is not signer:
             return  # it is another issuer by now
@@ -161,8 +161,8 @@ class IssuerRegistry:
             self.wake_all(key)  # each says what somebody has to do
 
     def answer_was_good(self, key: IssuerKey, request: RequestKey, uid: str) -> bool:
-        """The CA answered this request; return True if the others follow only now, so that the issuer is to
-        be checked."""
+        """Note that the CA answered this request; return True if the others follow only now: check the issuer
+        then."""
         self.close_circuit(key, request)
         entry = self.entry(key)
         entry.same_answers.answered(request)
@@ -220,7 +220,7 @@ class IssuerRegistry:
         self.let_one_try(entry.key)
 
     def mark_broken(self, key: IssuerKey, reason: Reason, message: str) -> None:
-        """The issuer can't sign now; its requests wait until a check says otherwise.
+        """Note that the issuer can't sign now; its requests wait until a check says otherwise.
 
         When the reason is news, they look again, so that each says why it waits.
         """

@@ -126,7 +126,7 @@ class Kept:
 
     @classmethod
     def of(cls, request: Request, seen: float) -> Self:
-        """From the object as the API server sent it."""
+        """Read the object as the API server sent it."""
         stored = len(orjson.dumps(request.object))
         request = slim_request(request)
         # Copied, as what orjson returns keeps the 8 KiB that it was written into.
@@ -182,7 +182,7 @@ class MemoryBudget:
         return self._used.get(namespace, 0) + size <= self._each and self.used + size <= self._most
 
     def give_back(self, namespace: str, size: int) -> None:
-        """So many bytes are free again."""
+        """Free so many bytes."""
         if not size:
             return
         self.used -= size

@@ -67,7 +67,7 @@ class Store(ABC, Generic[K]):
 
     @abstractmethod
     def drop(self, key: K) -> None:
-        """The object of that key is gone."""
+        """Forget the object of that key, which is gone."""
 
 
 class Glance(NamedTuple):
@@ -112,7 +112,7 @@ class RequestStore(Store[RequestKey]):
         return self._kind(obj, self._issuer_kinds)
 
     def pending(self) -> tuple[RequestKey, ...]:
-        """Those that want an answer."""
+        """Return the requests that want an answer."""
         return tuple(self._pending)
 
     def get(self, key: RequestKey) -> Request | None:
@@ -165,15 +165,15 @@ class RequestStore(Store[RequestKey]):
         return uid in self._ours
 
     def mark_written(self, request: Request) -> None:
-        """This process has written the final status of this very request."""
+        """Note that this process has written the final status of this very request."""
         self._ours.put(request.uid, None)
         self.mark_answered(request)
 
     def mark_answered(self, request: Request) -> None:
-        """This very request has its final status.
+        """Note that this very request has its final status.
 
-        Not if it is known to be gone, or made again under its name: then there is
-        no older event of it on its way either.
+        One that is known to be gone, or made again under its name, is left out: no older event of it is on
+        its way either.
         """
         key = request.key
         known = self._pending.get(key)
@@ -182,7 +182,7 @@ class RequestStore(Store[RequestKey]):
             self._answered[key] = request.uid
 
     def refresh(self, request: Request) -> None:
-        """A copy of the very object that is known was read or written directly; an older one is ignored."""
+        """Keep a copy of the very object that is known, read or written directly; ignore an older one."""
         known = self._pending.get(request.key)
         if known is None or known.uid != request.uid:
             return
@@ -221,7 +221,7 @@ class RequestStore(Store[RequestKey]):
             self._on_change(key)
 
     def drop(self, key: RequestKey) -> None:
-        """A request is gone or finished; whoever holds a certificate for it has to know."""
+        """Forget a request that is gone or finished; whoever holds a certificate for it has to know."""
         answered, pending = self._answered.pop(key, None), self._pending.pop(key)
         if answered is not None or pending is not None:
             self._on_change(key)
