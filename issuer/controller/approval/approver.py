@@ -21,7 +21,7 @@ from issuer.controller.state.outcomes import (
     retry_later,
 )
 from issuer.controller.state.reasons import ControllerDenial, ControllerFailure
-from issuer.controller.state.watched.stores import NamespaceStore
+from issuer.controller.state.watched.namespaces import NamespaceStore
 from issuer.kube.access import may
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError, NotFound

@@ -12,7 +12,7 @@ import structlog
 from issuer.api.group import API_VERSION, POLICY_KIND
 from issuer.controller.state.reasons import PolicyReason
 from issuer.controller.state.watched.kept import slim
-from issuer.controller.state.watched.stores import Store
+from issuer.controller.state.watched.store import Store
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, KubeError, NotFound
 from issuer.kube.queues.workqueue import WorkQueue

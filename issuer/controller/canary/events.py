@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from issuer.controller.canary.history import CanaryRun
-from issuer.controller.state.watched.stores import IssuerStore
+from issuer.controller.state.watched.issuers import IssuerStore
 from issuer.kube.events import EventRecorder
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.reasons import CanaryReason

@@ -31,7 +31,7 @@ from issuer.controller.state.outcomes import (
 )
 from issuer.controller.state.reasons import ControllerRetry
 from issuer.controller.state.unprocessed import UnprocessedRequests
-from issuer.controller.state.watched.stores import IssuerStore
+from issuer.controller.state.watched.issuers import IssuerStore
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.reason_message import issuer_not_ready, with_reason
 from issuer.requests.request import BadSpec, Request, RequestKey

@@ -21,7 +21,8 @@ from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.health.shared_signer import SharedSigner
 from issuer.controller.state.outcomes import NeedsRoom, Outcome, Outdated, RequestFailed, RetryLater
 from issuer.controller.state.reasons import ControllerFailure, ControllerRetry
-from issuer.controller.state.watched.stores import IssuerStore, RequestStore
+from issuer.controller.state.watched.issuers import IssuerStore
+from issuer.controller.state.watched.requests import RequestStore
 from issuer.requests.request import Request, RequestKey
 from issuer.text import clip
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from issuer.controller.state.watched.kept import slim_request
-from issuer.controller.state.watched.stores import RequestStore
+from issuer.controller.state.watched.requests import RequestStore
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import NotFound
 from issuer.requests.kinds import kind_of

@@ -12,7 +12,7 @@ from issuer.controller.state.audit import AuditRecord
 from issuer.controller.state.outcomes import Denied, RequestFailed
 from issuer.controller.state.pending import PendingDelivery
 from issuer.controller.state.reasons import EventReason
-from issuer.controller.state.watched.stores import RequestStore
+from issuer.controller.state.watched.requests import RequestStore
 from issuer.kube.events import EventRecorder
 from issuer.kube.wire import Object
 from issuer.reasons import RetryReason

@@ -21,7 +21,7 @@ from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.health.peer_watch import answered_by, status_written_by
 from issuer.controller.state.health.shared_signer import SharedSigner
 from issuer.controller.state.reasons import ControllerIssuerReason
-from issuer.controller.state.watched.stores import IssuerStore, retry_mark
+from issuer.controller.state.watched.issuers import IssuerStore, retry_mark
 from issuer.duration import format_seconds
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError, NotFound

@@ -15,7 +15,7 @@ from issuer.controller.scheduling.checks import CheckFlows, TookLong
 from issuer.controller.state.defects import Defects
 from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.reasons import ControllerIssuerReason
-from issuer.controller.state.watched.stores import IssuerStore
+from issuer.controller.state.watched.issuers import IssuerStore
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.requests.conditions import ready_of
 from issuer.requests.issuers import IssuerKey

@@ -17,7 +17,7 @@ from issuer.controller.issuers.status import (
     with_result,
 )
 from issuer.controller.state.reasons import EventReason
-from issuer.controller.state.watched.stores import IssuerStore
+from issuer.controller.state.watched.issuers import IssuerStore
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, KubeError, NotFound
 from issuer.kube.events import EventRecorder

@@ -19,7 +19,7 @@ from issuer.controller.state.health.issuer_entry import IssuerEntry
 from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.health.shared_signer import Identity, SharedSigner
 from issuer.controller.state.reasons import ControllerRetry
-from issuer.controller.state.watched.stores import IssuerStore
+from issuer.controller.state.watched.issuers import IssuerStore
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, KubeError, NotFound
 from issuer.kube.queues.workqueue import WorkQueue

@@ -13,7 +13,7 @@ from issuer.controller.delivery.held import HeldCertificates
 from issuer.controller.issuance.reconciler import RequestReconciler
 from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.unprocessed import UnprocessedRequests
-from issuer.controller.state.watched.stores import RequestStore
+from issuer.controller.state.watched.requests import RequestStore
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, KubeError, NotFound
 from issuer.kube.queues.workqueue import WorkQueue

@@ -18,7 +18,9 @@ from issuer.controller.revocation.store import RevocationStore
 from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.unprocessed import UnprocessedRequests
 from issuer.controller.state.watched.certificates import CertificateStore
-from issuer.controller.state.watched.stores import IssuerStore, NamespaceStore, RequestStore
+from issuer.controller.state.watched.issuers import IssuerStore
+from issuer.controller.state.watched.namespaces import NamespaceStore
+from issuer.controller.state.watched.requests import RequestStore
 from issuer.kube.queues.partitions import PartitionedQueue
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.requests.issuers import IssuerKey

@@ -13,7 +13,7 @@ from issuer.controller.process.options import ControllerOptions
 from issuer.controller.process.statuspage_expiring import count_ends
 from issuer.controller.process.wiring import Components
 from issuer.controller.state.watched import certificates
-from issuer.controller.state.watched.stores import Glance
+from issuer.controller.state.watched.requests import Glance
 from issuer.kube.leases.election import LeaderElector
 from issuer.requests.conditions import ready_of
 from issuer.requests.issuers import IssuerKey

@@ -12,7 +12,7 @@ from issuer.controller.renewals.issued import IssuedRequests
 from issuer.controller.revocation.store import FanOut
 from issuer.controller.state.watched import certificates
 from issuer.controller.state.watched.portions import SharedStores
-from issuer.controller.state.watched.stores import ChangeNotifier, Store
+from issuer.controller.state.watched.store import ChangeNotifier, Store
 from issuer.kube.client import KubeClient
 from issuer.kube.resources import (
     CLUSTER_ROLE_BINDINGS,

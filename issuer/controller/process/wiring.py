@@ -56,7 +56,9 @@ from issuer.controller.state.defects import Defects
 from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.unprocessed import UnprocessedRequests
 from issuer.controller.state.watched.certificates import CertificateStore
-from issuer.controller.state.watched.stores import IssuerStore, NamespaceStore, RequestStore
+from issuer.controller.state.watched.issuers import IssuerStore
+from issuer.controller.state.watched.namespaces import NamespaceStore
+from issuer.controller.state.watched.requests import RequestStore
 from issuer.controller.trust.distribution import TrustDistribution, Watched
 from issuer.controller.trust.reporter import TrustReporter
 from issuer.kube.client import KubeClient

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from issuer.controller.renewals.loops import Owner, RenewalLoops
 from issuer.controller.state.watched.certificates import CertificateStore
-from issuer.controller.state.watched.stores import Store
+from issuer.controller.state.watched.store import Store
 from issuer.kube.wire import Object
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.conditions import ready_of

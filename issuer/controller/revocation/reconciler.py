@@ -18,7 +18,8 @@ from issuer.controller.revocation.reasons import NotRevokedReason
 from issuer.controller.revocation.store import Record, RevocationStore
 from issuer.controller.state.defects import Defects
 from issuer.controller.state.reasons import EventReason
-from issuer.controller.state.watched.stores import IssuerStore, NamespaceStore
+from issuer.controller.state.watched.issuers import IssuerStore
+from issuer.controller.state.watched.namespaces import NamespaceStore
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, KubeError, NotFound
 from issuer.kube.events import EventRecorder

@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 
 from issuer.bounded import LruCache
 from issuer.controller.scheduling.lookups import NAMESPACE
-from issuer.controller.state.watched.stores import IssuerStore
+from issuer.controller.state.watched.issuers import IssuerStore
 from issuer.kube.queues.fairqueue import UNLIMITED, Limiter, QueueKey, Throttled
 from issuer.kube.queues.partitions import PartitionedQueue
 from issuer.requests.issuers import IssuerKey

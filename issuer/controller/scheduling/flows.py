@@ -11,7 +11,8 @@ from typing import Final
 
 from issuer.controller.scheduling.limits import Limits
 from issuer.controller.state.pending import PendingDelivery
-from issuer.controller.state.watched.stores import IssuerStore, RequestStore
+from issuer.controller.state.watched.issuers import IssuerStore
+from issuer.controller.state.watched.requests import RequestStore
 from issuer.kube.queues.fairqueue import UNLIMITED, QueueKey
 from issuer.kube.queues.partitions import PartitionedQueue
 from issuer.requests.issuers import IssuerKey

@@ -13,7 +13,8 @@ from issuer.api.issuers import SpecError
 from issuer.controller.scheduling import workers
 from issuer.controller.state.defects import Defects
 from issuer.controller.state.health.issuers import IssuerRegistry
-from issuer.controller.state.watched.stores import IssuerStore, NamespaceStore
+from issuer.controller.state.watched.issuers import IssuerStore
+from issuer.controller.state.watched.namespaces import NamespaceStore
 from issuer.controller.trust.claims import Unreadable, read_claim
 from issuer.controller.trust.cluster_bundles import ClusterBundles
 from issuer.controller.trust.issuers import TrustIssuers

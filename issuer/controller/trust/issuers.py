@@ -14,7 +14,7 @@ import structlog
 from issuer.api.trust import TRUST_DISTRIBUTED
 from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.health.shared_signer import SharedSigner
-from issuer.controller.state.watched.stores import IssuerStore
+from issuer.controller.state.watched.issuers import IssuerStore
 from issuer.controller.trust.claims import Claim
 from issuer.controller.trust.cluster_bundles import ClusterBundles
 from issuer.controller.trust.ledger import Ledger

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from issuer.controller.state.watched.stores import NamespaceStore
+from issuer.controller.state.watched.namespaces import NamespaceStore
 from issuer.controller.trust.claims import Claim, Claims, Version
 from issuer.controller.trust.objects import SeenStore
 from issuer.controller.trust.reasons import LeftOut

@@ -10,7 +10,7 @@ from typing import Final, Literal
 import orjson
 
 from issuer.api.group import GROUP
-from issuer.controller.state.watched.stores import Store
+from issuer.controller.state.watched.store import Store
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
 

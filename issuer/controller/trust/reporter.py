@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import structlog
 
 from issuer.api.trust import TRUST_DISTRIBUTED
-from issuer.controller.state.watched.stores import IssuerStore
+from issuer.controller.state.watched.issuers import IssuerStore
 from issuer.controller.trust.reasons import TrustReason
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError, NotFound

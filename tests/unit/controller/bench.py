@@ -32,7 +32,9 @@ from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.health.shared_signer import Identity, SharedSigner
 from issuer.controller.state.unprocessed import UnprocessedRequests
 from issuer.controller.state.watched.certificates import CertificateStore
-from issuer.controller.state.watched.stores import IssuerStore, NamespaceStore, RequestStore
+from issuer.controller.state.watched.issuers import IssuerStore
+from issuer.controller.state.watched.namespaces import NamespaceStore
+from issuer.controller.state.watched.requests import RequestStore
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
 from issuer.kube.queues.workqueue import LONGEST_RETRY, WorkQueue

@@ -3,6 +3,6 @@
 Contract: a change comes from a watch or from an answer to our own write, and whoever depends on it is called
 back at once.
 
-Bottom-up: `kept`, `stores`, `portions` (a store of several watches), `certificates` (cert-manager's,
-counted).
+Bottom-up: `store` (their common part), `kept` (fields, within a budget of bytes), `requests`, `issuers`,
+`namespaces`, `portions` (a store of several watches), `certificates` (cert-manager's, counted).
 """

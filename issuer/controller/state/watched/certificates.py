@@ -14,7 +14,7 @@ from functools import lru_cache
 from math import inf
 from typing import Final, Self
 
-from issuer.controller.state.watched.stores import Store
+from issuer.controller.state.watched.store import Store
 from issuer.duration import parse_duration
 from issuer.kube.wire import Object
 from issuer.requests.conditions import is_true

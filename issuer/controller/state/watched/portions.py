@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-from issuer.controller.state.watched.stores import Store
+from issuer.controller.state.watched.store import Store
 from issuer.kube.wire import Object
 
 K = TypeVar("K", bound=Hashable)

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from issuer.controller.canary.events import CanaryEvents
 from issuer.controller.canary.history import CanaryHistory, CanaryRun, Stage
-from issuer.controller.state.watched.stores import IssuerStore
+from issuer.controller.state.watched.issuers import IssuerStore
 from issuer.kube.events import EventRecorder
 from issuer.requests.issuers import IssuerKey
 from tests.builders import NOW, issuer_object

@@ -18,6 +18,7 @@ from issuer.controller.issuance.reading import RequestReader
 from issuer.controller.issuers.checker import IssuerChecker
 from issuer.controller.issuers.status import CheckResult, with_result
 from issuer.controller.state.watched import kept as module
+from issuer.controller.state.watched.issuers import IssuerStore
 from issuer.controller.state.watched.kept import (
     LEAST_ISSUER,
     MAX_ISSUER,
@@ -29,7 +30,7 @@ from issuer.controller.state.watched.kept import (
     slim,
     slim_request,
 )
-from issuer.controller.state.watched.stores import IssuerStore, RequestStore
+from issuer.controller.state.watched.requests import RequestStore
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import NotFound, Unavailable
 from issuer.kube.wire import Object

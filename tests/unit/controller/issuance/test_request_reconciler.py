@@ -11,7 +11,7 @@ import pytest
 from issuer.api.issuers import VaultIssuerSpec
 from issuer.controller.state.health.issuer_entry import IssuerEntry
 from issuer.controller.state.health.same_answers import TRIES
-from issuer.controller.state.watched.stores import RequestStore
+from issuer.controller.state.watched.requests import RequestStore
 from issuer.kube.errors import Forbidden
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import IssuerKey

@@ -8,7 +8,7 @@ import pytest
 
 from issuer.controller.issuers.checker import IssuerChecker
 from issuer.controller.state.health.issuers import IssuerRegistry
-from issuer.controller.state.watched.stores import RequestStore
+from issuer.controller.state.watched.requests import RequestStore
 from issuer.kube.client import KubeClient
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.signing.backends import built_in

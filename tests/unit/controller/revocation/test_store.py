@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from issuer.controller.revocation.store import FanOut, RevocationStore
-from issuer.controller.state.watched.stores import RequestStore
+from issuer.controller.state.watched.requests import RequestStore
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.finalizer import (
     FINALIZER,

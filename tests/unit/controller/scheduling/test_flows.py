@@ -9,7 +9,7 @@ from issuer.controller.scheduling.flows import RequestFlows, partitioned_queue, 
 from issuer.controller.state.audit import AuditRecord
 from issuer.controller.state.health.shared_signer import Identity, SharedSigner
 from issuer.controller.state.pending import PendingDelivery
-from issuer.controller.state.watched.stores import IssuerStore
+from issuer.controller.state.watched.issuers import IssuerStore
 from issuer.kube.queues.fairqueue import UNLIMITED
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.finalizer import FINALIZER

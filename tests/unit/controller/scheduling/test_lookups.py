@@ -12,7 +12,7 @@ import pytest
 
 from issuer.controller.scheduling.checks import CheckFlows
 from issuer.controller.scheduling.lookups import EACH, NAMESPACE, ControllerLoop
-from issuer.controller.state.watched.stores import IssuerStore
+from issuer.controller.state.watched.issuers import IssuerStore
 from issuer.requests.issuers import IssuerKey
 from issuer.signing.backends import built_in
 

@@ -6,7 +6,7 @@ from typing import cast
 
 from issuer.controller.state.defects import Defects
 from issuer.controller.state.health.issuers import IssuerRegistry
-from issuer.controller.state.watched.stores import NamespaceStore
+from issuer.controller.state.watched.namespaces import NamespaceStore
 from issuer.controller.trust.distribution import TrustDistribution, Watched
 from issuer.controller.trust.ledger import Target
 from issuer.controller.trust.reporter import TrustReporter

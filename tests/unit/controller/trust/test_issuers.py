@@ -10,7 +10,8 @@ import pytest
 from issuer.controller.state.defects import Defects
 from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.health.shared_signer import Identity, SharedSigner
-from issuer.controller.state.watched.stores import IssuerStore, NamespaceStore
+from issuer.controller.state.watched.issuers import IssuerStore
+from issuer.controller.state.watched.namespaces import NamespaceStore
 from issuer.controller.trust.distribution import TrustDistribution, Watched
 from issuer.controller.trust.issuers import joined
 from issuer.controller.trust.ledger import Target

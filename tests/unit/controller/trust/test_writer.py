@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from issuer.controller.state.watched.stores import NamespaceStore
+from issuer.controller.state.watched.namespaces import NamespaceStore
 from issuer.controller.trust.claims import read_claim
 from issuer.controller.trust.ledger import Ledger, Target
 from issuer.controller.trust.objects import SeenStore

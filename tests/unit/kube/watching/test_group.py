@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from issuer.controller.state.watched.portions import SharedStores
-from issuer.controller.state.watched.stores import Store
+from issuer.controller.state.watched.store import Store
 from issuer.kube.client import KubeClient
 from issuer.kube.watching.group import ReflectorGroup
 from issuer.kube.watching.reflector import Reflector

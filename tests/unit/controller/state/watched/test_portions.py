@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from issuer.controller.state.watched.portions import Portion, SharedStores
-from issuer.controller.state.watched.stores import Store
+from issuer.controller.state.watched.store import Store
 from issuer.kube.wire import Object
 
 

@@ -9,7 +9,10 @@ from issuer.controller.state.defects import Defects
 from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.health.shared_signer import Identity, SharedSigner
 from issuer.controller.state.unprocessed import UnprocessedRequests
-from issuer.controller.state.watched.stores import ChangeNotifier, IssuerStore, NamespaceStore, RequestStore
+from issuer.controller.state.watched.issuers import IssuerStore
+from issuer.controller.state.watched.namespaces import NamespaceStore
+from issuer.controller.state.watched.requests import RequestStore
+from issuer.controller.state.watched.store import ChangeNotifier
 from issuer.kube.wire import Object
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import IssuerKey
