@@ -118,7 +118,7 @@ async def dial_every(
 
 
 async def dial_address(
-    endpoint: EndpointAddress, address: SocketAddress, options: DialOptions | None = None
+    endpoint: EndpointAddress, address: SocketAddress, options: DialOptions | None
 ) -> Served:
     """Return what one address serves. Raises DialFailed, with what is served there if that can be seen."""
     options = options or DialOptions()

@@ -45,7 +45,7 @@ class PkiCommand(StrEnum):
     ROTATE = "rotate"
 
 
-def rights_for(command: PkiCommand, given: PlanInput, token_role: str | None = None) -> str:
+def rights_for(command: PkiCommand, given: PlanInput, token_role: str | None) -> str:
     """Return the policy, in HCL, with which a command reads all that it looks at, and `apply` writes what it
     makes. `token_role` makes the trial tokens of `verify`."""
     if command is PkiCommand.HEALTH:

@@ -27,9 +27,7 @@ def sets_of(file: AgentFile) -> Iterator[tuple[ValuePath, CertificateSpec | CACh
         yield ("caChains", number), chain
 
 
-def path_problems(
-    file: AgentFile, source: str, usual_state: Path | None = None
-) -> Iterator[tuple[ValuePath, str]]:
+def path_problems(file: AgentFile, source: str, usual_state: Path | None) -> Iterator[tuple[ValuePath, str]]:
     """Yield each path that two sets share, or that the agent needs.
 
     `source` is the path of `agent.yaml`, `usual_state` the state folder where the file names none.

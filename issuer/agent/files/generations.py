@@ -133,7 +133,7 @@ class GenerationFolder(Generations):
                     found[name] = stat.S_IMODE(now.st_mode)
         return found
 
-    def prove_writable(self, files: Iterable[NewFile] = ()) -> None:
+    def prove_writable(self, files: Iterable[NewFile]) -> None:
         """Prove that another set can be written before one is signed: room, owners and modes, a symlink.
 
         There is to be room for a set as large as the current one; of `files` mode and owner count. Raises

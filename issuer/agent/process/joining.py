@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,9 +90,7 @@ def configuration(ticket: Ticket, places: JoinPlaces) -> dict[str, Any]:
     return {"vault": {**vault, "login": login}, "certificates": [certificate]}
 
 
-async def take_secret_id(
-    ticket: Ticket, file: AgentFile, state: Path, local: Callable[[], datetime] = lambda: datetime.now(UTC)
-) -> None:
+async def take_secret_id(ticket: Ticket, file: AgentFile, state: Path) -> None:
     """Unwrap the ticket's secret ID and keep it for the first login.
 
     Raises AgentError if the configuration is another machine's, LoginRefused and other VaultErrors.
@@ -103,7 +100,7 @@ async def take_secret_id(
     client = VaultClient(connection_of(file.vault))
     try:
         unwrapping = unwrapping_of(file.vault, given, state)
-        now = await _server_time(client, local)
+        now = await _server_time(client)
         own = await unwrapping.unwrap(client, wrapped, now)
         secret_id_file(file.vault, given, state).write(own)
         unwrapping.spent(wrapped, now)
@@ -122,11 +119,11 @@ def _need_own(file: AgentFile, ticket: Ticket) -> AppRoleLogin:
     return given
 
 
-async def _server_time(client: VaultClient, local: Callable[[], datetime]) -> datetime:
+async def _server_time(client: VaultClient) -> datetime:
     try:
-        return await server_time(client) or local()
+        return await server_time(client) or datetime.now(UTC)
     except VaultError:
-        return local()
+        return datetime.now(UTC)
 
 
 async def _ca(ticket: Ticket) -> bytes | None:

@@ -138,7 +138,7 @@ def ca_validities(
     ca: CAFacts,
     authority_pem: str | None,
     now: datetime,
-    anchors: Anchors | None = None,
+    anchors: Anchors | None,
 ) -> tuple[dict[bool, CAValidity], tuple[str, ...]]:
     """Return the validity of the CAs that sign, by whether they sign CA certificates, and warnings about the
     latter. Raises IssuerBroken."""

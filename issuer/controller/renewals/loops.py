@@ -119,7 +119,7 @@ class RenewalLoops:
         self,
         owner: Owner,
         created: datetime,
-        generation: int | None = None,
+        generation: int | None,
         not_after: datetime | None = None,
     ) -> datetime | None:
         """Return the time before which a request of that Certificate isn't signed; None if it needn't wait.

@@ -23,7 +23,7 @@ from issuer.site import docs_page
 from issuer.text import counted, first_of
 
 
-def make_plan(inventory: Inventory, options: Options, more: Iterable[Note] = ()) -> Plan:
+def make_plan(inventory: Inventory, options: Options, more: Iterable[Note]) -> Plan:
     """Plan the migration of an inventory. Raises BadInput if there is nothing to migrate."""
     _check_namespace(inventory, options)
     if not (inventory.issuers or inventory.policies):

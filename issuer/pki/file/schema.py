@@ -31,7 +31,7 @@ def model_schema() -> dict[str, Any]:
     return PkiFile.model_json_schema(by_alias=True)
 
 
-def json_schema(*, overlay: bool = False) -> dict[str, Any]:
+def json_schema(*, overlay: bool) -> dict[str, Any]:
     """Return the schema (draft 2020-12) of a file as it is written, `${VAR}` in keys and values included.
 
     In an overlay nothing is required, as the file below may have it, and null removes what is there.

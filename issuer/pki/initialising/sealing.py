@@ -5,7 +5,6 @@ Source: https://openbao.org/api-docs/system/init/ (one call, whose answer is nev
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -144,7 +143,7 @@ async def unseal_with(client: VaultClient, shares: Sequence[SecretText]) -> None
     raise PkiError("The server takes its own shares and stays sealed; look at its log")
 
 
-async def wait_unsealed(client: VaultClient, told: Told, sleep: Sleep = asyncio.sleep) -> None:
+async def wait_unsealed(client: VaultClient, told: Told, sleep: Sleep) -> None:
     """Wait until the holders of the shares have unsealed the server, and tell how far they are."""
     shown = ""
     while True:
@@ -161,7 +160,7 @@ async def wait_unsealed(client: VaultClient, told: Told, sleep: Sleep = asyncio.
         await sleep(_POLL_SECONDS)
 
 
-async def wait_active(client: VaultClient, sleep: Sleep = asyncio.sleep) -> None:
+async def wait_active(client: VaultClient, sleep: Sleep) -> None:
     """Wait until the unsealed server is the active node. Raises VaultNotUsable after two minutes."""
     why = ""
     for _ in range(_ACTIVE_POLLS):

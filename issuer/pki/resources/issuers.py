@@ -114,7 +114,7 @@ class DefaultIssuer(VaultResource):
 
 
 def issuer_settings(
-    part: Part, name: str, authority: Authority, places: Places, *, is_replaced: bool = False
+    part: Part, name: str, authority: Authority, places: Places, *, is_replaced: bool
 ) -> Iterator[IssuerResource]:
     """Yield the settings of an authority's issuer; `is_replaced` if a rotation replaces it."""
     where = path_in_file(part, "authorities", name, "settings")

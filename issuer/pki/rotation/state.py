@@ -73,7 +73,7 @@ def next_state(
     places: Places,
     accepted: Collection[GateName],
     file_sha256: str,
-    making: PkiPlan | None = None,
+    making: PkiPlan | None,
 ) -> RotationState:
     """Return where a rotation stands. `making` is the plan that makes its new CA, while that isn't done.
 

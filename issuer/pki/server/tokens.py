@@ -39,7 +39,7 @@ class NoTrialToken(Exception):
     """A token for a policy that may not be made; the message tells why and what would allow it."""
 
 
-async def trial_token(calls: VaultCalls, policy: str, token_role: str | None = None) -> SecretText:
+async def trial_token(calls: VaultCalls, policy: str, token_role: str | None) -> SecretText:
     """Make a batch token with `policy` alone, a child of the caller's; by the token role, if one is named.
 
     Raises NoTrialToken. Source: https://developer.hashicorp.com/vault/docs/concepts/tokens#batch-tokens

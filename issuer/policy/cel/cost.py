@@ -246,7 +246,7 @@ def _quote(node: Call, sizes: list[Size]) -> tuple[int, Size]:
 
 def _split(node: Call, sizes: list[Size]) -> tuple[int, Size]:
     text = sizes[0]
-    separator = _length(node, 1)
+    separator = _length(node)
     pieces = text.most // separator + 1 if separator else text.most + 1
     mean = text.mean // separator + 1 if separator else text.mean + 1
     return _PIECE * mean + _BYTE * text.mean, Size.strings(pieces, text.most, text.most)
@@ -260,7 +260,7 @@ def _join(node: Call, sizes: list[Size]) -> tuple[int, Size]:
 
 def _replace(node: Call, sizes: list[Size]) -> tuple[int, Size]:
     text, by = sizes[0], sizes[2].most
-    found = _length(node, 1)
+    found = _length(node)
     places = text.most // found if found else text.most + 1
     most = text.most + places * by
     mean = text.mean + (text.mean // found if found else text.mean + 1) * by
@@ -285,9 +285,9 @@ def _matches(node: Call, sizes: list[Size]) -> tuple[int, Size]:
     return compiling + weight.running * byte * text.mean, _NUMBER
 
 
-def _length(node: Call, index: int) -> int:
-    """The length of a literal argument; 0 if it isn't one, or is empty."""
-    argument = node.arguments[index]
+def _length(node: Call) -> int:
+    """Return the length of the second argument if it is a literal, else 0."""
+    argument = node.arguments[1]
     return len(argument.text.encode()) if isinstance(argument, Constant) and argument.text else 0
 
 

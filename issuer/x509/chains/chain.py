@@ -179,7 +179,7 @@ def ways_up(
     pool: tuple[Certificate, ...],
     now: datetime,
     until: datetime,
-    anchors: Anchors | None = None,
+    anchors: Anchors | None,
 ) -> tuple[Way, ...]:
     """The ways up from `signers`, certificates of one CA, through `pool`, the preferred one first.
 

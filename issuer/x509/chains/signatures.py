@@ -64,7 +64,7 @@ def read_signature(certificate: bytes) -> Signature:
     return Signature(signed.whole, algorithm.whole, value.content[1:])
 
 
-def is_made_by(signature: Signature, public_key_info: bytes, *, old: bool = False) -> bool | None:
+def is_made_by(signature: Signature, public_key_info: bytes, *, old: bool) -> bool | None:
     """Return True if the key (SubjectPublicKeyInfo) made the signature; None if that can't be told here.
 
     `old` admits SHA-1 and MD5, which prove nothing any more.
