@@ -1,32 +1,15 @@
-"""aiohttp's own TLS contexts read the system's CA certificates when they are used, not at the start."""
+"""aiohttp's own TLS contexts read the system's CA certificates when they are used, not at the start.
+
+cli/test_imports.py looks at the starts of the controller and of an agent.
+"""
 
 from __future__ import annotations
 
 import ssl
-import subprocess
-import sys
 
 import pytest
 
 from issuer.late_roots import LateRootsContext, _put_off
-
-SCRIPT = """
-import ssl, sys
-
-def read(self):
-    raise SystemExit(f"{sys.argv[1]} reads the system's CA certificates")
-
-ssl.SSLContext.set_default_verify_paths = read
-ssl.SSLContext.load_verify_locations = read
-__import__(sys.argv[1])
-print("aiohttp" in sys.modules)
-"""
-
-
-@pytest.mark.parametrize("module", ["issuer.controller.process.run", "issuer.agent.process.running"])
-def test_no_ca_certificates_are_read_at_the_start(module: str) -> None:
-    done = subprocess.run([sys.executable, "-c", SCRIPT, module], capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr) == ("True\n", "")
 
 
 @pytest.fixture

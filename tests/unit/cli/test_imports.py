@@ -75,7 +75,12 @@ NOT_FOR_MACHINES = (
 """Modules that an agent, which is there all the time on a small machine, must not load."""
 
 SCRIPT = """
-import importlib, sys
+import importlib, ssl, sys
+
+def read(self, *args, **words):
+    raise SystemExit(f"{name} reads CA certificates")
+
+ssl.SSLContext.set_default_verify_paths = ssl.SSLContext.load_verify_locations = read
 for name in ("issuer.cli.main", *sys.argv[1].split()):
     importlib.import_module(name)
     for heavy in sys.argv[2].split():
@@ -85,7 +90,10 @@ for name in ("issuer.cli.main", *sys.argv[1].split()):
 
 
 def found(*modules: str, heavy: tuple[str, ...] = HEAVY) -> list[str]:
-    """Import `modules` one after the other in a fresh process; return what of `heavy` each finds loaded."""
+    """Import `modules` one after the other in a fresh process; return what of `heavy` each finds loaded.
+
+    None may read CA certificates: they are read for the first connection.
+    """
     words = [" ".join(modules), " ".join(heavy)]
     done = run_script(SCRIPT, *words)
     assert done.returncode == 0, done.stderr
@@ -97,7 +105,9 @@ def test_commands_that_only_look_load_neither_the_controller_nor_a_vault_client(
 
 
 def test_agent_loads_nothing_of_kubernetes_and_no_server_of_the_controller() -> None:
-    assert found(*AGENT, heavy=NOT_FOR_MACHINES) == []
+    loaded = found(*AGENT, heavy=(*NOT_FOR_MACHINES, "aiohttp"))
+    assert "issuer.agent.process.running loads aiohttp" in loaded
+    assert [line for line in loaded if not line.endswith(" aiohttp")] == []
 
 
 CLIENT_OF_REQUESTS = ("requests", "urllib3", "charset_normalizer")
@@ -107,7 +117,7 @@ CLIENT_OF_REQUESTS = ("requests", "urllib3", "charset_normalizer")
 def of_processes() -> Sequence[str]:
     """What the controller, and then an agent, finds loaded."""
     modules = ("issuer.controller.process.run", "issuer.signing.vault.opening.connector", *AGENT)
-    return found(*modules, heavy=(*HEAVY, *CLIENT_OF_REQUESTS))
+    return found(*modules, heavy=(*HEAVY, *CLIENT_OF_REQUESTS, "aiohttp"))
 
 
 def test_neither_the_controller_nor_an_agent_loads_the_client_of_requests(
@@ -123,6 +133,7 @@ def test_nothing_that_makes_traces_is_loaded_before_it_is_asked_for(of_processes
 
 def test_the_controllers_parts_are_found_where_they_are_loaded(of_processes: Sequence[str]) -> None:
     assert "issuer.controller.process.run loads prometheus_client" in of_processes
+    assert "issuer.controller.process.run loads aiohttp" in of_processes
     assert not any(line.startswith("issuer.cli.main") for line in of_processes)
 
 

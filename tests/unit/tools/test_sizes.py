@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from testbed.cluster import REPOSITORY
+from tests.scripts import run_script
 from tests.sizes import LONGER, sampled
 
 FILE = """
@@ -34,27 +32,29 @@ def test_a_sample_names_cases() -> None:
         sampled(["a", "b"], "a", "d")
 
 
-@pytest.mark.parametrize(
-    ("names", "full", "ran"),
-    [
-        ([""], "", ["test_some[a]"]),
-        (["::test_longer"], "", ["test_longer"]),
-        ([""], "1", ["test_longer", "test_some[a]", "test_some[b]"]),
-    ],
-)
-def test_what_is_longer_runs_by_its_name_or_in_full_size(
-    names: list[str], full: str, ran: list[str], tmp_path: Path
-) -> None:
+# In one process, as pytest's own start takes most of the time.
+SCRIPT = """
+import sys
+import pytest
+import tests.conftest
+for name in sys.argv[2:]:
+    print("THEN")
+    pytest.main([sys.argv[1] + name, "-q", "--collect-only", "-p", "tests.conftest", "-c", "/dev/null",
+                 "-p", "no:cacheprovider"])
+    tests.conftest.FULL = False
+"""
+
+
+def test_what_is_longer_runs_by_its_name_or_in_full_size(tmp_path: Path) -> None:
     file = tmp_path / "test_it.py"
     file.write_text(FILE)
-    words = ["-m", "pytest", "-q", "--collect-only", "-p", "tests.conftest", f"--rootdir={tmp_path}"]
-    words += [*(f"{file}{name}" for name in names), "-c", os.devnull, "-p", "no:cacheprovider"]
-    found = subprocess.run(
-        [sys.executable, *words],
-        cwd=REPOSITORY,
-        env={**os.environ, "FULL_SIZE": full},
-        capture_output=True,
-        text=True,
-        check=True,
+    environment = {**os.environ, "FULL_SIZE": "1"}
+    done = run_script(SCRIPT, str(file), "", "", "::test_longer", env=environment)
+    assert done.returncode == 0, done.stderr
+    full, usual, named = (
+        [line.rpartition("::")[2] for line in part.splitlines() if "::test" in line and " " not in line]
+        for part in done.stdout.split("THEN\n")[1:]
     )
-    assert [one.rpartition("::")[2] for one in found.stdout.splitlines() if "::" in one] == ran
+    assert full == ["test_longer", "test_some[a]", "test_some[b]"]
+    assert usual == ["test_some[a]"]
+    assert named == ["test_longer"]
