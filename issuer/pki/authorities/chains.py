@@ -31,11 +31,10 @@ def chain_problems(read: Mapping[str, Any], now: datetime, *, whole: bool) -> It
     if not chain:
         yield "Vault gives no chain for it"
         return
-    for number, certificate in enumerate(chain, 1):
-        part = unread_part(certificate)
-        if part:
-            yield f"of certificate {number} of its chain {part}: the chain can't be checked here"
-            return
+    if unread := next(_unread(chain), ""):
+        yield unread
+        return
+    for certificate in _way_of(chain, now, whole=whole):
         yield from ca_problems(certificate, now)
     for number, upper in enumerate(chain[1:], 1):
         if not any(signed_by(lower, upper) for lower in chain[:number]):  # cross-signed: two are above one
@@ -45,6 +44,24 @@ def chain_problems(read: Mapping[str, Any], now: datetime, *, whole: bool) -> It
             )
     if whole and not any(signed_by(one, one) for one in chain):
         yield f"its chain ends at {chain[-1].subject.rfc4514_string()}, which is no root"
+
+
+def _unread(chain: Sequence[x509.Certificate]) -> Iterator[str]:
+    for number, certificate in enumerate(chain, 1):
+        if part := unread_part(certificate):
+            yield f"of certificate {number} of its chain {part}: the chain can't be checked here"
+
+
+def _way_of(chain: Sequence[x509.Certificate], now: datetime, *, whole: bool) -> Sequence[x509.Certificate]:
+    """Return the CAs of a way up that holds now, all of `chain` if there is none.
+
+    Vault's ca_chain also has those of other ways, such as a root's older certificate for its key.
+    """
+    for way in ways_above(chain, (), now)[0]:
+        holds = way.cas[0] == chain[0] and not any(any(ca_problems(one, now)) for one in way.cas)
+        if holds and (way.complete or not whole):
+            return way.cas
+    return chain
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,13 +48,15 @@ def limits_of(chain: Sequence[x509.Certificate]) -> CALimits:
 
 
 def _lengths(chain: Sequence[x509.Certificate]) -> Iterator[tuple[int, int | None]]:
-    """Yield depth and path length of each certificate, up to the first that didn't sign the one before.
+    """Yield depth and path length of each certificate, up to a root, or to the first that didn't sign the one
+    before.
 
-    What follows that one in Vault's ca_chain belongs to another path, of a cross-signed CA.
+    What follows in Vault's ca_chain belongs to another path, of a cross-signed CA or of a root that was
+    renewed with its key.
     """
     yield 0, path_length(chain[0])
     for depth, (lower, upper) in enumerate(itertools.pairwise(chain), 1):
-        if not signed_by(lower, upper) or unread_part(upper):
+        if signed_by(lower, lower) or not signed_by(lower, upper) or unread_part(upper):
             return
         yield depth, path_length(upper)
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from unittest.mock import Mock
 
 from issuer.pki.authorities.chains import chain_problems, crl_urls, pointer_problems
+from issuer.pki.health.checks.successor import end_above
+from issuer.pki.health.facts import IssuerFacts
 from tests.pki.cas import FileCA, root
 
 
@@ -38,6 +41,20 @@ def test_a_cross_signed_chain_has_two_certificates_above_one() -> None:
     assert problems(other.below("CA"), other, top.crossed(other), top) == []
     (found,) = problems(other.below("CA"), other, top)
     assert "CN=Root 2 is not signed by CN=Root" in found
+
+
+def test_a_root_that_was_renewed_with_its_key_replaces_the_one_that_ended() -> None:
+    """Vault's ca_chain has both, above a CA, and each behind the other."""
+    ended, later = root("Root"), datetime.now(UTC) + timedelta(days=4000)
+    renewed = ended.renewed(days=5000)
+    assert problems(renewed, ended, now=later) == []
+    assert problems(renewed.below("CA", days=4500), ended, renewed, now=later) == []
+    (found,) = problems(ended, renewed, now=later)
+    assert "CN=Root expired at" in found
+    for certificate, end in ((renewed, None), (renewed.below("CA"), renewed.certificate.not_valid_after_utc)):
+        entry = {"ca_chain": [certificate.pem, ended.pem, renewed.pem]}
+        facts = IssuerFacts("1", "ca", "key", certificate.certificate, entry)
+        assert end_above(Mock(now=later), facts) == end
 
 
 def test_an_expired_and_a_future_ca_are_told() -> None:

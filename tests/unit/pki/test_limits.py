@@ -40,6 +40,8 @@ def test_a_certificate_of_another_path_does_not_count() -> None:
     top, other = root("Root"), root("Other", path_length=0)
     home = top.below("Home")
     assert limits_of([home.certificate, top.certificate, other.certificate]).path_length is None
+    renewed = other.renewed(days=9)  # Vault's ca_chain goes on behind a root
+    assert limits_of([renewed.certificate, other.certificate]).path_length is None
 
 
 @pytest.mark.parametrize(

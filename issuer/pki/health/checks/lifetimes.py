@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from itertools import pairwise
 from typing import Any
 
 from issuer.pki.health.checks.check import MountCheck, hours, span
-from issuer.pki.health.checks.successor import successor
+from issuer.pki.health.checks.successor import end_above, successor
 from issuer.pki.health.finding import Gravity, HealthFinding
 from issuer.pki.health.fixes import mount_fix, role_fix
 from issuer.text import rfc3339
@@ -70,14 +69,13 @@ def issuer_lifetime(check: MountCheck) -> Iterator[HealthFinding]:
     """Yield the CAs that outlive a CA above them, and mounts that give longer than any of their CAs lives."""
     for issuer in check.mount.keyed():
         endpoint = f"issuer/{issuer.identifier}"
-        ends = [one.not_valid_after_utc for one in issuer.chain]
-        broken = next((upper for lower, upper in pairwise(ends) if lower > upper), None)
-        if broken is None:
+        own, above = issuer.certificate.not_valid_after_utc, end_above(check, issuer)
+        if above is None or own <= above:
             yield check.at(Gravity.OK, endpoint, f"{issuer.label} expires before the CAs above it")
             continue
         message = (
-            f"{issuer.label} is valid until {rfc3339(ends[0])}, and a CA above it expires at "
-            f"{rfc3339(broken)}: from then on nothing of it verifies"
+            f"{issuer.label} is valid until {rfc3339(own)}, and a CA above it expires at "
+            f"{rfc3339(above)}: from then on nothing of it verifies"
         )
         yield check.at(Gravity.CRITICAL, endpoint, message, *successor(check, issuer))
     yield from _mount(check)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from issuer.pki.authorities.chains import ways_above
 from issuer.pki.authorities.described import fields_of
 from issuer.pki.authorities.parts import UNDECODABLE
 from issuer.pki.health.checks.check import MountCheck, hours
@@ -26,7 +27,8 @@ def successor(check: MountCheck, issuer: IssuerFacts) -> tuple[dict[str, Any], s
         return {}, f"Make its successor by hand, as pki.yaml can't describe it: {error}"
     if issuer.is_root:
         return authority_fix(name, mount=check.mount.path, **fields), ""
-    left = _left_above(check, issuer)
+    end = end_above(check, issuer)
+    left = timedelta.max if end is None else end - check.now
     if left <= timedelta(hours=1):
         return {}, f"Make a successor of the CA above it first, then one of it ({docs_page('rotate-the-ca')})"
     made = issuer.certificate.not_valid_after_utc - issuer.certificate.not_valid_before_utc
@@ -39,9 +41,17 @@ def successor(check: MountCheck, issuer: IssuerFacts) -> tuple[dict[str, Any], s
     return authority_fix(name, mount=check.mount.path, offline=travels, **fields), ""
 
 
-def _left_above(check: MountCheck, issuer: IssuerFacts) -> timedelta:
-    ends = [one.not_valid_after_utc - check.now for one in issuer.chain[1:]]
-    return min(ends, default=timedelta.max)
+def end_above(check: MountCheck, issuer: IssuerFacts) -> datetime | None:
+    """Return when the CAs above an issuer end, by the way up that lasts longest; None where none is known.
+
+    A root has none above it, though Vault's ca_chain goes on with other certificates for its key.
+    """
+    if issuer.is_root:
+        return None
+    found, _ = ways_above(issuer.chain, (), check.now)
+    ways = [one.cas[1:] for one in found if one.cas[0] == issuer.certificate] or [issuer.chain[1:]]
+    ends = [min(one.not_valid_after_utc for one in way) for way in ways if way]
+    return max(ends, default=None)
 
 
 def _signer(check: MountCheck, issuer: IssuerFacts) -> str:
