@@ -99,11 +99,17 @@ class FileCA:
         return signed.public_bytes(Encoding.PEM).decode() + self.pem
 
 
-def root(name: str, path_length: int | None = None, days: int = 3650) -> FileCA:
+def root(
+    name: str,
+    path_length: int | None = None,
+    days: int = 3650,
+    key_id: x509.SubjectKeyIdentifier | None = None,
+) -> FileCA:
     """A new self-signed CA."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    return FileCA(_signed(name, key.public_key(), subject, key, path_length=path_length, days=days), key)
+    public = key.public_key()
+    return FileCA(_signed(name, public, subject, key, path_length=path_length, days=days, key_id=key_id), key)
 
 
 def _signed(
@@ -116,6 +122,7 @@ def _signed(
     path_length: int | None = None,
     days: int = 3650,
     serial: int | None = None,
+    key_id: x509.SubjectKeyIdentifier | None = None,
 ) -> x509.Certificate:
     now = datetime.now(UTC)
     builder = (
@@ -129,7 +136,7 @@ def _signed(
         .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
         .add_extension(_USAGE, critical=True)
         .add_extension(
-            x509.SubjectKeyIdentifier.from_public_key(public),  # type: ignore[arg-type]
+            key_id or x509.SubjectKeyIdentifier.from_public_key(public),  # type: ignore[arg-type]
             critical=False,
         )
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)

@@ -145,7 +145,7 @@ def inspect(
 
 @app.command("sign")
 def sign(
-    csr: Annotated[Path | None, typer.Argument(metavar="CSR", help="CSR of a CA; PEM.")] = None,
+    csr: Annotated[Path | None, typer.Argument(metavar="CSR", help="CSR of a CA, or a root; PEM.")] = None,
     folder: Dir = Path("root"),
     file: Ceremony = None,
     out: Annotated[
@@ -179,6 +179,9 @@ def sign(
     Of the CSR only subject and key are signed. The same CSR gets the same certificate again, not a second
     one. With a ceremony file and no CSR all of the file's CSRs are signed, by their paths from that file.
 
+    Another root's certificate in place of a CSR is cross-signed: clients of this root then verify what stands
+    below the other. That takes a root with a path length of 2 or more, or none.
+
     Exit codes: 0 signed, or given again; 1 refused, 2 bad input.
 
     Examples:
@@ -186,6 +189,8 @@ def sign(
       vault-issuer root sign env.csr --lifetime 3y --permit DNS:example.test
 
       vault-issuer root sign env.csr --dry-run
+
+      vault-issuer root sign root-2.pem --path-length 1 --lifetime 5y --out root-2-by-1.pem
 
       vault-issuer root sign -f ceremony.yaml
     """

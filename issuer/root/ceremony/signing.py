@@ -87,10 +87,11 @@ def _profile(ledger: RootLedger, request: CARequest, wish: SignWish, now: dateti
         not_before=max(moment - BACKDATED, ledger.root.not_valid_before_utc),
         not_after=moment + timedelta(seconds=wish.lifetime),
         path_length=wish.max_path_length,
-        constraints=wish.name_constraints.extension(),
+        constraints=wish.name_constraints.extension() or request.constraints,
         crl_urls=settings.crl_urls if wish.crl_urls is None else wish.crl_urls,
         issuer_urls=settings.issuer_urls if wish.issuer_urls is None else wish.issuer_urls,
         digital_signature=request.digital_signature,
+        key_id=request.key_id,
     )
 
 
@@ -153,6 +154,8 @@ def _check(ledger: RootLedger, request: CARequest, wish: SignWish, plan: Signing
         raise _outlives(profile, root)
     above = basic_constraints(root)
     room = None if above is None else above.path_length
+    if request.is_root:
+        _check_room(room, wish)
     if room is not None and wish.max_path_length >= room:
         raise RootRefusal(
             RefusalReason.PATH_LENGTH,
@@ -176,6 +179,22 @@ def _check(ledger: RootLedger, request: CARequest, wish: SignWish, plan: Signing
     if findings:
         told = "; ".join(one.message for one in findings)
         raise RootRefusal(RefusalReason.LINT, f"The certificate would not be fit: {told}.")
+
+
+def _check_room(room: int | None, wish: SignWish) -> None:
+    """Refuse to sign another root without room for the CAs below that. Raises RootRefusal."""
+    if room is not None and room < 2:
+        raise RootRefusal(
+            RefusalReason.PATH_LENGTH,
+            f"The root allows {counted(room, 'CA')} below it, and below another root stands one more: no "
+            "client would take that way. Have every client trust the other root instead.",
+        )
+    if wish.max_path_length < 1:
+        raise RootRefusal(
+            RefusalReason.PATH_LENGTH,
+            "Another root has CAs below it: give --path-length 1, or as many as stand one below the "
+            "other there.",
+        )
 
 
 def _outlives(profile: CAProfile, root: x509.Certificate) -> RootRefusal:

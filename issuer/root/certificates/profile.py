@@ -26,7 +26,8 @@ class CAProfile:
     """Fields of one CA certificate. `serial` is random; times are in whole seconds.
 
     `path_length` is the number of CAs that may follow below, None without a bound. `digital_signature` is
-    for CAs that sign OCSP answers with their own key.
+    for CAs that sign OCSP answers with their own key. `key_id` is the subject key identifier, None for the
+    usual one; what stands below a cross-signed root names the root's own.
     """
 
     subject: x509.Name
@@ -39,6 +40,7 @@ class CAProfile:
     crl_urls: Sequence[str] = field(default=())
     issuer_urls: Sequence[str] = field(default=())
     digital_signature: bool = False
+    key_id: bytes | None = None
 
 
 def signed_certificate(
@@ -82,7 +84,7 @@ def _extensions(profile: CAProfile, issuer: x509.Certificate | None) -> list[tup
     found: list[tuple[x509.ExtensionType, bool]] = [
         (x509.BasicConstraints(ca=True, path_length=profile.path_length), True),
         (_key_usage(digital_signature=profile.digital_signature), True),
-        (x509.SubjectKeyIdentifier.from_public_key(profile.public_key), False),
+        (_key_identifier(profile), False),
     ]
     if issuer is not None:
         found.append((authority_key_identifier(issuer), False))
@@ -93,6 +95,12 @@ def _extensions(profile: CAProfile, issuer: x509.Certificate | None) -> list[tup
     if profile.issuer_urls:
         found.append((_authority_information(profile.issuer_urls), False))
     return found
+
+
+def _key_identifier(profile: CAProfile) -> x509.SubjectKeyIdentifier:
+    if profile.key_id is not None:
+        return x509.SubjectKeyIdentifier(profile.key_id)
+    return x509.SubjectKeyIdentifier.from_public_key(profile.public_key)
 
 
 def _key_usage(*, digital_signature: bool) -> x509.KeyUsage:

@@ -1,7 +1,8 @@
-"""CSRs that a root is asked to sign: read, and what is refused in them.
+"""What a root is asked to sign: CSRs of CAs, and certificates of other roots. Read, and what is refused.
 
 Nothing of a CSR but subject and key is signed; so an extension that asks for more than a CA gets is no
-danger, but a sign that another certificate is wanted, and a person decides.
+danger, but a sign that another certificate is wanted, and a person decides. Another root's certificate is
+signed by its own key, as a CSR is; of it name, key, key identifier and name constraints are taken.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from issuer.root.certificates.constraints import constraints_of
 from issuer.root.certificates.keys import PublicKey
 from issuer.root.errors import RootRefusal
 from issuer.root.reasons import RefusalReason
-from issuer.x509.errors import InvalidRequest
+from issuer.x509.certificates import basic_constraints
+from issuer.x509.chains.links import signed_by
+from issuer.x509.errors import LIBRARY_ERRORS, InvalidRequest
 from issuer.x509.extensions import (
     BASIC_CONSTRAINTS,
     KEY_USAGE,
@@ -41,22 +45,29 @@ _NAMES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class CARequest:
-    """A CSR of a CA whose signature is valid.
+    """A CSR of a CA whose signature is valid, or another root's certificate (`is_root`), to be cross-signed.
 
     `path_length` is what it asks for, None if it doesn't say. `digital_signature`: it asks for that usage.
+    `key_id` is the identifier by which CAs below a root name its key, None for the usual one.
     """
 
     subject: x509.Name
     key: PublicKey = field(repr=False)
     path_length: int | None
     digital_signature: bool
+    is_root: bool = False
+    key_id: bytes | None = None
+    constraints: x509.NameConstraints | None = None
 
 
 def read_ca_request(pem: bytes, ignored: Collection[str] = ()) -> CARequest:
-    """Return the CSR of a CA. `ignored` are extensions, by name or OID, that may stand in it for nothing.
+    """Return the CSR of a CA, or another root in place of one. `ignored` are extensions, by name or OID, that
+    may stand in a CSR for nothing.
 
     Raises RootRefusal with everything in it that no CA's request should have.
     """
+    if b"CERTIFICATE-----" in pem:
+        return _root_request(pem)
     try:
         request = read_request(pem)
         problems = [*_subject(request), *_extensions(request, frozenset(ignored))]
@@ -79,6 +90,34 @@ def read_ca_request(pem: bytes, ignored: Collection[str] = ()) -> CARequest:
         raise RootRefusal(RefusalReason.REQUEST, "The CSR is refused: " + "; ".join(problems) + ".")
     length = None if asked is None else asked.path_length
     return CARequest(request.subject, key, length, DIGITAL_SIGNATURE in usages)
+
+
+def _root_request(pem: bytes) -> CARequest:
+    """Return another root whose signature by its own key is valid. Raises RootRefusal."""
+    try:
+        (root,) = x509.load_pem_x509_certificates(pem)
+        problems = list(_root_problems(root))
+        found = [one.value for one in root.extensions]
+        key_id = next((one.digest for one in found if isinstance(one, x509.SubjectKeyIdentifier)), None)
+        constraints = constraints_of(root)
+    except (ValueError, *LIBRARY_ERRORS) as error:
+        message = "The file is neither a CSR nor the certificate of one root, PEM, that can be read."
+        raise RootRefusal(RefusalReason.REQUEST, message) from error
+    key = root.public_key()
+    if problems or not isinstance(key, PublicKey):
+        told = "; ".join(problems or ["its key is neither RSA, EC nor Ed25519"])
+        raise RootRefusal(RefusalReason.REQUEST, f"The certificate can't be cross-signed: {told}.")
+    return CARequest(root.subject, key, None, False, True, key_id, constraints)
+
+
+def _root_problems(root: x509.Certificate) -> Iterator[str]:
+    if not signed_by(root, root):
+        yield "it isn't signed by its own key, so it is no root; have the CA itself make a CSR"
+    constraints = basic_constraints(root)
+    if root.version is not x509.Version.v3 or constraints is None or not constraints.ca:
+        yield "it is no CA's (basicConstraints)"
+    if constraints is not None and constraints.path_length == 0:
+        yield "its path length is 0, so it signs no CA that needs it"
 
 
 def _subject(request: CertificateSigningRequest) -> Iterator[str]:
