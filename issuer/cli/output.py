@@ -6,19 +6,14 @@ import json
 import logging
 import signal
 import sys
-import textwrap
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import typer
 
 from issuer.cli.options import OutputFormat
-
-if TYPE_CHECKING:
-    from issuer.explain.advice import Advice
-
 
 _OF_CERTIFICATES: Final = "Attribute's length must be|Parsed a serial number which wasn't positive"
 """Beginnings of warnings of `cryptography` 50 about certificates that it reads."""
@@ -111,25 +106,6 @@ def without_logs() -> Iterator[None]:
         yield
     finally:
         structlog.configure(**before)
-
-
-def print_yaml_only(advice: Iterable[Advice], exit_code: int) -> None:
-    """Print the YAML of the first advice that has whole objects, for `kubectl apply`, and end the command.
-
-    Exit code 0; without any, `exit_code` with what there is to do on standard error.
-    """
-    from issuer.manifests.text import shown
-
-    found = list(advice)
-    first = next((one for one in found if one.whole), None)
-    if first is not None:
-        lines = textwrap.wrap(shown(first.text, 2000), 98, break_long_words=False, break_on_hyphens=False)
-        sys.stdout.write("".join(f"# {line}\n" for line in lines) + first.whole)
-        raise typer.Exit
-    for one in found:
-        typer.echo(shown(one.text, 2000), err=True)
-    typer.echo("There is no YAML to apply.", err=True)
-    raise typer.Exit(exit_code)
 
 
 def print_data(value: Any, output: OutputFormat) -> None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from issuer.cli.cluster.advice import print_yaml_only
 from issuer.cli.completing import complete_explained, complete_inspected
 from issuer.cli.options import Backends, ClusterChoice, Context, Format, Kubeconfig, OutputFormat, YamlOnly
-from issuer.cli.output import print_data, print_yaml_only, report_bad_input, without_logs
+from issuer.cli.output import print_data, report_bad_input, without_logs
 
 if TYPE_CHECKING:
     from issuer.inspection.answers import InspectionAnswer

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from issuer.cli.cluster.advice import print_yaml_only
 from issuer.cli.help import Commands, HelpfulGroup
 from issuer.cli.options import Backends, Format, OutputFormat, YamlOnly
-from issuer.cli.output import print_data, print_yaml_only, report_bad_input
+from issuer.cli.output import print_data, report_bad_input
 from issuer.site import docs_page
 from issuer.text import counted
 
