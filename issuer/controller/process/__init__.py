@@ -10,7 +10,7 @@ Bottom-up:
 - `watches`: which kinds are followed, into which store.
 - `reason_labels`, `gauges`: what the metrics read.
 - `wiring`: constructs and joins all of it.
-- `statuspage_answers`, `statuspage_expiring`, `statuspage_source`: what the page shows.
+- `page`: what the status page shows.
 - `peers`: no start beside a controller whose kinds are adopted.
 - `manager`, `run`: leadership, watches, workers and their end; signals, event loop, client.
 """

@@ -33,7 +33,7 @@ from issuer.serving.tls import ServingCertificate
 from issuer.telemetry.address import listening_at
 
 if TYPE_CHECKING:
-    from issuer.controller.process.statuspage_answers import PageAnswerLog
+    from issuer.controller.process.page.answers import PageAnswerLog
     from issuer.statuspage.web.server import StatusServer
 
 log = structlog.get_logger(__name__)
@@ -318,7 +318,7 @@ def _metrics_protection(options: ControllerOptions, components: Components) -> P
 
 # The page is imported here, as a controller without it starts sooner.
 def _page_answers() -> PageAnswerLog:
-    from issuer.controller.process.statuspage_answers import PageAnswerLog
+    from issuer.controller.process.page.answers import PageAnswerLog
 
     return PageAnswerLog()
 
@@ -330,7 +330,7 @@ def _status_page(
     replica: ShardedReplica | None,
     answers: PageAnswerLog,
 ) -> StatusServer:
-    from issuer.controller.process.statuspage_source import StatusSource
+    from issuer.controller.process.page.source import StatusSource
     from issuer.statuspage.web.live import Broadcaster
     from issuer.statuspage.web.server import PATH as PAGE_PATH
     from issuer.statuspage.web.server import StatusServer

@@ -10,7 +10,7 @@ from issuer import __version__
 from issuer.controller.canary.history import CanaryRun as Run
 from issuer.controller.leadership.replica import ShardedReplica
 from issuer.controller.process.options import ControllerOptions
-from issuer.controller.process.statuspage_expiring import count_ends
+from issuer.controller.process.page.expiring import count_ends
 from issuer.controller.process.wiring import Components
 from issuer.controller.state.watched import certificates
 from issuer.controller.state.watched.requests import Glance

@@ -13,8 +13,8 @@ import pytest
 from issuer.controller.canary.history import CanaryRun, Stage
 from issuer.controller.leadership.ownership import Alone
 from issuer.controller.process.options import ControllerOptions, OptionsError, PageOptions, WatchOptions
-from issuer.controller.process.statuspage_expiring import DAYS, SOONEST, STEP, count_ends
-from issuer.controller.process.statuspage_source import StatusSource
+from issuer.controller.process.page.expiring import DAYS, SOONEST, STEP, count_ends
+from issuer.controller.process.page.source import StatusSource
 from issuer.controller.process.wiring import Components
 from issuer.controller.state.watched.certificates import KIND, Certificate
 from issuer.kube.client import KubeClient

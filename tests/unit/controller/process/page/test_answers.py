@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from issuer.controller.process.statuspage_answers import PageAnswerLog
+from issuer.controller.process.page.answers import PageAnswerLog
 from issuer.requests.certificate_request import CertificateRequest
 from tests.builders import NOW, certificate_request
 
