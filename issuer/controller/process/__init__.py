@@ -12,5 +12,6 @@ Bottom-up:
 - `wiring`: constructs and joins all of it.
 - `page`: what the status page shows.
 - `peers`: no start beside a controller whose kinds are adopted.
-- `manager`, `run`: leadership, watches, workers and their end; signals, event loop, client.
+- `work`: watches and workers, from their start to their end.
+- `manager`, `run`: leadership, health and page around the work; signals, event loop, client.
 """

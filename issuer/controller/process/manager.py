@@ -1,12 +1,10 @@
-"""Runs the controller: leadership, watches, workers, and their orderly end."""
+"""Runs the controller: leadership, health and the status page, around its work."""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -16,17 +14,11 @@ from issuer.controller.leadership.ownership import Alone, OneLeader, Ownership
 from issuer.controller.leadership.replica import ShardedReplica
 from issuer.controller.leadership.work import RequestWork
 from issuer.controller.process.options import ControllerOptions
-from issuer.controller.process.watches import RBAC, REQUESTS
-from issuer.controller.process.wiring import REVOCATION_WORKERS, Components
-from issuer.controller.scheduling import workers
-from issuer.controller.scheduling.checks import CheckPool
-from issuer.controller.state.pending import PendingDelivery
-from issuer.controller.state.watched import certificates
+from issuer.controller.process.wiring import Components
+from issuer.controller.process.work import ControllerWork
 from issuer.kube.client import KubeClient
-from issuer.kube.errors import KubeError
 from issuer.kube.leases.election import LeaderElector
 from issuer.kube.leases.lease import Lease
-from issuer.requests.certificate_request import CertificateRequest
 from issuer.serving.auth import ApiReviewer, Authenticator
 from issuer.serving.health import PATH, HealthServer, Protection
 from issuer.serving.tls import ServingCertificate
@@ -60,25 +52,19 @@ class Manager:
         self.ownership = self.replica or _ownership(options, self.elector)
         answers = _page_answers() if options.page.address else None
         self.components = Components(options, client, self.ownership, answers)
+        self.work = ControllerWork(options.work, self.components, self.ownership)
         if self.replica is not None:
             self.replica.attach(_request_work(self.components), self.components.metrics)
         self.health = HealthServer(
             self.components.metrics.registry, protection=_metrics_protection(options, self.components)
         )
         self.health.live["loop"] = lambda: None
-        self.health.ready["watches"] = self._watches_ready
+        self.health.ready["watches"] = self.work.late_watches
         self.page = (
             None
             if answers is None
             else _status_page(options, self.components, self.elector, self.replica, answers)
         )
-        self._working = False
-
-    def _watches_ready(self) -> str | None:
-        if not self._working:
-            return None  # standing by is being ready to take over
-        late = self.components.watches.late()
-        return f"not listed yet: {', '.join(late)}" if late else None
 
     async def run(self, stop: asyncio.Event) -> int:
         """Work until `stop` is set or the leadership is lost; the process's exit code."""
@@ -152,7 +138,7 @@ class Manager:
 
         election = asyncio.create_task(elector.run(on_started, on_stopped), name="election")
         try:
-            return 0 if await self._work(stop, replica) else 1
+            return 0 if await self.work.run(stop, replica) else 1
         finally:
             await replica.end()
             await elector.release()
@@ -162,138 +148,8 @@ class Manager:
         """Do all the work until `stop` is set, then finish what is in flight."""
         self.components.metrics.leader.set(1)
         log.info("leading", identity=self.options.leader.identity)
-        await self._work(stop)
+        await self.work.run(stop)
         self.components.metrics.leader.set(0)
-
-    async def _work(self, stop: asyncio.Event, replica: ShardedReplica | None = None) -> bool:
-        """Run watches and workers until `stop` is set; False when a replica lost a Lease before that."""
-        self._working = kept = True
-        background = [asyncio.create_task(self.components.recorder.run(), name="events")]
-        background.append(asyncio.create_task(self.components.delivery.held.keep_logging(), name="held"))
-        working: list[asyncio.Task[None]] = []
-        try:
-            background += self._start_reflectors(*self.components.watches.first, *RBAC)
-            if await self._synced(stop, *self.components.watches.first):
-                working += self._start_workers()
-                background += self._start_reflectors(*REQUESTS)
-                background += self._start_canaries()
-                background += self.components.trust.start()
-                background.append(asyncio.create_task(self._watch_certificates(), name="watch-Certificate"))
-                if replica is None:
-                    await stop.wait()
-                elif await self._synced(stop, CertificateRequest.kind):
-                    kept = await replica.run(stop)
-        finally:
-            spent = 0.0 if replica is None else replica.spent
-            await self._finish(working, background, max(0.0, self.options.work.shutdown_grace - spent))
-            self._working = False
-        return kept
-
-    def _start_workers(self) -> list[asyncio.Task[None]]:
-        components, options = self.components, self.options
-        return [
-            *workers.start(
-                "policies",
-                1,
-                components.queues.policies,
-                components.reconcilers.policies.reconcile,
-                components.defects,
-            ),
-            *workers.start(
-                "issuers",
-                options.work.issuer_workers * len(CheckPool),
-                components.queues.issuers,
-                components.reconcilers.issuers.reconcile,
-                components.defects,
-            ),
-            *workers.start(
-                "requests",
-                options.work.workers,
-                components.queues.requests,
-                components.reconcilers.reconcile_request,
-                components.defects,
-            ),
-            *workers.start(
-                "revocations",
-                REVOCATION_WORKERS,
-                components.queues.revocations,
-                components.reconcilers.revocations.reconcile,
-                components.defects,
-            ),
-        ]
-
-    def _start_reflectors(self, *kinds: str) -> list[asyncio.Task[None]]:
-        return [
-            asyncio.create_task(self.components.watches.reflectors[kind].run(), name=f"watch-{kind}")
-            for kind in kinds
-            if kind in self.components.watches.reflectors
-        ]
-
-    def _start_canaries(self) -> list[asyncio.Task[None]]:
-        prober = self.components.prober
-        return [] if prober is None else [prober.start()]
-
-    async def _watch_certificates(self) -> None:
-        """Watch Certificates, behind the requests: nothing waits for them."""
-        reflector = self.components.watches.reflectors.get(certificates.KIND)
-        if reflector is not None:
-            await self.components.watches.reflectors[CertificateRequest.kind].synced.wait()
-            await reflector.run()
-
-    async def _synced(self, stop: asyncio.Event, *kinds: str) -> bool:
-        """Wait until these kinds are listed; False when asked to stop before that."""
-        waits = asyncio.gather(*(self.components.watches.reflectors[kind].synced.wait() for kind in kinds))
-        stopping = asyncio.create_task(stop.wait())
-        both: set[asyncio.Future[Any]] = {waits, stopping}
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        synced = waits.done()
-        for task in (waits, stopping):
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-        return synced
-
-    async def _finish(
-        self, working: list[asyncio.Task[None]], background: list[asyncio.Task[None]], grace: float
-    ) -> None:
-        """Take no new work, finish what is in flight, deliver or discard what is held."""
-        deadline = time.monotonic() + grace
-        self.components.queues.close()
-        log.info(
-            "stopping",
-            in_flight=self.components.queues.requests.in_hand,
-            held=len(self.components.delivery.held),
-        )
-        if working:
-            _done, late = await asyncio.wait(working, timeout=grace)
-            for task in late:
-                task.cancel()
-            if late:
-                log.error("work cut off at the end of the grace period", workers=len(late))
-                await asyncio.gather(*late, return_exceptions=True)
-        await self._flush_pending(lambda: deadline - time.monotonic())
-        await self.components.recorder.flush()
-        for task in background:
-            task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
-        await self.components.state.registry.close()
-        log.info("stopped")
-
-    async def _flush_pending(self, left: Callable[[], float]) -> None:
-        """Write what is signed while there is time, and discard the rest."""
-        while left() > 1 and (ours := self._pending_of_ours()):
-            for pending in ours:
-                try:
-                    await self.components.delivery.deliver_fresh(pending)
-                except KubeError as error:
-                    log.warning("certificate not written yet", request=str(pending.key), error=str(error))
-            if len(self.components.delivery.held):
-                await asyncio.sleep(0.5)
-        await self.components.delivery.close()
-
-    def _pending_of_ours(self) -> list[PendingDelivery]:
-        """The certificates that wait to be written under a Lease that we still have."""
-        return [pending for pending in self.components.delivery.held if self.ownership.holds(pending.key)]
 
 
 def _elector(options: ControllerOptions, client: KubeClient) -> LeaderElector:
