@@ -78,7 +78,8 @@ async def resolve(endpoint: EndpointAddress) -> tuple[SocketAddress, ...]:
         async with asyncio.timeout(SECONDS):
             found = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
-        raise DialFailed(DialCode.UNRESOLVED, one_line(str(error), 200)) from error
+        said = str(error.strerror if isinstance(error, socket.gaierror) else error).lower()
+        raise DialFailed(DialCode.UNRESOLVED, one_line(said, 200)) from error
     except TimeoutError as error:
         raise DialFailed(DialCode.TIMEOUT, f"no answer in {SECONDS:g} seconds") from error
     unique = dict.fromkeys((family, address) for family, _, _, _, address in found)

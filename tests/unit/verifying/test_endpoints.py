@@ -279,6 +279,7 @@ async def test_several_endpoints_keep_their_order(
     assert [] in [codes(one) for one in found if one["endpoint"] == str(local)]
     assert "--starttls" in shown.stdout
     assert "it can't be connected to (Connection refused)" in shown.stdout
+    assert "Errno" not in shown.stdout
 
 
 async def test_metrics_are_those_of_the_page(tmp_path: Path, ca: TestCA, now: datetime, root: Path) -> None:
