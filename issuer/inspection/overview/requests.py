@@ -28,6 +28,11 @@ LATE: Final = timedelta(minutes=2)
 NOT_JUDGED: Final = "NotJudgedYet"
 """Reason of a waiting request whose status says nothing."""
 
+NOT_APPROVED: Final = {
+    "reason": "NotApproved",
+    "message": "nobody has approved it yet: its issuer has spec.approval External",
+}
+
 _OPENINGS: Final = {
     Opening.ALLOWED_BY_NONE: "NoPolicyAllows",
     Opening.NO_POLICY_APPLIES: "NoPolicyApplies",
@@ -59,8 +64,12 @@ class WaitingGroup:
 
 @dataclass(slots=True)
 class RequestTally:
-    """All requests that were counted; `counts` has None for a kind that may not be read."""
+    """All requests that were counted; `counts` has None for a kind that may not be read.
 
+    `external` are the issuers whose requests another approver has to approve.
+    """
+
+    external: frozenset[str] = frozenset()
     counts: dict[str, Counter[RequestState] | None] = field(default_factory=dict)
     late: int = 0
     oldest: list[dict[str, Any]] = field(default_factory=list)
@@ -80,6 +89,8 @@ class RequestTally:
     def _add_waiting(self, request: Request, progress: Progress, now: datetime) -> None:
         self.late += progress.since is not None and now - progress.since > LATE
         waiting = request_json(request, progress)
+        if waiting["reason"] == NOT_JUDGED and waiting["issuer"] in self.external and not request.approved:
+            waiting |= NOT_APPROVED
         self.oldest = heapq.nsmallest(SHOWN, [*self.oldest, waiting], key=lambda one: one["since"])
         key = waiting["reason"], waiting["issuer"]
         self.groups.setdefault(key, WaitingGroup(*key)).add(waiting)
@@ -99,9 +110,11 @@ class RequestTally:
         }
 
 
-async def tally(reader: Reader, namespace: str | None, now: datetime) -> RequestTally:
+async def tally(
+    reader: Reader, namespace: str | None, now: datetime, external: frozenset[str] = frozenset()
+) -> RequestTally:
     """Count the requests for issuers of ours, in all namespaces if `namespace` is None. Raises KubeError."""
-    found = RequestTally()
+    found = RequestTally(external)
     for kind in KINDS:
         counts: Counter[RequestState] = Counter()
         try:

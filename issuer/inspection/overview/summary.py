@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from issuer.inspection.overview.requests import tally
 from issuer.inspection.progress import has_more_to_say, ready_json, text_of, time_of, trust_json
 from issuer.inspection.reading import Reader
 from issuer.kube.wire import Object
+from issuer.requests.issuers import IssuerKey
 from issuer.requests.resources import CERTIFICATE_REQUEST_POLICIES
 from issuer.signing.backend import Summary
 from issuer.site import docs_page
@@ -49,7 +50,7 @@ async def overview(
         "canaries": await canaries(reader, namespace),
         "certificates": await overdue.certificates(reader, namespace, now),
     }
-    requests = await tally(reader, namespace, now)
+    requests = await tally(reader, namespace, now, _external(issuers or ()))
     found |= requests.to_json()
     nothing_allowed = [NO_POLICY] if issuers and policies == [] else []
     found["attention"] = [*nothing_allowed, *_attention(found, requests.late, now), *reader.gaps]
@@ -72,6 +73,12 @@ async def _issuers(reader: Reader, namespace: str | None) -> tuple[list[dict[str
     return None if len(withheld) == len(list(reader.backends.kinds)) else found, withheld
 
 
+def _external(issuers: Iterable[dict[str, Any]]) -> frozenset[str]:
+    """Return the issuers whose requests another approver has to approve."""
+    found = [one for one in issuers if one["approval"] == "External"]
+    return frozenset(str(IssuerKey(one["kind"], one["namespace"], one["name"])) for one in found)
+
+
 def _issuer(kind: str, summary: Summary, obj: Object) -> dict[str, Any]:
     status = obj.get("status") or {}
     return {
@@ -85,6 +92,7 @@ def _issuer(kind: str, summary: Summary, obj: Object) -> dict[str, Any]:
         "caNotAfter": text_of(status, "caNotAfter"),
         "warnings": [str(one) for one in status.get("warnings") or ()],
         "trust": trust_json(obj),
+        "approval": text_of(obj.get("spec") or {}, "approval"),
     }
 
 

@@ -310,6 +310,20 @@ async def test_waiting_requests_are_grouped_by_reason_with_the_oldest_of_each(sc
     assert "unseal it" in text
 
 
+async def test_a_request_that_others_have_to_approve_is_told_so(scene: Scene) -> None:
+    approved = certificate_request("signed-next", conditions=[condition("Approved")])
+    requests = listing("1", waiting_for("n", "", 1), approved)
+    found = await look(
+        told(scene, cluster_issuers=listing("1", issuer(approval="External")), requests=requests)
+    )
+    groups = {one["reason"]: one["oldest"] for one in found["waitingByReason"]}
+    assert {reason: one["name"] for reason, one in groups.items()} == {
+        "NotApproved": "n",
+        "NotJudgedYet": "signed-next",
+    }
+    assert "spec.approval External" in groups["NotApproved"]["message"]
+
+
 async def test_the_last_denied_and_failed_are_named_newest_first(scene: Scene) -> None:
     requests = [
         *(ended_request(f"d{number}", "Denied", number) for number in range(8)),
