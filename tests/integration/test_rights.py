@@ -237,6 +237,53 @@ def run(bed: Testbed, layout: PkiLayout, namespace: str, request: pytest.Fixture
     bed.kube.apply(ALL_SECRETS)
 
 
+def allowed(bed: Testbed, verb: str, group: str, resource: str, **where: str) -> bool:
+    """Whether the controller's ServiceAccount may do this, by the API server's own answer."""
+    name, _, subresource = resource.partition("/")
+    attributes = {"verb": verb, "group": group, "resource": name, "subresource": subresource, **where}
+    user = "system:serviceaccount:vault-issuer-system:vault-issuer"
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "metadata": {"name": ""},
+        "spec": {"user": user, "resourceAttributes": attributes},
+    }
+    return bool(bed.kube.create(review)["status"]["allowed"])
+
+
+def test_controller_has_the_rights_it_needs_and_no_more(bed: Testbed) -> None:
+    bed.kube.apply(SHIPPED)
+    bed.kube.apply(ALL_SECRETS)  # tests' controllers have it, and it stays
+    own, other = {"namespace": "vault-issuer-system"}, {"namespace": "default"}
+    login, lease = {"name": "vault-login"}, {"name": "vault-issuer"}
+    assert allowed(bed, "watch", "cert-manager.io", "certificaterequests")
+    assert allowed(bed, "update", "cert-manager.io", "certificaterequests/status", **other)
+    assert allowed(bed, "update", "vault-issuer.io", "vaultclusterissuers/status")
+    assert allowed(bed, "create", "events.k8s.io", "events", **other)
+    assert allowed(bed, "get", "", "secrets", name="any", **own)
+    assert allowed(bed, "create", "", "serviceaccounts/token", **login, **own)
+    assert allowed(bed, "update", "coordination.k8s.io", "leases", **lease, **own)
+    assert not allowed(bed, "get", "", "secrets", name="any", **other)
+    assert not allowed(bed, "list", "", "secrets", **own)
+    assert not allowed(bed, "create", "", "serviceaccounts/token", name="vault-issuer", **own)
+    assert not allowed(bed, "update", "cert-manager.io", "certificaterequests", **other)
+    assert not allowed(bed, "update", "coordination.k8s.io", "leases", name="other", **own)
+    signer = {"verb": "approve", "group": "cert-manager.io", "resource": "signers"}
+    assert allowed(bed, **signer, name="vaultclusterissuers.vault-issuer.io/*")
+    assert not allowed(bed, **signer, name="clusterissuers.cert-manager.io/*")
+    csrs, group = "certificatesigningrequests", "certificates.k8s.io"
+    assert allowed(bed, "watch", group, csrs)
+    assert not allowed(bed, "update", group, csrs)
+    assert allowed(bed, "update", group, f"{csrs}/status")
+    assert not allowed(bed, "update", group, f"{csrs}/approval")
+    assert allowed(bed, "sign", group, "signers", name="vaultissuers.vault-issuer.io/*")
+    assert not allowed(bed, "sign", group, "signers", name="kubernetes.io/*")
+    assert not allowed(bed, "approve", group, "signers", name="vaultissuers.vault-issuer.io/*")
+    assert allowed(bed, "create", "authorization.k8s.io", "subjectaccessreviews")
+    assert not allowed(bed, "create", "rbac.authorization.k8s.io", "clusterrolebindings")
+    assert not allowed(bed, "update", "vault-issuer.io", "certificaterequestpolicies")
+
+
 def test_every_rule_is_in_the_table() -> None:
     assert set(NEEDED) == set(shipped())
 

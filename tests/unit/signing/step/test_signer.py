@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
 from cryptography import x509
@@ -32,9 +31,7 @@ from tests.unit.signing.step.conftest import NAMESPACED, SETTINGS, Open
 from tests.unit.signing.step.requests import HOUR, answering, asked
 from tests.unit.step.fake import (
     NAME,
-    REVOKE,
     SIGN,
-    Answer,
     FakeStepCA,
     fake_step_ca,
 )
@@ -152,72 +149,6 @@ async def test_an_outage_takes_no_other_token_at_the_next_check(step: FakeStepCA
     step.answer = lambda _call: None
     await signer.check()
     assert step.made(SIGN) == 1
-
-
-async def test_a_difference_of_clocks_is_told_in_one_text_until_it_changes(
-    step: FakeStepCA, open_signer: Open
-) -> None:
-    """Each text is a write of the status, and `Date` has whole seconds."""
-    signer, told = await open_signer(), []
-    for seconds in (300, 301, 290, 299, 340):
-        step.skew = timedelta(seconds=seconds)
-        told.append((await signer.check()).warnings)
-    assert len(set(told[:4])) == 1
-    assert told[4] not in ((), told[0])
-
-
-@pytest.mark.parametrize("minutes", [5, -5, 40])
-async def test_a_difference_of_clocks_is_made_up_for_and_said(
-    step: FakeStepCA, open_signer: Open, minutes: int
-) -> None:
-    step.skew = timedelta(minutes=minutes)
-    signer = await open_signer()
-    health = await signer.check()
-    assert any("clock" in warning for warning in health.warnings)
-    await signer.sign(asked())
-    assert (step.refusals, len(step.signed)) == ([], 1)
-
-
-async def test_a_clock_that_changes_costs_one_more_token(step: FakeStepCA, open_signer: Open) -> None:
-    signer = await open_signer()
-    await signer.check()
-    step.skew = timedelta(minutes=-30)
-    await signer.sign(asked())
-    assert (len(step.refusals), len(step.signed)) == (1, 1)
-
-
-async def test_clocks_that_differ_by_hours_break_the_issuer(step: FakeStepCA, open_signer: Open) -> None:
-    step.skew = timedelta(hours=5)
-    with pytest.raises(IssuerBroken, match="ahead of") as raised:
-        await (await open_signer()).check()
-    assert raised.value.reason == "ClocksDiffer"
-
-
-async def test_a_ca_that_has_just_started_takes_the_next_token(step: FakeStepCA, open_signer: Open) -> None:
-    signer = await open_signer()
-    await signer.check()
-    step.started = step.now + timedelta(days=1)
-    refused_before = len(step.refusals)
-
-    def start(call: str) -> Answer | None:
-        if len(step.refusals) > refused_before:
-            step.started = datetime(2026, 1, 1, tzinfo=UTC)
-        return None
-
-    step.answer = start
-    await signer.sign(asked())
-    assert step.refusals[refused_before:] == ["token issued before the bootstrap of certificate authority"]
-
-
-async def test_a_restarted_ca_takes_the_next_token_of_a_clock_that_is_seconds_behind(
-    step: FakeStepCA, open_signer: Open
-) -> None:
-    """A difference that is too small to tell dates tokens before the start all the same."""
-    step.skew = timedelta(seconds=15)
-    signer = await open_signer()
-    step.started = step.now.replace(microsecond=0)
-    assert (await signer.check()).warnings == ()
-    assert step.refusals == ["token issued before the bootstrap of certificate authority"]
 
 
 async def test_a_used_token_is_followed_by_one_with_another_id(step: FakeStepCA, open_signer: Open) -> None:
@@ -417,46 +348,3 @@ async def test_a_ca_that_does_not_answer_is_waited_for(step: FakeStepCA, open_si
     with pytest.raises(IssuerUnavailable) as raised:
         await (await open_signer(spec)).check()
     assert raised.value.reason == "StepCAUnreachable"
-
-
-async def test_a_crl_that_cannot_be_read_now_stops_no_signing(step: FakeStepCA, open_signer: Open) -> None:
-    step.answer = answering("GET /crl", 500)
-    signer = await open_signer(revocation={"policy": "OnDelete"})
-    (warning,) = (await signer.check()).warnings
-    assert "passively" in warning
-    assert "can't be read now" in warning
-
-
-@pytest.mark.parametrize(
-    ("crl", "text"),
-    [
-        (None, "makes no CRL"),
-        (b"nothing", "can't be read"),
-        ("good", "don't look into its CRL"),
-        ("ended", "That CRL ended at"),
-    ],
-)
-async def test_a_revocation_is_said_to_be_passive(
-    step: FakeStepCA, open_signer: Open, crl: Any, text: str
-) -> None:
-    step.crl = {"good": made_crl(step), "ended": made_crl(step, -HOUR)}.get(crl, crl)
-    warnings = (await (await open_signer(revocation={"policy": "OnDelete"})).check()).warnings
-    assert any("passively" in one and text in one for one in warnings), warnings
-    assert (await (await open_signer()).check()).warnings == ()
-
-
-def made_crl(step: FakeStepCA, ends: timedelta = HOUR) -> bytes:
-    """A CRL that was made two hours ago."""
-    now = datetime.now(UTC)
-    builder = x509.CertificateRevocationListBuilder(step.ca.intermediate.subject, now - 2 * HOUR, now + ends)
-    return builder.sign(step.ca.key, hashes.SHA256()).public_bytes(Encoding.DER)
-
-
-async def test_a_revocation_is_by_the_serial_number(step: FakeStepCA, open_signer: Open) -> None:
-    signer = await open_signer()
-    signed = await signer.sign(asked())
-    await signer.revoke(signed.leaf_pem)
-    await signer.revoke(signed.leaf_pem)  # it is revoked already
-    assert step.revoked == [str(int(signed.serial.replace(":", ""), 16))]
-    assert step.tokens[-1]["aud"].endswith("/1.0/revoke")
-    assert step.made(REVOKE) == 2
