@@ -116,14 +116,14 @@ screenshots: setup ## the pictures of the status page in docs/img, from a real r
 	@$(BIN)/python -m tools.screenshots
 
 e2e: setup ## the image and the chart on a real node without Docker (root, Debian 12): ARGS="-k upgrade"
-	@$(BIN)/python -m testbed.node $(ARGS)
+	@FULL_SIZE=1 $(BIN)/python -m testbed.node $(ARGS)
 
 .PHONY: test-release
 test-release: setup ## `make release` in two fresh clones, and what it wrote installed alone on a real node (root, Debian 12)
-	@$(BIN)/python -m testbed.node --release $(ARGS)
+	@FULL_SIZE=1 $(BIN)/python -m testbed.node --release $(ARGS)
 
 kind: setup ## the same tests on a kind cluster, where Docker and kind are: ARGS=...
-	@$(BIN)/python -m testbed.kind $(ARGS)
+	@FULL_SIZE=1 $(BIN)/python -m testbed.kind $(ARGS)
 
 bench: setup ## an hour or two: every peer and scenario, kept in benchmarks/results and shown in docs/performance.md
 	@$(BIN)/python -m benchmarks full --record

@@ -20,6 +20,7 @@ from tests.e2e.cluster import ISSUER, NAMESPACE, Cluster, names_of, tag
 from tests.e2e.measuring import Usage, first_certificate, usage
 from tests.integration.support.renewal import renew
 from tests.integration.support.waiting import wait_until
+from tests.sizes import LONGER
 
 WEB = "web"
 HOST = f"{WEB}.{NAMESPACE}.svc"
@@ -90,6 +91,7 @@ def test_no_request_is_lost_when_the_leader_is_killed(release: Cluster, measured
     assert sum(_restarts(one) for one in _all_ready(release, 2)) == 1
 
 
+@LONGER
 def test_no_request_is_lost_when_the_leader_is_deleted(release: Cluster, measured: dict[str, float]) -> None:
     leader = release.leader()
     assert leader
@@ -120,6 +122,7 @@ def test_no_request_is_lost_and_none_signed_twice_when_image_and_values_change(
     assert {one.rpartition("/")[2] for one in images} == {release.settings.next_image}
 
 
+@LONGER
 def test_requests_are_signed_while_kubelet_is_stopped_and_pods_go_on(
     release: Cluster, measured: dict[str, float]
 ) -> None:
@@ -142,6 +145,7 @@ def test_requests_are_signed_while_kubelet_is_stopped_and_pods_go_on(
     assert after == before
 
 
+@LONGER
 def test_start_and_idle_replicas_cost_what_is_told(release: Cluster, measured: dict[str, float]) -> None:
     if release.settings.image_megabytes is not None:
         measured["image_added_mb"], measured["image_added_gzip_mb"] = release.settings.image_megabytes

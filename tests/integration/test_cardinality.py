@@ -10,7 +10,7 @@ from tests.integration.support.cardinality import clear, flood, most, unbounded
 from tests.sizes import sized
 
 pytestmark = pytest.mark.usefixtures("many_requests")
-REQUESTS, NAMESPACES = sized(800, 200), sized(40, 10)
+REQUESTS, NAMESPACES = sized(800, 120), sized(40, 6)
 
 
 @pytest.mark.slow

@@ -124,7 +124,7 @@ def behind(bed: Testbed, backlog: str, quiet: str, issuer: str, name: str) -> in
 @pytest.mark.usefixtures("swept")
 @pytest.mark.parametrize(
     ("without", "count"),
-    [(None, sized(3000, 400)), pytest.param("turns", 800, marks=LONGER)],
+    [(None, sized(3000, 250)), pytest.param("turns", 800, marks=LONGER)],
     ids=["fair", "without-turns"],
 )
 def test_a_backlog_in_one_namespace_does_not_hold_up_anothers_single_request(

@@ -156,6 +156,7 @@ def test_the_samples_become_ready(bed: Testbed, controller: ControllerProcess, t
     found.verify(bed.vault.read("pki/issuer/lab-root")["certificate"], "web.lab.example.com")
 
 
+@LONGER
 def test_flux_runs_a_job_for_each_change_and_again_for_a_revert(
     bed: Testbed, pods: JobPods, flux: FluxLayer, tmp_path: Path
 ) -> None:

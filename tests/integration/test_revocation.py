@@ -58,7 +58,7 @@ from tests.sizes import sized
 FINALIZER = "vault-issuer.io/revocation"
 RIGHTS = REPOSITORY / "config" / "rbac" / "optional" / "revocation.yaml"
 RBAC = "rbac.authorization.k8s.io/v1"
-MANY = sized(100, 40)
+MANY = sized(100, 30)
 SHORT_CHECKS = "--issuer-check-period=1"
 
 
