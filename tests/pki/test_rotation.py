@@ -289,6 +289,11 @@ def test_certificates_that_no_list_has_are_bounded_by_their_role(vault: Vault, t
     with pytest.raises(HTTPError, match="not_after_bound"):
         vault.bao.call("POST", f"{case.mount}/issue/unstored", late)
     assert case.gates(*long_ago)["ended"] == "seen"
+    template = "CertTemplate{Subject: PKIX.Name{CommonName: 'a.example.test'}}"
+    program = {"expression": f"ValidationOutput{{template: {template}, no_store: true}}"}
+    vault.bao.call("POST", f"{case.mount}/cel/roles/program", {"cel_program": program})
+    found = case.gates(*long_ago)
+    assert (found["ended"], found["roles"]) == ("can't be seen", "can't be seen")
 
 
 def test_a_key_that_another_issuer_has_is_kept(vault: Vault, tmp_path: Path) -> None:

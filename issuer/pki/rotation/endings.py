@@ -56,6 +56,9 @@ def last_end(facts: RotationFacts, old: RotatedCA) -> LastEnd:
     if facts.issued.unread:
         unread = counted(facts.issued.unread, "certificate")
         ends.append(LastEnd(old.end, f"{unread} of the list can't be read; {own.how}"))
+    if facts.programs:
+        doubt = f"{facts.programs}, and may store nothing: see in Vault's audit log what they signed"
+        ends.append(LastEnd(listed_end, ends[0].how, doubt))
     hidden = list(_hidden(facts, roles))
     if hidden:
         ends.append(_bound(facts, old, hidden, own))

@@ -19,6 +19,7 @@ from issuer.pki.resources.issuers import issuer_id
 from issuer.pki.rotation.issued import IssuedByCA
 from issuer.pki.rotation.seen import SeenCluster, VaultPlace
 from issuer.pki.server.reading import VaultReading
+from issuer.text import first_of
 
 _SAFETY: Final = 72 * 3600
 """Seconds: Vault's own `safety_buffer` of auto-tidy, where that can't be read."""
@@ -159,6 +160,16 @@ class RotationFacts:
         if any(path in self.reading.refused for path in paths):
             return None
         return {name: self.at(f"roles/{name}") for name in names}
+
+    @property
+    def programs(self) -> str:
+        """What is to be said of OpenBao's CEL roles, each of which is a program that chooses the CA and what
+        is stored; "" where there are none."""
+        path = f"{self.rotation.mount}/cel/roles/"
+        if path in self.reading.refused:
+            return f"the token may not list {path}"
+        names = [str(one) for one in self.at("cel/roles/").get("keys") or ()]
+        return f"the CEL roles {first_of(names, 5)} choose the CA by a program" if names else ""
 
     @property
     def old_key(self) -> str:

@@ -160,6 +160,9 @@ def roles_gate(facts: RotationFacts, old: RotatedCA) -> Gate:
             f"issuer_ref names {old.name} in {first_of(named, _SHOWN)}: change it in the file, and apply"
         )
         return Gate(GateName.ROLES, GateVerdict.NOT_YET, message)
+    if facts.programs:
+        message = f"{facts.programs}: look whether one names {old.name}"
+        return Gate(GateName.ROLES, GateVerdict.UNSEEN, message)
     return Gate(
         GateName.ROLES, GateVerdict.SEEN, f"none of {counted(len(facts.roles), 'role')} names {old.name}"
     )
@@ -274,7 +277,8 @@ def free_gate(facts: RotationFacts, old: RotatedCA) -> Gate:
     """Look whether anything in the mount refers to the old CA."""
     if facts.roles is None:
         return Gate(GateName.FREE, GateVerdict.UNSEEN, "the token may not read the mount's roles")
-    users, unread = [f"the role {one}" for one in roles_of(facts, old)], []
+    users = [f"the role {one}" for one in roles_of(facts, old)]
+    unread = [f"{facts.programs}: look whether one names {old.name}"] if facts.programs else []
     for one in facts.issuers:
         try:
             users += _links(one, old)

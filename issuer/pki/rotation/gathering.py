@@ -24,7 +24,7 @@ Progress = Callable[[str], None]
 """Called with a line of text before what takes long."""
 NEEDED: Final = ("keys/", "issuers/", "config/issuers")
 """Paths of a mount that a rotation can't do without."""
-OPTIONAL: Final = ("roles/", "config/acme", "config/auto-tidy", "config/keys", "config/urls")
+OPTIONAL: Final = ("roles/", "cel/roles/", "config/acme", "config/auto-tidy", "config/keys", "config/urls")
 """Paths of a mount whose absence leaves a gate that can't be seen, or Vault's own value."""
 BATCH: Final = 1000
 """Certificates that are read at a time: a quarter of a second with OpenBao, and 2 MiB."""

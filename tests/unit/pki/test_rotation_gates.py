@@ -322,6 +322,15 @@ def test_no_certificate_of_the_new_ca_shows_when_the_old_one_signed_last(issued:
     assert gate(replace(given, now=NOW + timedelta(days=301)), GateName.ENDED).verdict is SEEN
 
 
+@pytest.mark.parametrize("listed", [{"keys": ["program"]}, "refused"], ids=["there", "refused"])
+def test_a_program_that_chooses_the_ca_is_for_a_person_to_look_at(listed: Any) -> None:
+    cel = {"cel/roles/": listed}
+    given = facts(cel, issued=("new",))
+    assert {gate(given, name).verdict for name in (GateName.ROLES, GateName.ENDED)} == {UNSEEN}
+    retired = replace(facts({**cel, **RETIRED}, issued=("new",)), now=NOW + timedelta(days=4))
+    assert {one.verdict for one in gates_of(retired)} == {UNSEEN}
+
+
 def test_a_longest_life_that_may_not_be_read_is_bounded_by_the_old_cas_end() -> None:
     given = facts({"roles/web": {"no_store": True, "not_after_bound": "forbid"}}, last_signed=NOW)
     answers = {path: one for path, one in given.reading.answers.items() if not path.startswith("sys/")}
