@@ -88,13 +88,16 @@ def chain_gate(facts: RotationFacts, old: RotatedCA, new: RotatedCA) -> Gate:
     wrong += [told for one in ways[:1] for ca in one.cas for told in ca_problems(ca, facts.now)]
     if wrong:
         return Gate(GateName.CHAIN, GateVerdict.NOT_YET, "; ".join(dict.fromkeys(wrong)))
-    before, _ = ways_above(old.chain, (*new.chain, *facts.roots), facts.now)
+    before, unclear = ways_above(old.chain, (*new.chain, *facts.roots), facts.now)
     trusted = {one for way in before for one in way.cas if one != old.certificate}
     shared = [one for one in ways[0].cas if one in trusted]
     if shared:
         end, name = rfc3339(ways[0].ends), shown_name(shared[-1])
         message = f"valid until {end}; it and the old CA both lead to {name}"
         return Gate(GateName.CHAIN, GateVerdict.SEEN, message)
+    if unclear:
+        message = f"what {old.name} signs doesn't hold itself, so its clients can't be told: {unclear}"
+        return Gate(GateName.CHAIN, GateVerdict.UNSEEN, message)
     if not any(way.complete for way in before):
         return Gate(GateName.CHAIN, GateVerdict.UNSEEN, _no_root(old, new))
     if not ways[0].complete:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from issuer.cli.pki.rotate import AcceptedGate
 from issuer.pki.errors import PkiError
 from issuer.pki.file.authority import Authority
 from issuer.pki.file.model import Part
@@ -242,6 +243,17 @@ def test_a_cluster_that_isnt_looked_at_or_not_wholly_is_not_taken_for_good() -> 
     found = gate(facts(cluster=SeenCluster((good,), ("VaultClusterIssuers are not shown",))), ISSUERS)
     assert found.verdict is UNSEEN
     assert "not shown" in found.message
+
+
+def test_an_old_ca_whose_own_chain_holds_for_nobody_is_told() -> None:
+    short = TOP.below("Short", path_length=0)
+    found = gate(below([short.below("Lab 1"), short, TOP], [NEW, TOP]), GateName.CHAIN)
+    said = "what lab-1 signs doesn't hold itself, so its clients can't be told: the certificate of CN=Short"
+    assert (found.verdict, said in found.message) == (UNSEEN, True), found.message
+
+
+def test_each_gate_can_be_named_on_the_command_line() -> None:
+    assert {one.value for one in AcceptedGate} == {one.value for one in GateName}
 
 
 def test_it_drains_after_all_is_seen_and_retires_after_the_last_end() -> None:
