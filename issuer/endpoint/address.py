@@ -15,8 +15,10 @@ class StartTls(StrEnum):
 
     SMTP = "smtp"
     IMAP = "imap"
+    POP3 = "pop3"
     LDAP = "ldap"
     POSTGRES = "postgres"
+    MYSQL = "mysql"
 
 
 @dataclass(frozen=True, slots=True)

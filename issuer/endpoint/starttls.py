@@ -19,6 +19,11 @@ _LDAP_REQUEST: Final = (
     bytes([0x30, len(_LDAP_OID) + 7, 0x02, 0x01, 0x01, 0x77, len(_LDAP_OID) + 2, 0x80, len(_LDAP_OID)])
     + _LDAP_OID
 )
+_MYSQL_PROTOCOL: Final = 10
+_MYSQL_ERROR: Final = 0xFF
+_MYSQL_SSL: Final = 0x0800  # CLIENT_SSL
+# SSLRequest, packet 1: CLIENT_PROTOCOL_41, CLIENT_SSL and CLIENT_SECURE_CONNECTION, 16 MiB, utf8, 23 zeros.
+_MYSQL_REQUEST: Final = bytes.fromhex("20000001008a00000000000121") + bytes(23)
 _POSTGRES_REQUEST: Final = bytes.fromhex("0000000804d2162f")  # SSLRequest: length 8, code 80877103
 
 
@@ -93,6 +98,15 @@ async def _imap(talk: _Talk) -> None:
         raise _refused(f'it says "{one_line(line, 200)}"')
 
 
+async def _pop3(talk: _Talk) -> None:
+    """RFC 2595, section 4."""
+    for words in (b"", b"STLS\r\n"):
+        await talk.say(words)
+        line = await talk.line()
+        if not line.startswith("+OK"):
+            raise _refused(f'it says "{one_line(line, 200)}"')
+
+
 async def _ldap(talk: _Talk) -> None:
     """RFC 4511, section 4.14."""
     await talk.say(_LDAP_REQUEST)
@@ -117,6 +131,24 @@ async def _postgres(talk: _Talk) -> None:
         raise _refused("it has TLS switched off" if answer == b"N" else "its answer is not PostgreSQL's")
 
 
+async def _mysql(talk: _Talk) -> None:
+    """https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase.html; MariaDB, too."""
+    head = await talk.bytes(4)
+    length = int.from_bytes(head[:3], "little")
+    if head[3] or not 0 < length <= _MOST:
+        raise _refused("its greeting is not MySQL's")
+    body = await talk.bytes(length)
+    if body[0] == _MYSQL_ERROR:
+        raise _refused(f'it says "{one_line(body[3:].decode("utf-8", "replace"), 200)}"')
+    # Protocol 10: the version ends with a zero; thread, salt and a filler have 13 bytes, then capabilities.
+    at = body.find(b"\0") + 14
+    if body[0] != _MYSQL_PROTOCOL or not 14 < at <= length - 2:
+        raise _refused("its greeting is not MySQL's")
+    if not int.from_bytes(body[at : at + 2], "little") & _MYSQL_SSL:
+        raise _refused("it has TLS switched off")
+    await talk.say(_MYSQL_REQUEST)
+
+
 def _refused(detail: str) -> DialFailed:
     return DialFailed(DialCode.STARTTLS, detail)
 
@@ -124,6 +156,8 @@ def _refused(detail: str) -> DialFailed:
 _WAYS: Final[dict[StartTls, Callable[[_Talk], Awaitable[None]]]] = {
     StartTls.SMTP: _smtp,
     StartTls.IMAP: _imap,
+    StartTls.POP3: _pop3,
     StartTls.LDAP: _ldap,
     StartTls.POSTGRES: _postgres,
+    StartTls.MYSQL: _mysql,
 }

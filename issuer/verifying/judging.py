@@ -40,7 +40,7 @@ _CURES: Final[Mapping[DialCode, str]] = {
     DialCode.TIMEOUT: _LISTENS,
     DialCode.STARTTLS: "see whether this is the port of that protocol, and whether TLS is on in the server",
     DialCode.NOT_TLS: (
-        "see whether TLS is spoken there (--starttls for SMTP, IMAP, LDAP and PostgreSQL), whether the "
+        "see whether TLS is spoken there (--starttls for mail, LDAP and databases), whether the "
         "server knows the name (--server-name), and its log"
     ),
     DialCode.UNREADABLE: "look at the file that the server reads",

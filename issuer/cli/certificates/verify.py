@@ -45,8 +45,10 @@ class StartTLSChoice(StrEnum):
 
     SMTP = "smtp"
     IMAP = "imap"
+    POP3 = "pop3"
     LDAP = "ldap"
     POSTGRES = "postgres"
+    MYSQL = "mysql"
 
 
 class VerifyFormat(StrEnum):
