@@ -194,13 +194,13 @@ def _broken_path(error: errors.VaultError, path: SignPath, connection: Connectio
                 VaultIssuerReason.PATH_NOT_FOUND,
                 f"{error}{place}: it answers so where nothing is mounted. Mount a PKI engine there "
                 f'("vault secrets enable -path={path.mount} pki"), or correct {path.field} or '
-                f"spec.vault.namespace.{_cel(path)}",
+                f"spec.vault.namespace.{_sealed(connection)}{_cel(path)}",
             )
         case errors.VaultNotFound():
             return IssuerBroken(
                 VaultIssuerReason.PATH_NOT_FOUND,
                 f'Vault has nothing that signs at "{path}"{place}: check that a PKI engine is mounted at '
-                f'"{path.mount}", the namespace, and {path.field}.{_cel(path)} {error}.',
+                f'"{path.mount}", the namespace, and {path.field}.{_sealed(connection)}{_cel(path)} {error}.',
             )
         case errors.DefaultNotReady():
             return IssuerBroken(
@@ -224,6 +224,11 @@ def _broken_path(error: errors.VaultError, path: SignPath, connection: Connectio
                 f'with its key and the usage "issuing-certificates". {error}.',
             )
     return IssuerBroken(SigningIssuerReason.UNEXPECTED_ANSWER, f"{error} (server {connection.server}).")
+
+
+def _sealed(connection: Connection) -> str:
+    """Return a sentence where what is asked is in a namespace, which OpenBao seals apart from the others."""
+    return " A namespace of OpenBao that is sealed answers so, too." if connection.namespace else ""
 
 
 def _cel(path: SignPath) -> str:

@@ -82,6 +82,15 @@ async def test_a_cel_role_is_said_to_be_none_that_can_be_used(
         await made(vault, stack, "pki/cel/sign/web").check()
 
 
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_namespace_that_has_nothing_may_be_sealed(status: int) -> None:
+    """As OpenBao 2.7 answers: 403 without a token, and 404 with one."""
+    path, missing = SignPath.parse("pki/sign/web"), errors.VaultNotFound("nothing there", status=status)
+    for namespace, told in (("team", True), (None, False)):
+        found = outcome(missing, path, Connection("https://vault.test", namespace=namespace))
+        assert ("that is sealed" in str(found)) is told
+
+
 async def test_a_missing_capability_is_named_with_its_path(vault: FakeVault, stack: AsyncExitStack) -> None:
     vault.tell(fake.SIGN, fake.POLICY_DENIES)
     with pytest.raises(IssuerBroken, match=r'"pki/sign/web": give .* capability "update"'):
