@@ -12,6 +12,29 @@ from issuer.bounded import TtlCache
 K = TypeVar("K", bound=Hashable)
 
 
+class Epochs:
+    """A number for each namespace, another one after each change there: a part of the keys of what is
+    remembered of namespaces, so that a change forgets what is of its namespace, at no cost for all others."""
+
+    def __init__(self, most: int = 10_000) -> None:
+        self._most = most
+        self._changes = 0
+        self._of: dict[str, int] = {}
+
+    def of(self, namespace: str) -> int:
+        """Return the number of a namespace."""
+        return self._of.get(namespace, 0)
+
+    def changed(self, namespace: str) -> bool:
+        """Give a namespace another number; return True if all is to be forgotten, as they begin anew."""
+        full = namespace not in self._of and len(self._of) >= self._most
+        if full:
+            self._of.clear()
+        self._changes += 1
+        self._of[namespace] = self._changes
+        return full
+
+
 class SingleFlightCache(Generic[K]):
     """Booleans by key, each kept for `seconds` after it was requested; at most `most` of them.
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from issuer.kube.access import may_i
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
-from issuer.kube.single_flight import SingleFlightCache
+from issuer.kube.single_flight import Epochs, SingleFlightCache
 from issuer.requests.issuers import IssuerKey
 from issuer.signing.secrets import kubernetes_retry
 
@@ -25,7 +25,7 @@ _GRANT = (
 )
 _NEEDED = (("update", "certificaterequests"), ("get", "certificates"))
 
-_Asked = tuple[str, str, str, str, str]
+_Asked = tuple[str, str, str, str, str, int]
 
 
 class RevocationRights:
@@ -34,10 +34,16 @@ class RevocationRights:
     def __init__(self, client: KubeClient, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._answers: SingleFlightCache[_Asked] = SingleFlightCache(_BELIEVED_SECONDS, clock, _REMEMBERED)
+        self._epochs = Epochs()
 
     def clear(self) -> None:
         """Forget the answers, as RBAC changed."""
         self._answers.clear()
+
+    def clear_in(self, namespace: str) -> None:
+        """Forget the answers about a namespace, as RBAC changed there."""
+        if self._epochs.changed(namespace):
+            self._answers.clear()
 
     async def issuer_problem(self, key: IssuerKey) -> str | None:
         """Return what is missing for this issuer's requests, and what to do; None when nothing is.
@@ -65,7 +71,7 @@ class RevocationRights:
     async def _may(self, verb: str, group: str, resource: str, name: str, namespace: str) -> bool:
         asked = (verb, group, resource, name, namespace)
         try:
-            return await self._answers.get(asked, lambda: self._ask(*asked))
+            return await self._answers.get((*asked, self._epochs.of(namespace)), lambda: self._ask(*asked))
         except KubeError as error:
             raise kubernetes_retry(error, f"ask for the right to {verb} {resource}") from error
 

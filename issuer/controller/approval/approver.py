@@ -27,7 +27,7 @@ from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError, NotFound
 from issuer.kube.identity import User
 from issuer.kube.resources import NAMESPACES
-from issuer.kube.single_flight import SingleFlightCache
+from issuer.kube.single_flight import Epochs, SingleFlightCache
 from issuer.policy.decision import (
     Allowance,
     Decision,
@@ -88,15 +88,21 @@ class AccessCache:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
-        self._answers: SingleFlightCache[tuple[str, str, User]] = SingleFlightCache(seconds, clock)
+        self._answers: SingleFlightCache[tuple[str, str, User, int]] = SingleFlightCache(seconds, clock)
+        self._epochs = Epochs()
 
     def clear(self) -> None:
         """Forget the answers, as RBAC changed."""
         self._answers.clear()
 
+    def clear_in(self, namespace: str) -> None:
+        """Forget the answers about a namespace, as RBAC changed there."""
+        if self._epochs.changed(namespace):
+            self._answers.clear()
+
     def still_may_use(self, policy: str, namespace: str, user: User) -> bool:
         """Return True if the last answer was yes and is not too old. Asks nobody."""
-        return self._answers.still_yes((policy, namespace, user))
+        return self._answers.still_yes((policy, namespace, user, self._epochs.of(namespace)))
 
     async def may_use(self, policy: str, namespace: str, user: User) -> bool:
         """Return True if `user` may use the policy in that namespace.
@@ -104,7 +110,7 @@ class AccessCache:
         Raises KubeError if the API server can't say.
         """
         return await self._answers.get(
-            (policy, namespace, user),
+            (policy, namespace, user, self._epochs.of(namespace)),
             lambda: may(
                 self._client,
                 user,

@@ -78,6 +78,12 @@ class Permissions:
         self.signing.clear()
         self.revocation.clear()
 
+    def clear_in(self, namespace: str) -> None:
+        """Ask again about a namespace, as RBAC changed there. The rights to approve and to sign are the
+        cluster's: no Role grants them."""
+        self.use.clear_in(namespace)
+        self.revocation.clear_in(namespace)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reconcilers:

@@ -36,7 +36,8 @@ class Follower(Protocol):
 class Wakeups:
     """Hears of changes from the stores; `connect` gives it what it wakes, before the first watch begins.
 
-    `has_peer` returns True for issuers of kinds that another controller may serve.
+    `has_peer` returns True for issuers of kinds that another controller may serve, `home` is the namespace of
+    cluster issuers' Secrets.
     """
 
     _state: State
@@ -45,12 +46,18 @@ class Wakeups:
     _limits: Limits
 
     def __init__(
-        self, ownership: Ownership, metrics: Metrics, has_peer: Callable[[IssuerKey], bool] = lambda _: False
+        self,
+        ownership: Ownership,
+        metrics: Metrics,
+        has_peer: Callable[[IssuerKey], bool] = lambda _: False,
+        home: str = "",
     ) -> None:
         self._ownership = ownership
+        self._home = home
         self._has_peer = has_peer
         self._metrics = metrics
         self._settling: asyncio.TimerHandle | None = None
+        self._changed_in: set[str] = set()
         self._selecting: asyncio.TimerHandle | None = None
         self._followers: list[Follower] = []
 
@@ -137,28 +144,42 @@ class Wakeups:
         for request in self._state.renewals.waiting_for(*name):
             self.request(request)
 
-    def rbac(self) -> None:
-        """Ask for permissions again, now and in a moment."""
-        self._forget_permissions()
-        self._soon()
+    def rbac(self, namespace: str) -> None:
+        """Ask for permissions again, now and in a moment: those in a namespace where a Role or RoleBinding
+        changed, or all ("").
 
-    def _forget_permissions(self) -> None:
-        self._permissions.clear()
-        self._state.unprocessed.wake_all()
+        Whoever may write Roles in one namespace must not have what is known of all others forgotten.
+        """
+        self._forget_permissions(namespace)
+        self._soon(namespace)
 
-    def _soon(self) -> None:
+    def _forget_permissions(self, namespace: str) -> None:
+        if namespace:
+            self._permissions.clear_in(namespace)
+            self._state.unprocessed.wake_namespace(namespace)
+        else:
+            self._permissions.clear()
+            self._state.unprocessed.wake_all()
+
+    def _soon(self, namespace: str = "") -> None:
         """Look once more in a moment, for many changes at once.
 
         The API server's authorizer learns of RBAC a moment later than a watch can, and issuers' statuses say
         whether a policy selects them and whether their requests may be approved.
         """
+        self._changed_in.add(namespace)
         if self._settling is None:
             self._settling = asyncio.get_running_loop().call_later(_SETTLES, self._settled)
 
     def _settled(self) -> None:
         self._settling = None
-        self._forget_permissions()
-        self._all_issuers()
+        changed, self._changed_in = self._changed_in, set()
+        for namespace in {""} if "" in changed else changed:
+            self._forget_permissions(namespace)
+        # What is granted in a namespace is granted for its own issuers, and for all at home.
+        for key in self._state.known_issuers():
+            if not {"", key.namespace or self._home}.isdisjoint(changed):
+                self._queues.issuers.add(key)
 
     def _all_policies(self) -> None:
         for policy in self._state.policies.known():

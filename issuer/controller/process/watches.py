@@ -46,7 +46,8 @@ REQUESTS: Final = tuple(kind.kind for kind in KINDS)
 
 
 class Watches:
-    """Reflectors by kind; `rbac_changed` is called when a role or binding changes after the first list."""
+    """Reflectors by kind; `rbac_changed` hears of each role or binding that changes after the first list, by
+    its namespace; "" for all."""
 
     def __init__(
         self,
@@ -54,7 +55,7 @@ class Watches:
         client: KubeClient,
         kinds: IssuerKinds,
         state: State,
-        rbac_changed: Callable[[], None],
+        rbac_changed: Callable[[str], None],
     ) -> None:
         self._options = options
         self._client = client

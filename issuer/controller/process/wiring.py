@@ -100,7 +100,12 @@ class Components:
         self.metrics = Metrics(reason_labels([backend.reasons for backend in self.backends]))
         self.defects = Defects(self.metrics)
         self.recorder = EventRecorder(client, f"{GROUP}/controller")
-        self.wakeups = Wakeups(ownership, self.metrics, lambda key: bool(self.backends.of(key.kind).peer))
+        self.wakeups = Wakeups(
+            ownership,
+            self.metrics,
+            lambda key: bool(self.backends.of(key.kind).peer),
+            options.backend_settings.home(""),
+        )
         self.state = self._state()
         self.canaries = CanaryHistory(heard=CanaryEvents(self.state.issuers, self.recorder).record)
         self.permissions = self._permissions()

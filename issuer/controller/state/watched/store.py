@@ -59,9 +59,10 @@ class Store(ABC, Generic[K]):
 
 
 class ChangeNotifier(Store[str]):
-    """Keeps nothing: it only says that something of a kind changed after the first list."""
+    """Keeps nothing: it only says that something of a kind changed after the first list, and in which
+    namespace; "" for an object without one, and where events were missed."""
 
-    def __init__(self, on_change: Callable[[], None]) -> None:
+    def __init__(self, on_change: Callable[[str], None]) -> None:
         super().__init__()
         self._on_change = on_change
         self._first = True
@@ -72,12 +73,12 @@ class ChangeNotifier(Store[str]):
     def end(self) -> None:
         """Call back if it is a later list: events were missed."""
         if not self._first:
-            self._on_change()
+            self._on_change("")
         self._first = False
 
     def key_of(self, obj: Object) -> str:
-        """Return one key for all: nothing is kept."""
-        return ""
+        """Return the namespace of an object."""
+        return str(obj["metadata"].get("namespace") or "")
 
     def known(self) -> Iterable[str]:
         """Return no keys."""
@@ -85,8 +86,8 @@ class ChangeNotifier(Store[str]):
 
     def upsert(self, obj: Object) -> None:
         """Call back: something changed."""
-        self._on_change()
+        self._on_change(self.key_of(obj))
 
     def drop(self, key: str) -> None:
         """Call back: something is gone."""
-        self._on_change()
+        self._on_change(key)

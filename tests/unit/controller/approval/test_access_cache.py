@@ -12,6 +12,7 @@ from issuer.kube.client import KubeClient
 from issuer.kube.errors import Unavailable
 from issuer.kube.identity import User
 from issuer.kube.resources import Resource
+from issuer.kube.single_flight import Epochs
 
 INFO = {"username": "alice", "groups": ["dev"], "uid": "1", "extra": {"scope": ["a"]}}
 ALICE = User.of(INFO)
@@ -171,3 +172,19 @@ async def test_before_sending_only_a_fresh_yes_counts_and_nobody_is_asked(
         await cache.may_use(*question)
     assert not cache.still_may_use(*question)
     assert len(reviews.asked) == 4
+
+
+async def test_a_change_in_one_namespace_forgets_its_answers_alone(reviews: Reviews, clock: Clock) -> None:
+    """Also where so many namespaces change that none can be told from those before."""
+    cache = AccessCache(cast(KubeClient, reviews), clock=clock)
+    cache._epochs = Epochs(most=2)
+    for namespace in ("a", "b"):
+        assert await cache.may_use("p", namespace, ALICE)
+    cache.clear_in("a")
+    assert not cache.still_may_use("p", "a", ALICE)
+    assert cache.still_may_use("p", "b", ALICE)
+    assert await cache.may_use("p", "a", ALICE)
+    assert len(reviews.asked) == 3
+    for namespace in ("c", "d", "e"):
+        cache.clear_in(namespace)
+    assert not cache.still_may_use("p", "a", ALICE)

@@ -111,16 +111,16 @@ def test_a_namespace_made_again_while_the_watch_was_away_is_not_being_deleted() 
 
 
 def test_a_signal_is_silent_about_the_first_list_and_loud_about_the_next() -> None:
-    told: list[int] = []
-    signal = ChangeNotifier(lambda: told.append(1))
+    told: list[str] = []
+    signal = ChangeNotifier(told.append)
     for _ in range(2):
         signal.begin()
         signal.add({"metadata": {"name": "x"}})
         signal.end()
-    assert len(told) == 1
+    assert told == [""]
     signal.upsert({"metadata": {"name": "x"}})
-    signal.remove({"metadata": {"name": "x"}})
-    assert len(told) == 3
+    signal.remove({"metadata": {"name": "x", "namespace": "team-a"}})
+    assert told == ["", "", "team-a"]
 
 
 def test_an_invalid_policy_is_known_with_its_reason_and_never_evaluated() -> None:
