@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from issuer.policy.compiled import CompiledPolicy, compile_policy
 from issuer.policy.facts import IssuerReference, RequestFacts
+from issuer.policy.patterns.wildcard import Pattern
 from issuer.policy.shown import shown, shown_list
 
 # cert-manager's defaults, which it doesn't write into requests.
@@ -50,7 +51,7 @@ def selector_mismatch(
 
 def selects(policy: CompiledPolicy, reference: IssuerReference) -> bool:
     """Return True if the policy's selector names this issuer, whatever the namespace."""
-    return _issuer_mismatch(policy, reference) is None
+    return _mismatched(policy, reference) is None
 
 
 def selector_alone(name: str, spec: Mapping[str, Any]) -> CompiledPolicy | None:
@@ -67,19 +68,30 @@ def selects_namespace(policy: CompiledPolicy, namespace: str, labels: Mapping[st
 
 
 def _issuer_mismatch(policy: CompiledPolicy, reference: IssuerReference) -> SelectorMismatch | None:
-    found = {
-        "name": reference.name,
-        "kind": reference.kind or _DEFAULT_KIND,
-        "group": reference.group or _DEFAULT_GROUP,
-    }
+    found = _mismatched(policy, reference)
+    if found is None:
+        return None
+    field, pattern, value = found
+    return SelectorMismatch(
+        Exclusion.SELECTOR,
+        f"spec.selector.issuerRef.{field} is {shown(pattern.text)}, the request's is {shown(value)}",
+    )
+
+
+def _mismatched(policy: CompiledPolicy, reference: IssuerReference) -> tuple[str, Pattern, str] | None:
+    """Return the first field that doesn't match, with its pattern and value. All policies are compared with
+    all issuers so, and the words for it would take ten times as long."""
     for field, pattern in policy.selector.issuer:
-        if not pattern.matches(found[field]):
-            return SelectorMismatch(
-                Exclusion.SELECTOR,
-                f"spec.selector.issuerRef.{field} is {shown(pattern.text)}, "
-                f"the request's is {shown(found[field])}",
-            )
+        value = _value(reference, field)
+        if not pattern.matches(value):
+            return field, pattern, value
     return None
+
+
+def _value(reference: IssuerReference, field: str) -> str:
+    if field == "name":
+        return reference.name
+    return (reference.kind or _DEFAULT_KIND) if field == "kind" else (reference.group or _DEFAULT_GROUP)
 
 
 def _namespace_mismatch(

@@ -16,6 +16,10 @@ from issuer.telemetry.metrics import Metrics
 _SETTLES: Final = 1.0
 """Seconds after a change of RBAC or policies until all issuers are checked once more."""
 
+_SELECTS: Final = 5.0
+"""Seconds between two comparisons of all policies with all issuers: who changes an issuer without end must
+not keep the controller busy with that."""
+
 
 class Follower(Protocol):
     """Does work of its own where issuers and namespaces change; see `Wakeups`."""
@@ -59,6 +63,7 @@ class Wakeups:
         self._settling: asyncio.TimerHandle | None = None
         self._changed_in: set[str] = set()
         self._selecting: asyncio.TimerHandle | None = None
+        self._select_at = 0.0
         self._followers: list[Follower] = []
 
     def follow(self, follower: Follower) -> None:
@@ -116,10 +121,12 @@ class Wakeups:
     def _select_again(self) -> None:
         """Look in a moment, for many issuers at once, which policies select one that exists."""
         if self._selecting is None:
-            self._selecting = asyncio.get_running_loop().call_later(_SETTLES, self._selected)
+            loop = asyncio.get_running_loop()
+            self._selecting = loop.call_at(max(loop.time() + _SETTLES, self._select_at), self._selected)
 
     def _selected(self) -> None:
         self._selecting = None
+        self._select_at = asyncio.get_running_loop().time() + _SELECTS
         self._all_policies()
 
     def namespace(self, name: str) -> None:

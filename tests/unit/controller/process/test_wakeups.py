@@ -63,3 +63,27 @@ async def test_rights_that_change_in_a_namespace_have_its_own_looked_at_alone(
     assert forgotten.told == {namespace}
     assert {one.namespace for one in woken} == requests
     assert checked == set(issuers)
+
+
+async def test_an_issuer_that_changes_without_end_has_policies_looked_at_at_a_pace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wakeups, "_SETTLES", 0.0)
+    rounds: list[str] = []
+    state = SimpleNamespace(
+        policies=SimpleNamespace(known=lambda: ["p"]),
+        issuers={"VaultIssuer": SimpleNamespace(get=lambda _key: {})},
+        revocations=SimpleNamespace(of_issuer=lambda _key: []),
+    )
+    queues = SimpleNamespace(
+        issuers=SimpleNamespace(add=lambda _key: None, forget=lambda _key: None),
+        policies=SimpleNamespace(add=rounds.append),
+    )
+    made = Wakeups(cast(Any, None), Metrics())
+    made.connect(cast(Any, state), cast(Any, queues), cast(Any, None), cast(Any, None))
+    for _ in range(5):
+        made.issuer(ISSUERS[0])
+        await asyncio.sleep(0.01)
+    assert rounds == ["p"]
+    assert made._selecting is not None
+    made._selecting.cancel()
