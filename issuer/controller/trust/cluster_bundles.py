@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -36,8 +36,15 @@ class ClusterBundles:
     """
 
     def __init__(
-        self, client: KubeClient, kinds: IssuerKinds, *, wanted: bool, on_change: Callable[[IssuerKey], None]
+        self,
+        client: KubeClient,
+        kinds: IssuerKinds,
+        *,
+        wanted: bool,
+        on_change: Callable[[IssuerKey], None],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        self._sleep = sleep
         self._client = client
         self._kinds = kinds
         self._wanted = wanted
@@ -49,15 +56,24 @@ class ClusterBundles:
         self._reflector: Reflector | None = None
 
     async def run(self) -> None:
-        """Watch them once the API server has them, until cancelled."""
-        if not self._wanted:
-            return
-        while self._resource is None:
+        """Watch them while the API server has them, in the version that it has, until cancelled."""
+        while self._wanted:
             self._resource = await self._served()
-            if self._resource is None:
-                await asyncio.sleep(_LOOK)
-        self._reflector = Reflector(self._client, self._resource, self._store, optional=True, streamed=True)
-        await self._reflector.run()
+            if self._resource is not None:
+                await self._watch(self._resource)
+                self._resource = None
+            await self._sleep(_LOOK)
+
+    async def _watch(self, resource: Resource) -> None:
+        """Watch until the API server has them no more: it was upgraded, or its feature gate switched off."""
+        self._reflector = Reflector(self._client, resource, self._store, optional=True, streamed=True)
+        watching = asyncio.create_task(self._reflector.run(), name="watch-ClusterTrustBundle")
+        try:
+            while not self._reflector.refused or await self._serves(resource) is not False:
+                await self._sleep(_LOOK)
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
 
     async def finding(self, claim: Claim, roots: Roots) -> Finding | None:
         """Write an issuer's ClusterTrustBundle if it isn't as it should be, and return what came of that.
@@ -162,13 +178,19 @@ class ClusterBundles:
     async def _served(self) -> Resource | None:
         """Return the resource that the API server has, None where it has none, or can't say."""
         for resource in CLUSTER_TRUST_BUNDLES:
-            try:
-                found = await self._client.get_path(f"/apis/{BUNDLE_GROUP}/{resource.version}")
-            except KubeError:
-                continue
-            if any(one.get("name") == resource.plural for one in found.get("resources") or ()):
+            if await self._serves(resource):
                 return resource
         return None
+
+    async def _serves(self, resource: Resource) -> bool | None:
+        """Return whether the API server has that resource, None where it can't say."""
+        try:
+            found = await self._client.get_path(f"/apis/{BUNDLE_GROUP}/{resource.version}")
+        except NotFound:
+            return False
+        except KubeError:
+            return None
+        return any(one.get("name") == resource.plural for one in found.get("resources") or ())
 
     def _names(self, key: IssuerKey) -> tuple[str, str]:
         """Return the name of an issuer's object, which has to begin with its signer's, and that signer."""

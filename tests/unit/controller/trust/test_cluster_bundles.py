@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, cast
 
 import pytest
 
+from issuer.controller.trust import cluster_bundles
 from issuer.controller.trust.claims import Claim, read_claim
 from issuer.controller.trust.cluster_bundles import ClusterBundles
 from issuer.controller.trust.issuers import joined
@@ -15,6 +17,7 @@ from issuer.controller.trust.reporter import Finding
 from issuer.controller.trust.roots import Roots
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, Forbidden, Invalid, KubeError, NotFound
+from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
 from issuer.requests.issuers import BUILT_IN, IssuerKey
 from tests.builders import issuer_object
@@ -87,6 +90,41 @@ async def test_the_best_version_that_is_served_is_used_and_written_once(
         assert found.distributed
     assert written[0]["apiVersion"] == f"certificates.k8s.io/{used}"
     assert written[0]["spec"] == bundle()["spec"]
+
+
+async def test_a_version_that_goes_is_followed_by_the_one_that_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also after a time with none, as where the feature gate is off."""
+    watched: list[str] = []
+    second = asyncio.Event()
+
+    class Refused:
+        refused = True
+
+        def __init__(self, _client: object, resource: Resource, *_more: object, **_options: object) -> None:
+            watched.append(resource.version)
+            if len(watched) == 2:
+                second.set()
+
+        async def run(self) -> None:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(cluster_bundles, "Reflector", Refused)
+    kube = Kube("v1beta1")
+    later: list[tuple[str, ...]] = [(), ("v1",)]
+
+    async def sleep(_seconds: float) -> None:
+        if later:
+            kube.versions = later.pop(0)
+        await asyncio.sleep(0)
+
+    made = ClusterBundles(
+        cast(KubeClient, kube), BUILT_IN, wanted=True, on_change=lambda _key: None, sleep=sleep
+    )
+    running = asyncio.create_task(made.run())
+    await second.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert watched == ["v1beta1", "v1"]
 
 
 async def test_what_is_off_or_not_there_is_told() -> None:
