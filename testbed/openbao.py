@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from testbed.cache import memory_directory, new_data_directory
 from testbed.certs import ClientCA, write_server
 from testbed.errors import HTTPError, TestbedError
 from testbed.processes import LOOPBACK, Process, free_port, retry_ports
-from testbed.servers import Program
+from testbed.servers import Program, find_bao
 from testbed.vaultclient import VaultClient
 
 KEY_SHARES, KEY_THRESHOLD = 3, 2
@@ -245,3 +247,14 @@ class OpenBao(VaultClient):
         """Audit entries (`request` or `response`) of a path, such as `pki_int/sign/lab`; failed ones carry
         `error`."""
         return self.audit.entries(kind, path)
+
+
+@contextmanager
+def running_openbao(directory: Path) -> Iterator[OpenBao]:
+    """Start an OpenBao, unsealed and empty; end it, and remove what it kept."""
+    server = OpenBao(find_bao(), directory)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.openbao import OpenBao
-from testbed.servers import find_bao
+from testbed.openbao import OpenBao, running_openbao
 from tests.agent.support import Machine
 
 _numbers = count(1)
@@ -24,13 +23,9 @@ def _logs_of_one_test(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
     """An unsealed OpenBao."""
-    server = OpenBao(find_bao(), tmp_path_factory.mktemp("openbao"))
-    try:
-        server.start()
+    with running_openbao(tmp_path_factory.mktemp("openbao")) as server:
         server.write("sys/auth/approle", {"type": "approle"})
         yield server
-    finally:
-        server.close()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from testbed.cluster import REPOSITORY
-from testbed.openbao import OpenBao
+from testbed.openbao import OpenBao, running_openbao
 from testbed.servers import find_bao
 from testbed.vaultpki import mount_pki, setup_approle, setup_policy, setup_role, sign_intermediate
 from tests.docs.console import console
@@ -20,12 +20,8 @@ from tests.docs.shell import Shell
 @pytest.fixture
 def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
     """An empty OpenBao."""
-    server = OpenBao(find_bao(), tmp_path_factory.mktemp("openbao"))
-    try:
-        server.start()
+    with running_openbao(tmp_path_factory.mktemp("openbao")) as server:
         yield server
-    finally:
-        server.close()
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from testbed.labca import setup_pki
 from testbed.samples import EVERYBODY, everything_policy, use_binding
 from testbed.stepca import StepCA
 from testbed.vaultpki import PkiLayout, setup_kubernetes_auth
+from tests.integration.support.aws_services import AWSStandIn
 from tests.integration.support.cas_under_test import CAUnderTest, OpenBaoUnderTest, StepCAUnderTest
 from tests.integration.support.common import ADMISSION, CERT_MANAGER, REQUEST, delete_all
 from tests.integration.support.scope import Scope
@@ -95,6 +96,13 @@ def ca(bed: Testbed, request: pytest.FixtureRequest) -> CAUnderTest:
     if request.param == "openbao":
         return OpenBaoUnderTest(bed, request.getfixturevalue("layout"))
     return StepCAUnderTest(bed, request.getfixturevalue("step_ca"))
+
+
+@pytest.fixture(scope="module")
+def aws(bed: Testbed) -> Iterator[AWSStandIn]:
+    """The stand-in of AWS's services."""
+    with AWSStandIn(bed) as one:
+        yield one
 
 
 @pytest.fixture

@@ -18,13 +18,6 @@ from tests.integration.support.scope import ACCOUNT, Scope, sweep
 OWN = Key("own-secret-of-the-controller", "", ROLE_ARN)
 
 
-@pytest.fixture(scope="module")
-def aws(bed: Testbed) -> Iterator[AWSStandIn]:
-    """The stand-in."""
-    with AWSStandIn(bed) as one:
-        yield one
-
-
 @pytest.fixture(scope="module", autouse=True)
 def controller(bed: Testbed, aws: AWSStandIn) -> Iterator[ControllerProcess]:
     """One controller that has an AWS identity of its own."""

@@ -21,8 +21,7 @@ from issuer.signing.settings import BackendSettings
 from issuer.signing.step.backend import StepBackend
 from issuer.signing.vault.backend import VaultBackend
 from testbed.labca import setup_pki
-from testbed.openbao import OpenBao
-from testbed.servers import find_bao
+from testbed.openbao import OpenBao, running_openbao
 from testbed.stepca import PROVISIONER, REFUSED_NAME, StepCA
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_approle, setup_policy
 from tests.integration.support.forwarding_server import HANG_UP, Answer, ForwardingServer
@@ -70,12 +69,8 @@ def fault(begin: Callable[[], object], end: Callable[[], object], mended: ExitSt
 
 @pytest.fixture(scope="module")
 def bao(folder: Path) -> Iterator[OpenBao]:
-    server = OpenBao(find_bao(), folder / "openbao")
-    try:
-        server.start()
+    with running_openbao(folder / "openbao") as server:
         yield server
-    finally:
-        server.close()
 
 
 @pytest.fixture(scope="module")

@@ -27,13 +27,6 @@ REQUESTS = sized(200, 80)
 SIGNED_FIRST = sized(20, 10)
 
 
-@pytest.fixture(scope="module")
-def aws(bed: Testbed) -> Iterator[AWSStandIn]:
-    """The stand-in of AWS."""
-    with AWSStandIn(bed) as one:
-        yield one
-
-
 @pytest.fixture(scope="module", autouse=True)
 def controller(bed: Testbed, aws: AWSStandIn) -> Iterator[ControllerProcess]:
     """One controller, which looks at issuers often."""

@@ -8,8 +8,7 @@ from itertools import count
 import pytest
 
 from testbed.forking import forked_commands
-from testbed.openbao import OpenBao
-from testbed.servers import find_bao
+from testbed.openbao import OpenBao, running_openbao
 from tests.pki.support import Vault
 from tests.trust import no_certificates_of_the_system
 
@@ -26,12 +25,8 @@ def _no_certificates_of_the_system() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
     """An unsealed OpenBao on raft, in memory where there is room."""
-    server = OpenBao(find_bao(), tmp_path_factory.mktemp("openbao"))
-    try:
-        server.start()
+    with running_openbao(tmp_path_factory.mktemp("openbao")) as server:
         yield server
-    finally:
-        server.close()
 
 
 @pytest.fixture(scope="module")

@@ -107,26 +107,24 @@ def signed_by(key: rsa.RSAPrivateKey, identifier: int, algorithm: hashes.HashAlg
     return signed_as_once(builder, key, algorithm, identifier)
 
 
-def test_sha1_proves_that_the_requester_has_the_key(make: Make) -> None:
-    der = signed_by(rsa_key(), SHA1_WITH_RSA, hashes.SHA1())
+def verifies_alone_as_signed(make: Make, der: bytes) -> None:
+    """Assert that a CSR of printer.example is read, and that it is refused once an octet is another."""
     read = read_request(make.pem(x509.load_der_x509_csr(der)))
     assert [one.value for one in read.names] == ["printer.example"]
     other = bytearray(der)
     other[other.find(b"printer")] ^= 1
     with pytest.raises(InvalidRequest, match="signature doesn't verify"):
         read_request(make.pem(x509.load_der_x509_csr(bytes(other))))
+
+
+def test_sha1_proves_that_the_requester_has_the_key(make: Make) -> None:
+    verifies_alone_as_signed(make, signed_by(rsa_key(), SHA1_WITH_RSA, hashes.SHA1()))
 
 
 def test_ecdsa_with_sha1_does_so_too_and_by_another_key_does_not(make: Make) -> None:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "printer.example")])
     builder = x509.CertificateSigningRequestBuilder().subject_name(name)
-    der = signed_by_ecdsa_sha1(builder, ec.generate_private_key(ec.SECP256R1()))
-    read = read_request(make.pem(x509.load_der_x509_csr(der)))
-    assert [one.value for one in read.names] == ["printer.example"]
-    other = bytearray(der)
-    other[other.find(b"printer")] ^= 1
-    with pytest.raises(InvalidRequest, match="signature doesn't verify"):
-        read_request(make.pem(x509.load_der_x509_csr(bytes(other))))
+    verifies_alone_as_signed(make, signed_by_ecdsa_sha1(builder, ec.generate_private_key(ec.SECP256R1())))
 
 
 def test_a_request_that_is_signed_by_md5_says_so(make: Make) -> None:
