@@ -31,7 +31,7 @@ class RevocationDecision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ListSettings:
-    """How a mount makes its CRLs; lives in seconds."""
+    """The settings by which a mount makes its CRLs; lives in seconds."""
 
     is_off: bool = False
     rebuilds_alone: bool = False
@@ -74,7 +74,7 @@ class PlannedRevocation:
 
     @property
     def without_list(self) -> str:
-        """What keeps clients from being told, and what to do: for one without a list."""
+        """Return what keeps clients from being told, and what to do: for one without a list."""
         mount = self.row.mount
         return (
             f"no CRL has it, so clients aren't told: its CA, {self.row.issuer}, is none of {mount}'s any "

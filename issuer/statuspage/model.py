@@ -108,7 +108,6 @@ class WorkFigures:
     open: int = 0
     in_line: int = 0
     in_work: int = 0
-    later: int = 0
     held_back: int = 0
     unwritten: int = 0
     oldest: float = 0.0

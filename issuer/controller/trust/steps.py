@@ -30,7 +30,7 @@ class NotOurs:
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
-    """What we made is being deleted, can't be changed, and a finalizer of somebody else's keeps it."""
+    """Wait: what we made is being deleted, and a finalizer of somebody else's keeps it, unchangeable."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Everything that was read becomes a document."""
+"""Turns everything that was read into a document."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ class RotationFacts:
 
     @cached_property
     def progress(self) -> AuthorityProgress:
-        """How far the making of the new CA has come. Raises OtherAuthority."""
+        """Return how far the making of the new CA has come. Raises OtherAuthority."""
         name, authority = self.rotation.new, self.authorities[self.rotation.new]
         return identify(name, authority, self.at("keys/"), self.at("issuers/")).progress
 

@@ -48,7 +48,6 @@ class Elements:
     """The elements of a list, or the keys and values of a map."""
 
     elements: tuple[Node, ...]
-    is_map: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +121,7 @@ def _list(data: bytes) -> Node:
 def _map(data: bytes) -> Node:
     entries = [_message(value) for number, value in _fields(data) if number == 2]
     parts = [value for entry in entries for number, value in _fields(entry) if number in {3, 4}]
-    return Elements(tuple(_node(_message(value)) for value in parts), is_map=True)
+    return Elements(tuple(_node(_message(value)) for value in parts))
 
 
 def _loop(data: bytes) -> Node:

@@ -61,8 +61,6 @@ class Broadcaster:
         self._turn = asyncio.Event()  # set, and replaced, at the end of each round
         self._rounds: asyncio.Task[None] | None = None
         self._closed = False
-        self.rounds = 0
-        """The number of rounds so far."""
 
     @property
     def watching(self) -> int:
@@ -160,7 +158,6 @@ class Broadcaster:
             latest[query] = {**alike, "requests": requests(snapshot, query)}
         self._latest = latest
         self._made = self._clock()
-        self.rounds += 1
 
 
 async def _made(steps: Generator[None, None, Sections]) -> Sections:

@@ -85,7 +85,6 @@ class StatusSource:
             open=sum(len(store) for store in components.state.requests.values()),
             in_line=queue.depth,
             in_work=queue.in_hand,
-            later=queue.delayed,
             held_back=components.queues.fair.held_back,
             unwritten=len(components.delivery.held),
             oldest=queue.oldest_age,
