@@ -264,7 +264,9 @@ def test_without_the_right_to_approve_nothing_is_signed(bed: Testbed, namespace:
 def test_external_waits_for_the_other_approver_and_then_still_evaluates(
     bed: Testbed, namespace: str, team: Kube
 ) -> None:
+    """One that nobody approved is decided by the policies as soon as its issuer lets them."""
     bound_policy(bed, namespace)
+    ask(team, "late", namespace, issuer="outside")
     ask(team, "good", namespace, issuer="outside")
     ask(team, "bad", namespace, "www.example.com", issuer="outside")
     for name in ("good", "bad"):
@@ -273,6 +275,11 @@ def test_external_waits_for_the_other_approver_and_then_still_evaluates(
     found = wait_answer(bed, "bad", namespace, "Failed")
     assert "spec.allowed.dnsNames.values" in ready(found)["message"]
     assert condition(found, "Denied") == {}
+    assert not bed.kube.get(CERT_MANAGER, REQUEST, "late", namespace).get("status")
+    for approval in ("Policy", "External"):
+        bed.kube.patch(API_VERSION, "VaultClusterIssuer", "outside", {"spec": {"approval": approval}})
+        wait_ready(bed, "outside")
+        wait_issued(bed, "late", namespace)
 
 
 def test_external_without_a_policy_for_the_issuer_trusts_the_approver_and_says_so(

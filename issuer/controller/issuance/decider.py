@@ -80,6 +80,7 @@ class RequestDecider:
             if isinstance(entry, Waiting):
                 return entry
             if entry.external and not request.approved:
+                self.registry.unapproved.add(request.key, key)
                 return AwaitingApproval()
             asked = _asked(request)
         except BadSpec as error:
@@ -163,6 +164,8 @@ class RequestDecider:
         )
         if not isinstance(approval, Unprocessed | RefusedSoon):
             self.unprocessed.discard(request.key)
+        if isinstance(approval, AwaitingApproval):  # its issuer became External meanwhile
+            self.registry.unapproved.add(request.key, entry.key)
         return approval
 
     def _checked(self, key: IssuerKey) -> IssuerEntry | Waiting:

@@ -32,7 +32,8 @@ class Denied:
 
 @dataclass(frozen=True, slots=True)
 class AwaitingApproval:
-    """Waits for another approver: nothing is written, the approval's event wakes it."""
+    """Waits for another approver: nothing is written; the approval's event wakes it, and its issuer, where
+    that lets the policies decide or is gone."""
 
 
 @dataclass(frozen=True, slots=True)

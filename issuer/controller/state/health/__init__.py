@@ -4,5 +4,5 @@ Contract: the registry owns every entry; others read it, and change it by the re
 
 Bottom-up: `same_answers`, `bad_answers` (answers that are not what was asked for), `peer_watch` (another
 controller of the same kind), `ca_expiry` (lifetimes that end before their CA does), `put_off`,
-`shared_signer`, `tls_memory`, `issuer_entry`, `issuers` (the registry).
+`unapproved` (by another approver), `shared_signer`, `tls_memory`, `issuer_entry`, `issuers` (the registry).
 """

@@ -14,6 +14,7 @@ from issuer.controller.state.health.peer_watch import PeerWatch
 from issuer.controller.state.health.put_off import PutOffRequests
 from issuer.controller.state.health.shared_signer import SharedSigner
 from issuer.controller.state.health.tls_memory import TLSMemory
+from issuer.controller.state.health.unapproved import UnapprovedRequests
 from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.reasons import Reason
 from issuer.requests.issuers import IssuerKey
@@ -29,9 +30,9 @@ class IssuerRegistry:
     """All issuers by key; `wake` puts a waiting request back into the queue.
 
     `put_off` has the requests that met a passing fault of an issuer that is Ready; `hasten` brings the next
-    attempt of one forward. A request waits for one issuer at a time. `settled` is called when an
-    attempt at a request is over, so that a half-open issuer's next request goes
-    when the one that went first neither proved it sound nor found it broken.
+    attempt of one forward. `unapproved` has those that another approver has to approve. A request waits for
+    one issuer at a time. `settled` is called when an attempt at a request is over, so that a half-open
+    issuer's next request goes when the one that went first neither proved it sound nor found it broken.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class IssuerRegistry:
     ) -> None:
         self._wake = wake
         self.put_off = PutOffRequests(hasten)
+        self.unapproved = UnapprovedRequests(wake)
         self._entries: dict[IssuerKey, IssuerEntry] = {}
         self._waits_for: dict[RequestKey, IssuerKey] = {}
         self._probing: dict[RequestKey, IssuerKey] = {}
@@ -72,6 +74,8 @@ class IssuerRegistry:
         """Keep the issuer's valid spec and profile: requests are decided by them from now on."""
         entry = self.entry(key)
         entry.spec, entry.profile = spec, profile
+        if not entry.external:
+            self.unapproved.wake_all(key)  # the policies decide by now
 
     def approval_checked(self, key: IssuerKey, may_approve: bool) -> None:
         """Keep the answer whether we may approve the issuer's requests, or need not."""
@@ -190,8 +194,8 @@ class IssuerRegistry:
             self._wake_one(entry, first)
 
     def known_waiting(self) -> tuple[RequestKey, ...]:
-        """The requests that wait for an issuer, or went first to try one."""
-        return (*self._waits_for, *self._probing)
+        """The requests that wait for an issuer, or for its approver, or went first to try one."""
+        return (*self._waits_for, *self._probing, *self.unapproved.known())
 
     def wait(self, key: IssuerKey, request: RequestKey, uid: str = "") -> None:
         """Remember that a request waits for this issuer."""
@@ -201,6 +205,7 @@ class IssuerRegistry:
 
     def leave(self, request: RequestKey) -> None:
         """Note that the request waits no longer: it is gone, or is being looked at."""
+        self.unapproved.discard(request)
         key = self._waits_for.pop(request, None)
         entry = None if key is None else self._entries.get(key)
         if entry is not None:
@@ -282,6 +287,7 @@ class IssuerRegistry:
         """Drop the signer of an issuer that is gone; whoever waits looks again and says so."""
         entry = self._entries.pop(key, None)
         self._tls.forget(key)
+        self.unapproved.wake_all(key)
         if entry is None:
             return
         for request in list(entry.waiting):

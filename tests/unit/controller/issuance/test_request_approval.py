@@ -111,6 +111,26 @@ async def test_an_external_issuers_request_waits_for_the_other_approver(bench: B
     entry.profile = signing_profile(spec)
     await bench.reconcile()
     assert bench.kube.written == []
+    bench.registry.spec_read(CLUSTER_ISSUER, spec, entry.profile)  # checked again
+    assert bench.queue.depth == 0
+    decides = VaultIssuerSpec.parse(issuer_object(approval="Policy")["spec"])
+    bench.registry.spec_read(CLUSTER_ISSUER, decides, signing_profile(decides))
+    assert bench.queue.depth == 1
+
+
+async def test_a_request_that_waits_for_an_approver_hears_that_its_issuer_is_gone(bench: Bench) -> None:
+    bench.with_ready_issuer().with_request(conditions=[])
+    bench.registry.entry(CLUSTER_ISSUER).spec = VaultIssuerSpec.parse(
+        issuer_object(approval="External")["spec"]
+    )
+    await bench.reconcile()
+    (waits,) = bench.registry.known_waiting()
+    await bench.registry.forget(CLUSTER_ISSUER)
+    assert bench.queue.depth == 1
+    assert bench.registry.known_waiting() == ()
+    bench.registry.unapproved.add(waits, CLUSTER_ISSUER)
+    bench.registry.leave(waits)  # it is deleted
+    assert bench.registry.known_waiting() == ()
 
 
 async def test_an_external_issuer_that_no_policy_selects_signs_on_the_other_approvers_word(
