@@ -8,7 +8,8 @@ Bottom-up:
 - `kind_checks`: what each kind of request needs beside the policies.
 - `last_look`: what a request was judged by, compared once more before it is sent.
 - `renewable`: the life that is asked for, so that the certificate can be renewed.
-- `signing_work`, `signing_step`: what is asked of the CA, and from an approval to a verified certificate.
+- `signing_work`: what is asked of the CA. `acceptance`: what came back, verified and held.
+- `signing_step`: from an approval to a certificate, or to why there is none.
 - `reading`: the request that an attempt works on.
 - `decider`, `reporter`, `reconciler`: what becomes of a request, what it says, and when the next attempt is.
 

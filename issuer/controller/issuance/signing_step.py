@@ -1,66 +1,45 @@
-"""From an approved request and a Ready issuer to a certificate that is verified and held."""
+"""Signs an approved request through its Ready issuer, once."""
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.approval.approver import Approval
-from issuer.controller.delivery.delivering import Delivery
-from issuer.controller.delivery.undelivered import SigningCall, Undelivered, check_findings
+from issuer.controller.delivery.undelivered import SigningCall, Undelivered
+from issuer.controller.issuance.acceptance import Acceptance
 from issuer.controller.issuance.last_look import Judged, LastLook, NotSent
 from issuer.controller.issuance.renewable import bounded, fitting, renewable
-from issuer.controller.issuance.signing_work import CompareResult, SigningWork
+from issuer.controller.issuance.signing_work import SigningWork
 from issuer.controller.issuers.signers import IssuerSigners
 from issuer.controller.scheduling.limits import Limits
 from issuer.controller.state.audit import AuditRecord
 from issuer.controller.state.health.ca_expiry import (
     CAExpired,
-    CAValidity,
     check_not_expired,
     shortened,
 )
 from issuer.controller.state.health.issuer_entry import IssuerEntry
 from issuer.controller.state.health.issuers import IssuerRegistry
 from issuer.controller.state.health.shared_signer import SharedSigner
-from issuer.controller.state.outcomes import Issued, Outcome, RequestFailed, RetryLater, Waiting, retry_later
-from issuer.controller.state.pending import PendingDelivery
-from issuer.controller.state.reasons import ControllerFailure, ControllerRetry
+from issuer.controller.state.outcomes import Outcome, RequestFailed, RetryLater, Waiting, retry_later
+from issuer.controller.state.reasons import ControllerRetry
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.requests.issuers import IssuerKey
-from issuer.requests.reason_message import Opening, issuer_not_ready, with_reason
+from issuer.requests.reason_message import issuer_not_ready
 from issuer.requests.request import Request
 from issuer.signing import outcomes as signing
 from issuer.signing.profile import Mismatch, SigningProfile, path_length
-from issuer.signing.signer import Advisor, SignedCertificate, Signer, SigningRequest
-from issuer.signing.trusted_cas import check_own, trusted_chains
+from issuer.signing.signer import SignedCertificate, SigningRequest
 from issuer.telemetry.metrics import Metrics
 from issuer.telemetry.tracing import span
-from issuer.x509.certificates import Certificate
-from issuer.x509.chains.anchors import Anchors
-from issuer.x509.chains.bundle import Bundle, read_bundle, read_leaf
-from issuer.x509.chains.chain import Chain, candidate_chains
-from issuer.x509.describe import fingerprint
-from issuer.x509.errors import ChainError
-from issuer.x509.verification.findings import FindingCode, VerificationFinding
 from issuer.x509.verification.requested import RequestedCertificate
 
-# Findings that tell of a CA that ends sooner than was known.
-CA_END = frozenset({FindingCode.ENDS_WITH_CA, FindingCode.OUTLIVES_CA, FindingCode.TOO_SHORT_TO_RENEW})
 _PERMANENT = "It looks permanent: the same answer comes at each try."
-
-
-class _NotAsAsked(Exception):
-    """A certificate that differs from what was asked, as these fatal findings say."""
-
-    def __init__(self, findings: Sequence[VerificationFinding]) -> None:
-        super().__init__("; ".join(one.message for one in findings))
-        self.codes = frozenset(one.code for one in findings)
 
 
 @dataclass(slots=True, eq=False)
@@ -72,7 +51,7 @@ class SigningStep:
 
     registry: IssuerRegistry
     issuer_queue: WorkQueue[IssuerKey]
-    delivery: Delivery
+    acceptance: Acceptance
     metrics: Metrics
     limits: Limits
     last_look: LastLook
@@ -104,7 +83,7 @@ class SigningStep:
             self.registry.begin_signing(work.issuer, work.request.key)
             with self.limits.limiter(work.issuer).signing(work.request.key):
                 signed, work = await self._call(shared, work)
-                outcome = await self._accept(shared, signed, work)
+                outcome = await self.acceptance.accept(shared, signed, work)
             self._answered(work)
             return outcome
         except NotSent as error:
@@ -212,82 +191,6 @@ class SigningStep:
             work.audit.signing += seconds
             self.metrics.sign_seconds.labels(result).observe(seconds)
 
-    async def _accept(self, shared: SharedSigner, signed: SignedCertificate, work: SigningWork) -> Outcome:
-        """Verify what came back; hold it for delivery, or have it revoked. Raises BadAnswer."""
-        try:
-            with span("verify"):
-                chain, findings = await self._verified(shared, signed, work)
-        except _NotAsAsked as error:
-            serial = await self.undelivered.discard(work.call, shared, signed)
-            return _not_delivered(error, serial, shared.signer)
-        except asyncio.CancelledError:
-            self.delivery.discarder.left_behind(work.request.key, signed.serial)
-            raise
-        except Exception as error:  # it was signed, and can't be delivered
-            raise await self.undelivered.bad_answer(work.call, shared, signed, error) from error
-        unexpected = [one for one in findings if not one.expected]
-        differences = "; ".join(one.message for one in unexpected)
-        codes = frozenset(one.code for one in unexpected)
-        entry = self.registry.entry(work.issuer)
-        signer = chain.cas[0]
-        entry.longest_issued[work.asked.is_ca].note(
-            work.asked.duration, signer.not_valid_after_utc - signer.not_valid_before_utc, self.now()
-        )
-        news = entry.is_news(codes, self.now())
-        message = f"Issued by {work.issuer.quoted}, serial {signed.serial}"
-        pending = PendingDelivery(
-            key=work.request.key,
-            uid=work.request.uid,
-            issuer=work.issuer,
-            shared=shared,
-            leaf_pem=signed.leaf_pem,
-            certificate_pem=chain.certificate_pem,
-            ca_pem=chain.ca_pem,
-            serial=signed.serial,
-            message=f"{message}. Not as requested: {differences}" if differences else message,
-            not_after=chain.leaf.not_valid_after_utc,
-            audit=work.audit,
-            approval=work.approval.message,
-            news=differences if news else "",
-        )
-        work.audit.begin_writing()
-        self.delivery.held.hold(pending)
-        return Issued(pending)
-
-    async def _verified(
-        self, shared: SharedSigner, signed: SignedCertificate, work: SigningWork
-    ) -> CompareResult:
-        """The chain and what the CA decided otherwise.
-
-        Raises _NotAsAsked where that must not be delivered. Any other error says nothing of the request:
-        X509Error where something can't be read, and SigningErrors where the CA is none that the issuer
-        trusts, or that can't be said now.
-        """
-        now = self.now()
-        chains = trusted_chains(_chains(signed, now, shared.anchors), shared.anchors)
-        chain, findings = work.preferred(chains, now)
-        for one in findings:
-            self.metrics.differences.labels(one.code, str(one.fatal).lower()).inc()
-        fatal = [one for one in findings if one.fatal]
-        check_findings(fatal)
-        # First: what another CA decided says nothing of the request.
-        await check_own(shared.signer, chain, is_ca=work.asked.is_ca)
-        if fatal and not {one.code for one in fatal} <= CA_END:
-            raise _NotAsAsked(fatal)
-        ends = max(one.not_after for one in chains)
-        self._saw(chain.cas[0], ends, work)
-        if fatal:
-            check_not_expired(CAValidity(work.ca_place, ends, ends), None, now)
-            raise _NotAsAsked(fatal)
-        return chain, findings
-
-    def _saw(self, signer: Certificate, ends: datetime, work: SigningWork) -> None:
-        """Remember when the CA that signed this ends, for the next requests and for the warning."""
-        entry = self.registry.find(work.issuer)
-        if entry is not None and work.ca is not None:
-            life = CAValidity(work.ca.path, signer.not_valid_before_utc, ends, fingerprint(signer))
-            entry.saw_ca_validity(life, is_ca=work.asked.is_ca)
-
     def _passing_trouble(self, entry: IssuerEntry, request: Request, error: signing.Retry) -> Outcome:
         """Put this request off; of a backend that takes no more calls now, the issuer's others wait, too."""
         if isinstance(error, signing.RateLimited):
@@ -323,28 +226,6 @@ class SigningStep:
             self.registry.mark_broken(key, error.reason, error.message)
             self.issuer_queue.retry(key)
         return Waiting(key, issuer_not_ready(key.quoted, error.reason, error.message))
-
-
-def _chains(signed: SignedCertificate, now: datetime, anchors: Anchors | None) -> tuple[Chain, ...]:
-    leaf = read_leaf(signed.leaf_pem)
-    cas = read_bundle(signed.ca_pems) if signed.ca_pems.strip() else Bundle(())
-    try:
-        return candidate_chains(leaf, cas.certificates, now, anchors)
-    except ChainError as error:
-        raise ChainError(cas.explains(error)) from error
-
-
-def _advice(signer: Signer, codes: frozenset[str]) -> str:
-    return signer.advice(codes) if isinstance(signer, Advisor) else "Check what signs for the issuer"
-
-
-def _not_delivered(error: _NotAsAsked, serial: str, signer: Signer) -> RequestFailed:
-    """Return the outcome of a certificate that is not what was asked for, by its findings."""
-    rest = f"it was not delivered (serial {serial}). {_advice(signer, error.codes)}"
-    if error.codes == {FindingCode.TOO_SHORT_TO_RENEW}:
-        reason = ControllerFailure.TOO_SHORT_TO_RENEW
-        return RequestFailed(with_reason(reason, f"{error}; {rest}"), reason)
-    return RequestFailed(f"{Opening.NOT_AS_ASKED} ({error}); {rest}", ControllerFailure.NOT_AS_ASKED)
 
 
 def _bounds(request: Request, approval: Approval) -> list[timedelta]:

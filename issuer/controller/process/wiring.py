@@ -25,6 +25,7 @@ from issuer.controller.delivery.approval_pace import FEW, FEW_EACH, ApprovalPace
 from issuer.controller.delivery.delivering import Delivery
 from issuer.controller.delivery.status_writer import StatusWriter
 from issuer.controller.delivery.undelivered import Undelivered
+from issuer.controller.issuance.acceptance import Acceptance
 from issuer.controller.issuance.decider import RequestDecider
 from issuer.controller.issuance.kind_checks import CertificateRequestChecks, KindChecks
 from issuer.controller.issuance.last_look import LastLook
@@ -251,6 +252,7 @@ class Components:
             names=self.options.work.name_policies,
             refusals=StandingRefusals(self.options.work.denial_delay),
         )
+        undelivered = Undelivered(self.delivery.discarder, self.metrics, self.defects)
         return RequestDecider(
             issuers=state.issuers,
             registry=state.registry,
@@ -260,7 +262,7 @@ class Components:
             signing=SigningStep(
                 state.registry,
                 self.queues.issuers,
-                self.delivery,
+                Acceptance(state.registry, self.delivery, self.metrics, undelivered),
                 self.metrics,
                 self.limits,
                 LastLook(
@@ -272,7 +274,7 @@ class Components:
                     self.ownership.may_sign,
                     self.limits,
                 ),
-                Undelivered(self.delivery.discarder, self.metrics, self.defects),
+                undelivered,
                 self.signers,
             ),
             delivery=self.delivery,

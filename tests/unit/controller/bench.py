@@ -15,6 +15,7 @@ from issuer.controller.delivery.answer_log import NoAnswerLog
 from issuer.controller.delivery.delivering import Delivery
 from issuer.controller.delivery.status_writer import StatusWriter
 from issuer.controller.delivery.undelivered import Undelivered
+from issuer.controller.issuance.acceptance import Acceptance
 from issuer.controller.issuance.decider import RequestDecider
 from issuer.controller.issuance.kind_checks import CertificateRequestChecks, KindChecks
 from issuer.controller.issuance.last_look import LastLook
@@ -154,6 +155,7 @@ class Bench:
             lambda _key: self.leading,
             self.limits,
         )
+        undelivered = Undelivered(self.delivery.discarder, self.metrics, self.defects)
         self.decider = RequestDecider(
             issuers=self.issuers,
             registry=self.registry,
@@ -163,11 +165,11 @@ class Bench:
             signing=SigningStep(
                 self.registry,
                 self.issuer_queue,
-                self.delivery,
+                Acceptance(self.registry, self.delivery, self.metrics, undelivered, lambda: NOW),
                 self.metrics,
                 self.limits,
                 self.last_look,
-                Undelivered(self.delivery.discarder, self.metrics, self.defects),
+                undelivered,
                 self.signers,
                 lambda: NOW,
             ),
