@@ -23,7 +23,7 @@ from issuer.agent.config.model import CertificateSpec, KeySpec
 from issuer.agent.config.reading import load_agent_file
 from issuer.agent.login.ticket import ServerTrust, read_ticket
 from issuer.agent.process.agent import opened_agent
-from issuer.agent.renewal.keeping import CertificateKeeper
+from issuer.agent.renewal.keepers.certificates import CertificateKeeper
 from issuer.agent.renewal.keys import new_key, request_pem
 from issuer.cli.main import app
 from testbed.errors import HTTPError

@@ -22,7 +22,7 @@ from issuer.agent.errors import AgentError
 from issuer.agent.files.contents import CertificateSet
 from issuer.agent.inprocess.contexts import ContextSettings, FollowingContext
 from issuer.agent.renewal.clock import ServerClock
-from issuer.agent.renewal.keeping import CHECK_EVERY
+from issuer.agent.renewal.keepers.certificates import CHECK_EVERY
 from issuer.agent.renewal.keys import new_key
 from issuer.agent.renewal.schedule import RenewalRule, due_at, pause, spread
 from issuer.agent.renewal.signing import CertificateCalls, server_time

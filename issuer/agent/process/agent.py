@@ -24,10 +24,10 @@ from issuer.agent.login.methods import AgentLogin, login_of
 from issuer.agent.login.secretids import SecretIdRenewal
 from issuer.agent.process.records import Records, SetRecord
 from issuer.agent.process.telling import Telling
-from issuer.agent.renewal.chains import CAChainKeeper
 from issuer.agent.renewal.clock import ServerClock
-from issuer.agent.renewal.delivered import DeliveredAnswer, DeliveredKeeper
-from issuer.agent.renewal.keeping import CertificateKeeper
+from issuer.agent.renewal.keepers.certificates import CertificateKeeper
+from issuer.agent.renewal.keepers.chains import CAChainKeeper
+from issuer.agent.renewal.keepers.delivered import DeliveredAnswer, DeliveredKeeper
 from issuer.agent.renewal.looks import KeepReport
 from issuer.agent.renewal.schedule import pause
 from issuer.agent.renewal.signing import CertificateCalls, server_time

@@ -17,9 +17,9 @@ from issuer.agent.hooks.checking import CheckFindings
 from issuer.agent.hooks.consumer import Consumer, SetSpec
 from issuer.agent.hooks.errors import HookFailed, NotRunning
 from issuer.agent.hooks.records import ConsumerRecord, ConsumerRecords, HookOutcome
-from issuer.agent.renewal.chains import CAChainKeeper
 from issuer.agent.renewal.clock import ServerClock
-from issuer.agent.renewal.keeping import CertificateKeeper
+from issuer.agent.renewal.keepers.certificates import CertificateKeeper
+from issuer.agent.renewal.keepers.chains import CAChainKeeper
 from issuer.text import rfc3339
 
 log = structlog.get_logger(__name__)

@@ -7,8 +7,5 @@
 - `stores`: PKCS#12 files and their passwords. `source`: the set as the agent keeps it, and its files.
 - `clock`: the server's time.
 - `looks`: what a look at a set finds.
-- `keeping`: one certificate from its files to a fresh set of them.
-- `delivered`: what something else asked Vault for, and hands over.
-- `oldroots`: roots in which no issuer of a mount ends any more.
-- `chains`: CAs alone, without a token.
+- `keepers`: sets of files, of certificates, of what is handed over, and of CAs alone.
 """

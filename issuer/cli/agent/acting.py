@@ -14,7 +14,7 @@ from issuer.agent.config.reading import load_agent_file
 from issuer.agent.errors import AgentError
 from issuer.agent.hooks.checking import CheckFindings
 from issuer.agent.process.agent import Agent, opened_agent
-from issuer.agent.renewal.delivered import read_answer
+from issuer.agent.renewal.keepers.delivered import read_answer
 from issuer.cli.agent.metrics import need_free, write_metrics
 from issuer.cli.agent.options import state_of
 from issuer.cli.output import print_error, print_warning

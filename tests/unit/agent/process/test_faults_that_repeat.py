@@ -22,7 +22,7 @@ from issuer.agent.process.agent import Agent
 from issuer.agent.process.records import Records
 from issuer.agent.process.running import ConfigurationFile
 from issuer.agent.renewal.clock import ServerClock
-from issuer.agent.renewal.delivered import DeliveredAnswer, NotDelivered
+from issuer.agent.renewal.keepers.delivered import DeliveredAnswer, NotDelivered
 from issuer.agent.renewal.looks import RenewalReason
 from issuer.cli.agent import commands
 from issuer.vault.errors import ServerError

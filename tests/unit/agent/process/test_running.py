@@ -18,7 +18,7 @@ from issuer.agent.process.agent import Agent
 from issuer.agent.process.records import Records
 from issuer.agent.process.running import Running
 from issuer.agent.process.units import AgentService, longest_hook, user_unit
-from issuer.agent.renewal.chains import CAChainKeeper
+from issuer.agent.renewal.keepers.chains import CAChainKeeper
 from issuer.agent.renewal.looks import KeepReport, KeptCertificate, RenewalReason
 
 NO_SERVER = "http://127.0.0.1:9"
@@ -59,8 +59,8 @@ async def test_fault_of_one_set_ends_no_other(
 
     running = Running(file, tmp_path / "state", lambda: None, tell)
     monkeypatch.setattr(running_module, "_REPORT_PAUSE", 0.01)
-    monkeypatch.setattr("issuer.agent.renewal.chains.CAChainKeeper.look", fail)
-    monkeypatch.setattr("issuer.agent.renewal.chains.CAChainKeeper.step", fail)
+    monkeypatch.setattr("issuer.agent.renewal.keepers.chains.CAChainKeeper.look", fail)
+    monkeypatch.setattr("issuer.agent.renewal.keepers.chains.CAChainKeeper.step", fail)
     await running.run()
     assert [records.read(name).error for name in ("bad", "good")] == [str(error)] * 2
 

@@ -24,9 +24,9 @@ from issuer.agent.hooks.errors import ConsumerRefused
 from issuer.agent.hooks.records import HookOutcome
 from issuer.agent.process.telling import Telling
 from issuer.agent.renewal.clock import ServerClock
-from issuer.agent.renewal.delivered import DeliveredAnswer, DeliveredKeeper
 from issuer.agent.renewal.holding import FIRST_HOLD, LONGEST_HOLD
-from issuer.agent.renewal.keeping import CertificateKeeper
+from issuer.agent.renewal.keepers.certificates import CertificateKeeper
+from issuer.agent.renewal.keepers.delivered import DeliveredAnswer, DeliveredKeeper
 from issuer.agent.renewal.looks import RenewalReason
 from issuer.agent.renewal.signing import FreshCertificate
 

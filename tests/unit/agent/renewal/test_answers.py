@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from issuer.agent.renewal.delivered import DeliveredAnswer, DeliveredKeeper, NotDelivered, read_answer
+from issuer.agent.renewal.keepers.delivered import DeliveredAnswer, DeliveredKeeper, NotDelivered, read_answer
 from issuer.agent.renewal.keys import key_pem
 from tests.unit.agent.process.test_telling import Machine, made_at
 

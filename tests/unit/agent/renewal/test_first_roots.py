@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from typer.testing import CliRunner
 
 from issuer.agent.config.model import CAChainSpec
-from issuer.agent.renewal.chains import CAChainKeeper
 from issuer.agent.renewal.clock import ServerClock
-from issuer.agent.renewal.delivered import DeliveredAnswer
+from issuer.agent.renewal.keepers.chains import CAChainKeeper
+from issuer.agent.renewal.keepers.delivered import DeliveredAnswer
 from issuer.cli.agent import commands
 from tests.unit.agent.process.test_telling import made_at
 

@@ -13,7 +13,7 @@ from issuer.agent.errors import AgentError
 from issuer.agent.files.contents import CertificateSet
 from issuer.agent.files.numbered import WrittenSet
 from issuer.agent.files.opening import opened_set
-from issuer.agent.renewal.keeping import CertificateKeeper
+from issuer.agent.renewal.keepers.certificates import CertificateKeeper
 from issuer.agent.renewal.keys import key_of_pem, public_of, request_pem
 from issuer.agent.renewal.looks import KeepReport, KeptCertificate, RenewalReason, SetLook
 from issuer.agent.renewal.signing import set_of

@@ -18,9 +18,9 @@ from issuer.agent.files.contents import CertificateSet
 from issuer.agent.files.generations import GenerationFolder
 from issuer.agent.files.opening import opened_set, seen_set
 from issuer.agent.renewal.clock import ServerClock
-from issuer.agent.renewal.delivered import DeliveredAnswer, NotDelivered
+from issuer.agent.renewal.keepers.delivered import DeliveredAnswer, NotDelivered
+from issuer.agent.renewal.keepers.oldroots import unneeded_roots
 from issuer.agent.renewal.looks import KeepReport, KeptCertificate, RenewalReason, SetLook
-from issuer.agent.renewal.oldroots import unneeded_roots
 from issuer.agent.renewal.source import (
     SOURCE,
     check_files,
