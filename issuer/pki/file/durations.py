@@ -10,6 +10,9 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from issuer.duration import parse_duration
 
 _DAYS: Final = re.compile(r"(\d{1,7})d")
+_NUMBER: Final = re.compile(r"\d+[hms]")
+_WRONG: Final = "is not a lifetime; write for example 720h or 30d (a year is 8760h)"
+_TOO_LONG: Final = "is longer than Vault can count, about 292 years; write for example 87600h"
 LONGEST: Final = (1 << 63) // 10**9
 """Seconds, about 292 years: Vault counts nanoseconds in 64 bits, so that more is another lifetime to it."""
 
@@ -20,10 +23,10 @@ def seconds(value: object) -> int:
     Raises ValueError, for one that is longer than Vault can count, too. Source: https://developer.hashicorp.com/vault/docs/concepts/duration-format
     """
     if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ValueError("is not a lifetime; write for example 720h")
+        raise ValueError(_WRONG)
     found = value if isinstance(value, int) else _of_text(value.strip())
     if abs(found) > LONGEST:
-        raise ValueError("is longer than Vault can count, about 292 years; write for example 87600h")
+        raise ValueError(_TOO_LONG)
     return found
 
 
@@ -33,7 +36,11 @@ def _of_text(text: str) -> int:
     days = _DAYS.fullmatch(text)
     if days is not None:
         return int(days[1]) * 86_400
-    return int(parse_duration(text).total_seconds())
+    try:
+        return int(parse_duration(text).total_seconds())
+    except ValueError as error:
+        too_long = _NUMBER.fullmatch(text) is not None
+        raise ValueError(_TOO_LONG if too_long else _WRONG) from error
 
 
 def _positive(value: Any) -> int:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from issuer.pki.file.authority import Authority
+from issuer.pki.file.durations import seconds
 from issuer.pki.file.engine import lifetime
 from issuer.pki.file.model import Part, PkiFile, PkiMount, path_in_file
 from issuer.pki.file.place import Places
@@ -48,10 +49,13 @@ class CheckedFile:
     def lifetime_problems(self, part: Part, fields: Mapping[str, Any], *path: str) -> Iterator[str]:
         """Yield the fields that should be lifetimes, and aren't."""
         for key in _LIFETIMES:
-            found = lifetime(fields.get(key))
-            if fields.get(key, "") != "" and (found is None or found < 0):
-                wrong = "is not a lifetime" if found is None else "must not be negative"
-                yield f"{self.at(part, *path, key)} {wrong}; write for example 720h or 30d"
+            if fields.get(key, "") == "":
+                continue
+            try:
+                if seconds(fields[key]) < 0:
+                    raise ValueError("must not be negative; write for example 720h or 30d")
+            except ValueError as error:
+                yield f"{self.at(part, *path, key)} {error}"
 
     def templating_problems(self, mount: str, at: str) -> Iterator[str]:
         """Yield a line unless a mount has the addresses that templated URLs are made of."""
