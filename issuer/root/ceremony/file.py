@@ -120,7 +120,7 @@ class RootWish(CeremonyPart):
     subject: RootSubject | None = None
     key: KeyKind = KeyKind.EC_P384
     lifetime: Lifetime = 20 * YEAR
-    max_path_length: int | None = Field(1, ge=1, le=10)  # with 0 it could sign no CA
+    max_path_length: int | None = Field(2, ge=1, le=10)  # an intermediate, below it or a cross-signed root
     name_constraints: NameBounds = NameBounds()
     passphrases: Literal[1, 2] = 1
     crl_urls: tuple[Url, ...] = Field((), alias="crlURLs")

@@ -18,7 +18,7 @@ from tests.pki import cas
 from tests.unit.root.support import NOW, Place, csr, new_root, sign_wish, verified_by_openssl
 
 NEW: dict[str, Any] = {"subject": {"commonName": "Example Root CA 2"}}
-ROOM: dict[str, Any] = {"maxPathLength": 2}
+NARROW: dict[str, Any] = {"maxPathLength": 1}
 BOUND = {"permitted": {"dnsNames": ["a.test"]}}
 
 
@@ -34,7 +34,7 @@ def refused(given: bytes, root: dict[str, Any], **wish: Any) -> RefusalReason:
 
 def test_what_stands_below_the_new_root_leads_to_the_old_one() -> None:
     """With the names that the new root is bound to."""
-    (old, old_key), (new, new_key) = new_root(**ROOM), new_root(**NEW, nameConstraints=BOUND)
+    (old, old_key), (new, new_key) = new_root(), new_root(**NEW, nameConstraints=BOUND)
     plan = plan_signing(old, read_ca_request(pem(new.root)), sign_wish(maxPathLength=1), NOW)
     crossed = sign(plan, old, old_key, NOW).signed[-1].certificate
     below = sign(plan_signing(new, read_ca_request(csr()), sign_wish(), NOW), new, new_key, NOW).signed[-1]
@@ -46,7 +46,7 @@ def test_what_stands_below_the_new_root_leads_to_the_old_one() -> None:
 
 
 def test_the_key_identifier_is_the_roots_own() -> None:
-    old, _ = new_root(**ROOM)
+    old, _ = new_root()
     odd = x509.SubjectKeyIdentifier(b"of an older tool")
     other = cas.root("Odd Root", key_id=odd)
     plan = plan_signing(old, read_ca_request(other.pem.encode()), sign_wish(maxPathLength=1), NOW)
@@ -54,10 +54,10 @@ def test_the_key_identifier_is_the_roots_own() -> None:
 
 
 def test_what_would_help_no_client_is_refused() -> None:
-    new, old = new_root(**NEW)[0].root, new_root(**ROOM)[0]
-    assert refused(pem(new), {}, maxPathLength=1) is RefusalReason.PATH_LENGTH
+    new, old = new_root(**NEW)[0].root, new_root()[0]
+    assert refused(pem(new), NARROW, maxPathLength=1) is RefusalReason.PATH_LENGTH
+    assert refused(pem(new), NARROW) is RefusalReason.PATH_LENGTH
     assert refused(pem(new), {}) is RefusalReason.PATH_LENGTH
-    assert refused(pem(new), ROOM) is RefusalReason.PATH_LENGTH
     with pytest.raises(RootRefusal) as own:
         plan_signing(old, read_ca_request(pem(old.root)), sign_wish(maxPathLength=1), NOW)
     assert own.value.reason is RefusalReason.KEY_REUSED
@@ -79,7 +79,7 @@ def test_what_is_no_root_is_refused(given: str, said: str) -> None:
 
 
 def test_a_person_cross_signs_by_the_command(place: Place) -> None:
-    place.init("--path-length", "2")
+    place.init()
     new, key = new_root(**NEW)
     (place.path / "root-2.pem").write_bytes(pem(new.root))
     read = place.json("inspect", "root-2.pem")["spkiSHA256"]

@@ -101,7 +101,7 @@ FAULTS: list[tuple[LintCode, dict[str, Any]]] = [
     (LintCode.NAME_LENGTH, {"subject": named(NameOID.ORGANIZATION_NAME, "x" * 65)}),
     (LintCode.OUTLIVES_ISSUER, {"end": NOW + 21 * 365 * DAY}),
     (LintCode.OUTLIVES_ISSUER, {"begin": NOW - DAY}),
-    (LintCode.PATH_LENGTH, {"basic": x509.BasicConstraints(ca=True, path_length=1)}),
+    (LintCode.PATH_LENGTH, {"basic": x509.BasicConstraints(ca=True, path_length=2)}),
     (LintCode.PATH_LENGTH, {"basic": x509.BasicConstraints(ca=True, path_length=None)}),
     (LintCode.SELF_ISSUED, {"subject": LEDGER.root.subject}),
     (LintCode.SERIAL, {"serial": 7}),

@@ -53,7 +53,7 @@ def test_weak_keys_are_refused(bits: int) -> None:
 
 def test_other_refusals_have_their_reasons() -> None:
     assert reason(csr(), lifetime="30y") is RefusalReason.OUTLIVES_ROOT
-    assert reason(csr(), maxPathLength=1) is RefusalReason.PATH_LENGTH
+    assert reason(csr(), maxPathLength=2) is RefusalReason.PATH_LENGTH
     assert reason(csr(extensions=[(BASIC, True)])) is RefusalReason.PATH_LENGTH
     assert reason(csr(), {"nameConstraints": PERMITTED}, nameConstraints=OUTSIDE) is (
         RefusalReason.OUTSIDE_CONSTRAINTS
