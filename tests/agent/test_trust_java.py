@@ -5,16 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 
 from issuer.trust.errors import StoreFailed, StoreNotUsable
 from issuer.trust.installing import TrustAct, apply, plan_install, plan_removal
+from issuer.trust.roots import TrustRoot
 from issuer.trust.stores.java import JavaStore
-from tests.builders import NOW
-from tests.ca import DAY, name
-from tests.unit.trust.roots import make_root, needs_keytool, self_signed
+from tests.builders import NOW, csr_pem
+from tests.ca import TestCA
+from tests.unit.trust.roots import make_root, needs_keytool
 
 pytestmark = needs_keytool
 
@@ -35,11 +37,11 @@ def test_truststore_is_made_added_to_by_keytool_and_taken_from(path: Path) -> No
 
 def test_a_root_behind_a_private_key_is_not_trusted_yet(path: Path) -> None:
     """As in a keystore that an application uses for its own certificate and as its truststore."""
-    store, root = JavaStore(path), make_root()
-    key, protection = ec.generate_private_key(ec.SECP256R1()), BestAvailableEncryption(b"changeit")
-    own = self_signed(name("app"), key, NOW - DAY, 20, [])
-    path.write_bytes(serialize_key_and_certificates(b"app", key, own, [root.certificate], protection))
-    assert not store.trusts(root)
+    ca, key = TestCA.make(), ec.generate_private_key(ec.SECP256R1())
+    own = x509.load_pem_x509_certificate(ca.sign(csr_pem("app.test", key=key).decode()).leaf_pem.encode())
+    above, protection = [ca.intermediate, ca.root], BestAvailableEncryption(b"changeit")
+    path.write_bytes(serialize_key_and_certificates(b"app", key, own, above, protection))
+    assert not JavaStore(path).trusts(TrustRoot(ca.root))
 
 
 def test_truststore_stays_as_it_was_where_keytool_changes_more(
