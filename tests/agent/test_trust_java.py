@@ -38,7 +38,8 @@ def test_truststore_is_made_added_to_by_keytool_and_taken_from(path: Path) -> No
 def test_a_root_behind_a_private_key_is_not_trusted_yet(path: Path) -> None:
     """As in a keystore that an application uses for its own certificate and as its truststore."""
     ca, key = TestCA.make(), ec.generate_private_key(ec.SECP256R1())
-    own = x509.load_pem_x509_certificate(ca.sign(csr_pem("app.test", key=key).decode()).leaf_pem.encode())
+    csr = csr_pem("app.test", common_name="app", key=key).decode()
+    own = x509.load_pem_x509_certificate(ca.sign(csr).leaf_pem.encode())
     above, protection = [ca.intermediate, ca.root], BestAvailableEncryption(b"changeit")
     path.write_bytes(serialize_key_and_certificates(b"app", key, own, above, protection))
     assert not JavaStore(path).trusts(TrustRoot(ca.root))
