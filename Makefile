@@ -79,7 +79,7 @@ test-oldest: setup ## the chart and certificates on the oldest Kubernetes, cert-
 test-cardinality: setup ## minutes: 20,000 requests in 500 namespaces, and no series more for them
 	@$(BIN)/python -m tools.tiers cardinality
 
-test-full-size: setup ## three quarters of an hour: what CI leaves out or tries with fewer requests, in full size, and all beside it (tests/sizes.py)
+test-full-size: setup ## half an hour: what CI leaves out or tries with fewer requests, in full size, and all beside it (tests/sizes.py)
 	@FULL_SIZE=1 $(BIN)/python -m tools.tiers integration
 	@FULL_SIZE=1 $(BIN)/python -m tools.tiers rights pki docs chart
 

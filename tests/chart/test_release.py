@@ -27,7 +27,6 @@ from testbed.cluster import REPOSITORY
 from testbed.kube import load
 from tests.chart.conftest import the_deployment
 from tests.signing.keys import GpgKeys
-from tests.sizes import LONGER
 from tools.release import chart
 
 REGISTRY = "registry.example.com:5000"
@@ -52,7 +51,6 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return release(REPOSITORY, tmp_path_factory.mktemp("release") / "dist")
 
 
-@LONGER
 def test_another_clone_at_another_time_gives_the_same_bytes(dist: Path, tmp_path: Path) -> None:
     tree = tmp_path / "clone"
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
