@@ -26,6 +26,8 @@ def read_crls(content: bytes) -> tuple[x509.CertificateRevocationList, ...]:
         if _PEM not in content:
             return (_checked(x509.load_der_x509_crl(content)),)
         blocks = [one for one in scan_blocks(content, MAX_LISTS) if one.label == _LABEL]
+        if not blocks:  # such as in Vault's JSON of cert/crl, whose line ends are escaped
+            raise ValueError("it has no PEM block of a CRL at the beginning of a line")
         for number, block in enumerate(blocks, start=1):
             if block.problem:
                 raise ValueError(f"list {number}: {block.problem}")

@@ -99,7 +99,8 @@ def test_a_signer_that_may_not_sign_lists_is_told() -> None:
 
 
 def test_what_is_no_list_is_a_value_error() -> None:
-    for content in (b"", b"text", b"-----BEGIN X509 CRL-----\n", b"\x30\x03\x02\x01\x01"):
+    in_json = b'{"data": {"certificate": "-----BEGIN X509 CRL-----\\nMAA=\\n-----END X509 CRL-----"}}'
+    for content in (b"", b"text", b"-----BEGIN X509 CRL-----\n", b"\x30\x03\x02\x01\x01", in_json):
         with pytest.raises(ValueError, match=r"\w"):
             read_crls(content)
 
