@@ -89,7 +89,8 @@ def chain_gate(facts: RotationFacts, old: RotatedCA, new: RotatedCA) -> Gate:
     if wrong:
         return Gate(GateName.CHAIN, GateVerdict.NOT_YET, "; ".join(dict.fromkeys(wrong)))
     before, unclear = ways_above(old.chain, (*new.chain, *facts.roots), facts.now)
-    trusted = {one for way in before for one in way.cas if one != old.certificate}
+    # The old CA itself vouches where it is a root, such as one of `existing: true` that signed leaves itself.
+    trusted = {one for way in before for one in way.cas if one != old.certificate or signed_by(one, one)}
     shared = [one for one in ways[0].cas if one in trusted]
     if shared:
         end, name = rfc3339(ways[0].ends), shown_name(shared[-1])

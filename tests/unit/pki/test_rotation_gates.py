@@ -131,11 +131,12 @@ BELOW_FAR, CROSSED, SHORT = FAR.below("Lab 2", path_length=0), TOP.crossed(FAR),
         (below([OLD], [BELOW_FAR, CROSSED, FAR], TOP), SEEN),
         (below([OLD, TOP], [BELOW_FAR, SHORT, TOP]), NOT_YET),
         (below([OLD, TOP], ON_POLICY[:1]), NOT_YET),
+        (below([TOP], [NEW, TOP]), SEEN),
     ],
     ids=[
         *("none", "given", "another-given", "in-the-new-chain", "policy-ca", "policy-ca-given"),
         *("no-link-given", "another", "given-one-ended"),
-        *("crossed", "crossed-alone", "crossed-given", "too-short", "no-link"),
+        *("crossed", "crossed-alone", "crossed-given", "too-short", "no-link", "old-is-the-root"),
     ],
 )
 def test_a_root_that_isnt_in_the_mount_is_not_taken_for_good(
