@@ -16,7 +16,10 @@ from issuer.signing.commands import look_at_tls
         ("https://[fd00::1]", "", "'[fd00::1]:443'"),
         ("https://[fd00::1]:8200", "", "'[fd00::1]:8200'"),
         ("https://user:secret@10.0.0.1", "a b", "10.0.0.1:443 --server-name 'a b'"),
+        ("https://[fd00::1", "", "'[fd00::1'"),
+        ("https://vault[a]:8200/ui?b#c", "", "'vault[a]:8200'"),
     ],
 )
 def test_a_server_is_looked_at_by_host_and_port(server: str, name: str, words: str) -> None:
+    """An address that can't be read has one, too: `explain` shows the parts of such an issuer."""
     assert look_at_tls(server, name) == f"vault-issuer verify endpoint {words}"
