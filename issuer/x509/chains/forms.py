@@ -9,6 +9,8 @@ from __future__ import annotations
 import codecs
 from typing import Final
 
+from cryptography import x509
+
 from issuer.x509.encoding.pem import scan_blocks, write_pem
 from issuer.x509.errors import LIBRARY_ERRORS
 
@@ -46,6 +48,19 @@ def _of_der(der: bytes) -> bytes:
     from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
     try:
-        return b"".join(one.public_bytes(Encoding.PEM) for one in pkcs7.load_der_pkcs7_certificates(der))
+        found = pkcs7.load_der_pkcs7_certificates(der)
+        return b"".join(one.public_bytes(Encoding.PEM) for one in _lowest_first(found))
     except LIBRARY_ERRORS:
         return write_pem("CERTIFICATE", der).encode()
+
+
+def _lowest_first(found: list[x509.Certificate]) -> list[x509.Certificate]:
+    """Return certificates of PKCS #7, those first that issued none of the others.
+
+    They are a set, in the order of their bytes; whoever wants one of a file takes the first, as in PEM.
+    """
+    try:
+        issuers = {one.issuer for one in found if one.issuer != one.subject}
+        return sorted(found, key=lambda one: one.subject in issuers)
+    except LIBRARY_ERRORS:  # names that the library doesn't read
+        return found

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from issuer.inspection.reading import Reader
 from issuer.inspection.target import InspectionTarget
 from issuer.inventory.certificate import names_of
 from issuer.manifests.errors import BadInput
-from issuer.revoking.finding import object_certificate
+from issuer.revoking.finding import file_certificate, object_certificate
 from issuer.revoking.named import NamedSerial, parse_named
 from tests.builders import csr_pem
 from tests.ca import TestCA
@@ -109,3 +111,13 @@ async def test_a_request_has_what_it_was_answered_with(word: str, path: str) -> 
         api.on("GET", path, refuse(404, "NotFound"))
         with pytest.raises(BadInput, match=f"there is no {target.kind} "):
             await object_certificate(Reader(client), target)
+
+
+def test_of_a_pkcs7_file_the_certificate_below_its_cas_is_taken(tmp_path: Path) -> None:
+    """It is a set in the order of its bytes: the root comes first, and the leaf with its many names last."""
+    ca = TestCA.make()
+    leaf = x509.load_pem_x509_certificate(ca.sign(csr_pem(f"{'long' * 15}.test").decode()).leaf_pem.encode())
+    data = pkcs7.serialize_certificates([leaf, ca.intermediate, ca.root], Encoding.DER)
+    assert pkcs7.load_der_pkcs7_certificates(data)[0] != leaf
+    (tmp_path / "web.p7b").write_bytes(data)
+    assert file_certificate(tmp_path / "web.p7b") == leaf
