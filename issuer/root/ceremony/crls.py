@@ -68,15 +68,24 @@ def plan_crl(
     return CRLPlan(
         number,
         made,
-        # A machine without a network has a clock that is ahead as often as behind: readers refuse every CA
-        # while its list is from the future.
-        max(made - BACKDATED, ledger.root.not_valid_before_utc),
+        _begin(ledger, made),
         next_update,
         new,
         len(ledger.revoked) + len(new),
         adopted,
         (*_notes(ledger, made, next_update), *_revoked_before(ledger, wish)),
     )
+
+
+def _begin(ledger: RootLedger, made: datetime) -> datetime:
+    """Return the begin of the next CRL: back-dated, though not to before the last one or the root.
+
+    A machine without a network has a clock that is ahead as often as behind, and readers refuse every CA
+    while its list is from the future. Of two lists some take the one that begins later, whatever their
+    numbers.
+    """
+    last = [] if ledger.crl is None else [min(ledger.crl.last_update_utc, made)]
+    return max(made - BACKDATED, ledger.root.not_valid_before_utc, *last)
 
 
 def make_crl(plan: CRLPlan, ledger: RootLedger, key: PrivateKey) -> RootLedger:

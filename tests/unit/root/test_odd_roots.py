@@ -24,7 +24,10 @@ UNREAD = ("T61String in Latin-1", "doubled attribute", "X.400 name", "extension 
 
 
 def crl(
-    ca: FileCA, extensions: Sequence[x509.ExtensionType], reason: x509.ExtensionType | None = None
+    ca: FileCA,
+    extensions: Sequence[x509.ExtensionType],
+    reason: x509.ExtensionType | None = None,
+    begins: datetime = NOW,
 ) -> x509.CertificateRevocationList:
     """A list of a CA with these extensions and one entry."""
     entry = x509.RevokedCertificateBuilder().serial_number(5).revocation_date(NOW)
@@ -33,8 +36,8 @@ def crl(
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(ca.certificate.subject)
-        .last_update(NOW)
-        .next_update(NOW + timedelta(days=30))
+        .last_update(begins)
+        .next_update(begins + timedelta(days=30))
         .add_revoked_certificate(entry.build())
     )
     for one in extensions:
@@ -85,6 +88,15 @@ def test_a_reason_that_nobody_knows_revokes_all_the_same() -> None:
     after = make_crl(plan_crl(ledger, CRLWish(), NOW), ledger, ca.key).crl
     assert after is not None
     assert [(one.serial, one.cause.value) for one in revoked_in(after)] == [(5, "unspecified")]
+
+
+def test_the_next_list_begins_no_earlier_than_the_last_of_another_tool() -> None:
+    """Some readers keep the one that begins later, and would not see what the next one revokes."""
+    ca = root("Old Root")
+    begins = ca.certificate.not_valid_before_utc + timedelta(days=1)
+    old = crl(ca, [x509.CRLNumber(7)], begins=begins)
+    ledger = take_over(RootWish(), ca.key, ForeignRoot(ca.certificate, old), begins).ledger
+    assert plan_crl(ledger, CRLWish(), begins + timedelta(minutes=1)).this_update == begins
 
 
 def test_what_the_library_reads_whole_has_no_unread_part() -> None:
