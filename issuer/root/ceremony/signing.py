@@ -192,8 +192,8 @@ def _check_room(room: int | None, wish: SignWish) -> None:
     if wish.max_path_length < 1:
         raise RootRefusal(
             RefusalReason.PATH_LENGTH,
-            "Another root has CAs below it: give --path-length 1, or as many as stand one below the "
-            "other there.",
+            "Another root has CAs below it: give --path-length 1, or more where intermediates sign "
+            "intermediates there.",
         )
 
 
