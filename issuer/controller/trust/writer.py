@@ -15,7 +15,7 @@ from issuer.controller.trust.ledger import Ledger, Target
 from issuer.controller.trust.objects import CONFIG_MAPS, ISSUER, content_hash
 from issuer.controller.trust.reasons import LeftOut, LeftOutCause
 from issuer.controller.trust.repeats import Repeats
-from issuer.controller.trust.steps import Leave, NotOurs, Remove, StayFor, Step, Stuck, Write, replacing
+from issuer.controller.trust.steps import Leave, NotOurs, Remove, StayFor, Stuck, Write, replacing
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import (
     AlreadyExists,
@@ -31,6 +31,8 @@ log = structlog.get_logger(__name__)
 
 WRITES_PER_SECOND: Final = 50.0
 """A thousand namespaces take 20 seconds, and leave the API server to others."""
+CONFLICTS: Final = 5
+"""Writes in a row, over some seconds, that each met a newer copy: that is no accident any more."""
 NOT_OURS: Final = LeftOut(
     LeftOutCause.NOT_OURS,
     "there is a ConfigMap of this name that this controller did not make: rename or delete it, or choose "
@@ -85,6 +87,9 @@ class TrustWriter:
                 pass  # nothing can be there, or it is gone already
             except (AlreadyExists, Conflict):
                 self.queue.retry(target)  # the watch shows in a moment what is there
+                if self.queue.failures(target) >= CONFLICTS:
+                    self._done(step).note(target, _content(step))  # it counts as a write, so that it rests
+                    self._failed(target, CONTESTED)
                 return
             except KubeError as error:
                 self._failed(target, _refusal(error))
@@ -114,10 +119,8 @@ class TrustWriter:
         self.ledger.stores[target.name].upsert(written)
         log.debug("roots written", config_map=target.name, namespace=target.namespace)
 
-    def _rest(self, target: Target, step: Step) -> float:
+    def _rest(self, target: Target, step: Write | Remove) -> float:
         """Return the seconds to wait before the same is written, or removed, there again."""
-        if not isinstance(step, Write | Remove):
-            return 0.0
         return self._done(step).rest(target, _content(step))
 
     def _done(self, step: Write | Remove) -> Repeats[Target]:

@@ -14,9 +14,9 @@ from issuer.controller.trust.objects import SeenStore
 from issuer.controller.trust.reasons import LeftOut, LeftOutCause
 from issuer.controller.trust.repeats import PEACE, REST
 from issuer.controller.trust.roots import Roots
-from issuer.controller.trust.writer import CONTESTED, NOT_OURS, STUCK, TrustWriter
+from issuer.controller.trust.writer import CONFLICTS, CONTESTED, NOT_OURS, STUCK, TrustWriter
 from issuer.kube.client import KubeClient
-from issuer.kube.errors import AlreadyExists, Forbidden, NamespaceTerminating, QuotaExceeded
+from issuer.kube.errors import AlreadyExists, Conflict, Forbidden, NamespaceTerminating, QuotaExceeded
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.wire import Object
 from issuer.requests.issuers import IssuerKey
@@ -172,6 +172,23 @@ async def test_who_never_stops_editing_is_told_and_holds_nothing_up(desk: Desk) 
         desk.kube.expect("replace", stored(version + 1))
         await desk.look()
     assert desk.ledger.trouble("roots") == {"team-a": CONTESTED}
+    desk.clock.now += PEACE
+    await desk.look()
+    assert desk.ledger.trouble("roots") == {}
+
+
+async def test_who_edits_faster_than_it_is_written_holds_nothing_up(desk: Desk) -> None:
+    """Each write meets a newer copy: no condition waits for it, and it has no turns of others."""
+    for number in range(CONFLICTS + 1):
+        desk.edited(number)
+        desk.kube.expect("replace", Conflict("it was modified", status=409))
+        await desk.look()
+        assert desk.ledger.is_settled("roots") == (number + 1 >= CONFLICTS)
+    assert desk.ledger.trouble("roots") == {"team-a": CONTESTED}
+    await desk.look()  # nothing is written
+    desk.clock.now += REST
+    desk.kube.expect("replace", stored(9))
+    await desk.look()
     desk.clock.now += PEACE
     await desk.look()
     assert desk.ledger.trouble("roots") == {}
