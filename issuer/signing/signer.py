@@ -132,7 +132,7 @@ class Advisor(Protocol):
 
     def advice(self, codes: frozenset[str]) -> str:
         """Return sentences on what to change for differences with these codes
-        (`x509.verify.VerificationFinding`)."""
+        (`x509.verification.findings.FindingCode`)."""
         ...
 
 

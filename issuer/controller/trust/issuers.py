@@ -86,7 +86,9 @@ class TrustIssuers:
             log.debug("CAs not read for trust", issuer=str(key), reason=error.reason, message=error.message)
             self.queue.retry(key)  # the issuer's own check says what is wrong; what is distributed stays
             return
-        if not_removed is not None:
+        if finding is not None:
+            self._found[key] = finding.reason
+        if not_removed is not None:  # its roots go out all the same
             finding = joined([finding, not_removed])
         written = finding is None or await self._reported(claim, finding)
         if not written or not_removed is not None:
@@ -100,7 +102,6 @@ class TrustIssuers:
         current = self.stores[claim.issuer.kind].get(claim.issuer)
         if current is None or self.ledger.claims.of(claim.issuer) != claim:
             return False
-        self._found[claim.issuer] = finding.reason
         return await self.reporter.report(claim.issuer, current, finding)
 
     async def _report_none(self, key: IssuerKey, obj: Object | None, not_removed: Finding | None) -> None:

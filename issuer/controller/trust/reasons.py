@@ -34,8 +34,8 @@ class TrustReason(Reason):
 
     @property
     def keeps_all_back(self) -> bool:
-        """Return True if no namespace gets what the spec wants: it is the issuer's own trouble, not that of
-        namespaces."""
+        """Return True if no namespace gets all that the spec wants: it is the issuer's own trouble, not that
+        of namespaces."""
         return self.is_trouble and self is not TrustReason.NAMESPACES_LEFT_OUT
 
 

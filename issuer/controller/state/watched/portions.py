@@ -28,7 +28,7 @@ class SharedStores(Generic[K]):
 
 
 class Portion(Generic[K]):
-    """Handler of one watch; see `issuer.kube.watching.reflector.Handler`.
+    """Handler of one watch; see `issuer.kube.watching.handler.Handler`.
 
     An object that was made anew and is shown by another watch since is left to that one.
     """

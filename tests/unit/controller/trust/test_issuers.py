@@ -206,6 +206,22 @@ async def test_a_spec_that_cannot_be_read_is_told_and_one_without_trust_says_not
     assert desk.trust.distributed == {}
 
 
+async def test_what_cannot_be_deleted_is_told_and_keeps_no_roots_back(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = Finding(False, TrustReason.CLUSTER_TRUST_BUNDLE_REFUSED, "it can't be deleted")
+
+    async def remove(_key: IssuerKey) -> Finding:
+        return left
+
+    monkeypatch.setattr(desk.trust._bundles, "remove", remove)
+    desk.written(trust=TRUST)
+    await desk.ready(desk.signer)
+    desk.kube.accepts_status()
+    assert await desk.look() == left.reason
+    assert desk.trust.distributed == {KEY: True}
+
+
 async def test_what_namespaces_bring_about_hides_no_trouble_of_the_issuer() -> None:
     left_out = Finding(False, TrustReason.NAMESPACES_LEFT_OUT, "in team-a (taken)")
     refused = Finding(False, TrustReason.CLUSTER_TRUST_BUNDLE_REFUSED, "refused")
