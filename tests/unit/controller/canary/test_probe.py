@@ -188,7 +188,8 @@ async def test_an_api_server_that_is_slow_at_the_end_is_not_taken_for_a_silent_o
     api: FakeApi, client: KubeClient, target: CanaryTarget
 ) -> None:
     api.on("GET", ISSUER, json(issuer_object()))
-    found, _ = await run(api, client, target, *(slow(answered(api), 0.4) for _ in range(3)))
+    patient = dataclasses.replace(target, timeout=1.5)
+    found, _ = await run(api, client, patient, *(slow(answered(api), 1.2) for _ in range(3)))
     assert found.stage is Stage.CONTROLLER
 
 
