@@ -24,7 +24,7 @@ test: setup ## all tests, and how long each tier took
 test-all: setup $(BIN)/.zipapp ## what CI tests: all tests and the demo, those in Chromium, on a node and on other Pythons beside the long ones
 	@tools/browser-packages.sh
 	@$(BIN)/python -m testbed build --all > /dev/null
-	@$(BIN)/python -m tools.tiers integration unit replay chart pki agent rights docs browser zipapp demo e2e pythons
+	@$(BIN)/python -m tools.tiers integration replay chart pki agent rights docs browser zipapp demo e2e pythons
 
 test-unit: setup ## the unit tests alone
 	@$(BIN)/python -m tools.tiers unit
@@ -67,7 +67,7 @@ test-signing: setup ## a signed release, image and chart, verified by cosign and
 	@$(BIN)/python -m tools.tiers signing
 
 test-pythons: setup ## the unit tests on every Python of this machine from the oldest that is promised on
-	@$(BIN)/python -m tools.tiers unit pythons
+	@$(BIN)/python -m tools.tiers pythons
 
 test-loaded: setup $(if $(filter zipapp,$(TIER)),$(BIN)/.zipapp) ## a tier beside busy loops, its files shuffled: TIER=integration SEED=1234 ARGS="-k canary"
 	@SEED=$(SEED) $(BIN)/python -m tools.loaded $(or $(TIER),unit) $(ARGS)

@@ -1,4 +1,4 @@
-"""Runs the unit tests on every Python of this machine that is promised, the one of `.venv` apart.
+"""Runs the unit tests on every Python of this machine that is promised; that of `.venv` in two halves.
 
 What is judged must not hang on the patch level of an interpreter: Debian 12 has 3.11.2. Each Python gets the
 locked packages by uv, in the testbed's cache, where the next clone finds them, compiled. A Python that can't
@@ -43,6 +43,8 @@ LEFT_OUT = (
 )
 """They read the repository's files, run its tools, or look at imports or at how help is shown: the same on
 every Python."""
+HALF = tuple(f"tests/unit/{name}" for name in ("controller", "policy", "root", "signing", "x509"))
+"""Takes about as long as all other unit tests together."""
 PLAIN = ("--assert=plain",)
 NOTHING_RAN = 5
 """pytest's exit code where no test failed the first time."""
@@ -77,40 +79,62 @@ def run(arguments: list[str]) -> int:
     """0 when the unit tests pass on every Python that can run them, else the first failing exit code."""
     extra = [one for one in arguments if one != "--"]
     os.nice(NICE)
-    os.environ.setdefault(FEWER, "1")  # the Python of `.venv` tries them all
     os.environ["PYTHONPATH"] = str(ROOT)  # what is installed is for every clone
     pythons = promised(interpreters())
     least = ".".join(map(str, OLDEST))
     print(f"Pythons from {least} on: {', '.join(map(str, pythons)) or 'none'}", flush=True)
-    able = []
+    shares = []
     for python in pythons:
         if python.version == sys.version.split()[0]:
-            print(f"{python}: the one of .venv, where `make test-unit` runs", flush=True)
-        elif reason := unfit(python) or furnish(python):
+            continue
+        if reason := unfit(python) or furnish(python):
             print(f"{python} is left out: {reason}", flush=True)
         else:
-            able.append(python)
+            shares.append(share_of(python))
     forget_old("python-*")
-    # A process for each core, too, but none collects and imports what another has. All at once, with the unit
-    # tests beside them, took a third more of a CPU.
+    # As many at a time as there are cores, to the end: the halves come last. All at once took a third more of
+    # a CPU.
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        done = [threads.submit(tested, python, extra) for python in able]
+        done = [threads.submit(tested, share, extra) for share in (*shares, *own_halves())]
         codes = [shown(one.result()) for one in done]
     return next((code for code in codes if code), 0)
 
 
-def tested(python: Python, extra: Sequence[str]) -> Ran:
-    """Run the unit tests on that Python; what they print is kept.
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Unit tests of one process: what they are called, and the words that run them."""
+
+    name: str
+    words: tuple[str, ...]
+
+
+def share_of(python: Python) -> Share:
+    """Return the tests of another Python, with fewer examples: that of `.venv` tries them all."""
+    program = str(environment(python) / "bin" / "python")
+    ignored = [f"--ignore={one}" for one in LEFT_OUT]
+    return Share(python.version, ("env", f"{FEWER}=1", program, "-m", "pytest", "tests/unit", *ignored))
+
+
+def own_halves() -> tuple[Share, Share]:
+    """Return the tests of `.venv`'s Python in two processes: one would be waited for alone at the end."""
+    version, words = sys.version.split()[0], (sys.executable, "-m", "pytest")
+    others = [f"--ignore={one}" for one in HALF]
+    return (
+        Share(f"{version}-first", (*words, *HALF)),
+        Share(f"{version}-second", (*words, "tests/unit", *others)),
+    )
+
+
+def tested(share: Share, extra: Sequence[str]) -> Ran:
+    """Run these unit tests; what they print is kept.
 
     Their `assert` statements are compiled as they stand: 4 s of a CPU less in a fresh clone. Those that
     failed are run once more with pytest's, which show the values.
     """
     repeated = LAST_FAILED in extra
-    words = [str(environment(python) / "bin" / "python"), "-m", "pytest", "tests/unit", "-q"]
-    words += [f"--ignore={one}" for one in LEFT_OUT]
-    words += ["-o", f"cache_dir=.pytest_cache/{python.version}"]
+    words = [*share.words, "-q", "-o", f"cache_dir=.pytest_cache/{share.name}"]
     with tempfile.TemporaryFile("w+") as kept:
-        ran = finished(f"unit {python.version}", [*words, *([] if repeated else PLAIN), *extra], kept)
+        ran = finished(f"unit {share.name}", [*words, *([] if repeated else PLAIN), *extra], kept)
         kept.seek(0)
         code = 0 if repeated and ran.code == NOTHING_RAN else ran.code
         return Ran(ran.tier, code, ran.seconds, ran.cpu_seconds, kept.read())

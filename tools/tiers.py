@@ -1,6 +1,6 @@
 """Runs tiers of tests, some of them beside others, and says how long each took and how much of a CPU it had.
 
-unit: no servers. pki: a real OpenBao alone. pythons: unit on every other Python of this machine. replay: a
+unit: no servers. pki: a real OpenBao alone. pythons: unit on every Python of this machine. replay: a
 recorded sample of the differential tier. chart: Helm and kustomize, no cluster. integration: the real
 testbed. rights: each rule of the RBAC taken away, on a testbed of its own. docs: the pages' command blocks,
 typed as a reader does. browser: the status page and the docs in Chromium. zipapp: the command as one file,
@@ -52,14 +52,14 @@ PARALLEL = {
 }
 # Each of these lines of tiers begins with the tier it is listed for, and is shown when all has ended. The
 # integration tests wait most and take longest: all others run beside them, nice to them. The two lines with
-# servers take half a processor each. What is left is for pythons, which is nicest, and unit, which fills all
-# processors when the other lines have ended; they wait for nothing. With more lines two processors were
-# short: what waited for servers failed.
+# servers take half a processor each. What is left is for pythons, which is nicest, and fills all processors
+# when the other lines have ended: it waits for nothing. With more lines two processors were short: what
+# waited for servers failed.
 BESIDE = {
     "integration": (
         ("pki", "agent", "rights", "docs"),
         ("e2e", "zipapp", "demo", "browser", "chart", "replay"),
-        ("pythons", "unit"),
+        ("pythons",),
     ),
 }
 NICE = ("nice", "-n", "5")

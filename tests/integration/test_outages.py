@@ -73,6 +73,7 @@ def test_requests_wait_out_a_ca_that_is(ca: CAUnderTest, issuer: str, namespace:
         wait_issued(ca.bed, f"r{number}", namespace)
 
 
+@pytest.mark.parametrize("ca", BY_OPENBAO, indirect=True)
 def test_waiting_requests_are_written_to_only_when_their_message_changes(
     ca: CAUnderTest, issuer: str, namespace: str
 ) -> None:
@@ -100,6 +101,7 @@ def _check_anew(ca: CAUnderTest, issuer: str, limit: int) -> None:
     ca.wait(issuer, lambda found: ready(found).get("observedGeneration") == generation)
 
 
+@pytest.mark.parametrize("ca", BY_OPENBAO, indirect=True)
 def test_an_outage_in_the_middle_of_a_burst_loses_nothing(
     ca: CAUnderTest, issuer: str, namespace: str
 ) -> None:

@@ -342,6 +342,7 @@ def seals_and_unseals(told: dict[str, Any]) -> bool:
     ]
 
 
+@LONGER
 def test_background_testbed_says_how_to_reach_it_and_goes_wholly(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -93,6 +93,6 @@ def test_values_are_shown_of_what_failed_and_is_run_once_more(
     program.parent.mkdir(parents=True)
     program.write_text(f'#!/bin/sh\necho "$@"\nexit {code}\n')
     program.chmod(0o755)
-    ran = pythons.tested(python(3, 12, 1), extra)
+    ran = pythons.tested(pythons.share_of(python(3, 12, 1)), extra)
     assert ran.code == ended
     assert ("--assert=plain" in (ran.output or "")) == (not extra)

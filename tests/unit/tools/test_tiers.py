@@ -44,8 +44,8 @@ def test_tiers_beside_run_while_the_other_does_and_are_shown_after_it(
 def test_what_runs_beside_is_nice(
     programs: dict[str, str], capfd: pytest.CaptureFixture[str], beside: bool
 ) -> None:
-    programs |= {"unit": "import os; print('nice by', os.nice(0))", "integration": ""}
-    asked = ["integration", "unit"] if beside else ["unit"]
+    programs |= {"replay": "import os; print('nice by', os.nice(0))", "integration": ""}
+    asked = ["integration", "replay"] if beside else ["replay"]
     assert tiers.main(asked) == 0
     assert f"nice by {os.nice(0) + 5 * beside}\n" in capfd.readouterr().out
 
