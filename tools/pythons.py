@@ -1,4 +1,4 @@
-"""Runs the unit tests on every Python of this machine that is promised; that of `.venv` in two halves.
+"""Runs the unit tests on every Python of this machine that is promised; that of `.venv` in four shares.
 
 What is judged must not hang on the patch level of an interpreter: Debian 12 has 3.11.2. Each Python gets the
 locked packages by uv, in the testbed's cache, where the next clone finds them, compiled. A Python that can't
@@ -43,8 +43,8 @@ LEFT_OUT = (
 )
 """They read the repository's files, run its tools, or look at imports or at how help is shown: the same on
 every Python."""
-HALF = tuple(f"tests/unit/{name}" for name in ("controller", "policy", "root", "signing", "x509"))
-"""Takes about as long as all other unit tests together."""
+SHARES = (("controller", "policy"), ("root", "signing", "x509"), ("agent", "cli", "tools"))
+"""Folders of unit tests that take about as long together as all that are not named."""
 PLAIN = ("--assert=plain",)
 NOTHING_RAN = 5
 """pytest's exit code where no test failed the first time."""
@@ -92,10 +92,10 @@ def run(arguments: list[str]) -> int:
         else:
             shares.append(share_of(python))
     forget_old("python-*")
-    # As many at a time as there are cores, to the end: the halves come last. All at once took a third more of
-    # a CPU.
+    # As many at a time as there are cores; the small shares come last, so that none is waited for alone for
+    # long. All at once took a third more of a CPU.
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        done = [threads.submit(tested, share, extra) for share in (*shares, *own_halves())]
+        done = [threads.submit(tested, share, extra) for share in (*shares, *own_shares())]
         codes = [shown(one.result()) for one in done]
     return next((code for code in codes if code), 0)
 
@@ -115,14 +115,12 @@ def share_of(python: Python) -> Share:
     return Share(python.version, ("env", f"{FEWER}=1", program, "-m", "pytest", "tests/unit", *ignored))
 
 
-def own_halves() -> tuple[Share, Share]:
-    """Return the tests of `.venv`'s Python in two processes: one would be waited for alone at the end."""
+def own_shares() -> list[Share]:
+    """Return the tests of `.venv`'s Python, in some processes one after the other."""
+    named = [[f"tests/unit/{name}" for name in folders] for folders in SHARES]
+    rest = ["tests/unit", *(f"--ignore={one}" for folders in named for one in folders)]
     version, words = sys.version.split()[0], (sys.executable, "-m", "pytest")
-    others = [f"--ignore={one}" for one in HALF]
-    return (
-        Share(f"{version}-first", (*words, *HALF)),
-        Share(f"{version}-second", (*words, "tests/unit", *others)),
-    )
+    return [Share(f"{version}-{number}", (*words, *which)) for number, which in enumerate([*named, rest], 1)]
 
 
 def tested(share: Share, extra: Sequence[str]) -> Ran:

@@ -15,6 +15,7 @@ from testbed.servers import find_bao
 from testbed.vaultpki import mount_pki, setup_approle, setup_policy, setup_role, sign_intermediate
 from tests.docs.console import console
 from tests.docs.shell import Shell
+from tests.sizes import LONGER
 
 
 @pytest.fixture
@@ -66,6 +67,7 @@ def test_from_an_empty_vault_to_the_first_certificate(
         print(f"\nfirst-ca.md: its commands took {took:.1f} s")
 
 
+@LONGER
 def test_an_existing_vault_is_exported_and_changed(bao: OpenBao, shell: Shell) -> None:
     set_up_by_hand(bao)
     type_page(shell, "existing-ca.md")

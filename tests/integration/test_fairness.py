@@ -334,7 +334,9 @@ class SlowVault(ForwardingVault):
             return self.relay(method, path, headers, body)
 
 
-@pytest.mark.parametrize(("limit", "most"), [({"concurrent": 3}, 3), ({"perSecond": 1000}, IN_HAND)])
+@pytest.mark.parametrize(
+    ("limit", "most"), [({"concurrent": 3}, 3), pytest.param({"perSecond": 1000}, IN_HAND, marks=LONGER)]
+)
 def test_no_more_calls_are_open_than_the_limit_or_the_flag_says(
     bed: Testbed, layout: PkiLayout, namespace: str, limit: dict[str, int], most: int
 ) -> None:
@@ -351,6 +353,7 @@ def test_no_more_calls_are_open_than_the_limit_or_the_flag_says(
 # Events ------------------------------------------------------------------------
 
 
+@LONGER
 @pytest.mark.usefixtures("swept")
 def test_a_storm_of_denials_stays_within_the_budget_and_another_namespace_is_still_told(
     bed: Testbed, layout: PkiLayout, namespace: str, other: str

@@ -82,7 +82,7 @@ def written(path: Path, *objects: Object) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("method", sampled(METHODS, "appRole", "serviceAccountRef"))
+@pytest.mark.parametrize("method", sampled(METHODS, "serviceAccountRef"))
 def test_an_issuer_and_its_certificate_move_with_every_login_under_the_printed_rights(
     old: Old, layout: PkiLayout, tmp_path: Path, method: str
 ) -> None:

@@ -118,6 +118,7 @@ def test_the_work_is_divided_and_each_request_signed_once(
     assert not any(holders.values()), f"not all is given back: {holders}"
 
 
+@LONGER
 @pytest.mark.usefixtures("unvalidated")
 def test_replicas_come_and_go_under_load_and_each_request_is_signed_once(
     bed: Testbed, namespace: str, issuer: str
