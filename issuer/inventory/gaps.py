@@ -1,4 +1,4 @@
-"""What an inventory can't know, and why. Pure."""
+"""Gaps of an inventory, each with its reason. Pure."""
 
 from __future__ import annotations
 

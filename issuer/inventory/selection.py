@@ -1,4 +1,4 @@
-"""Which certificates of an inventory are asked for. Pure."""
+"""The choice of certificates from an inventory. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was found in use, by certificate. Pure."""
+"""Uses that were found, by certificate. Pure."""
 
 from __future__ import annotations
 

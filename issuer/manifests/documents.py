@@ -25,7 +25,7 @@ MAX_FILES: Final = 5_000
 """Files of one folder, with those of the folders in it."""
 
 NESTED: Final = "its lists and mappings are nested too deeply"
-"""What is said where the parser runs out of stack."""
+"""The message where the parser runs out of stack."""
 
 _PLAIN: Final = (
     ("found character '\\t'", "a tab stands here; YAML is indented by spaces alone"),

@@ -24,7 +24,7 @@ from issuer.root.record.files import ISSUED, KEY, LEDGER, PUBLIC, ROOT
 
 PRIVATE_FOLDER: Final = 0o700
 _NO_FLUSH: Final = frozenset({errno.EBADF, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
-"""What network shares and FUSE answer where folders can't be flushed; the rename is done."""
+"""Answers of network shares and FUSE where folders can't be flushed; the rename is done."""
 PRIVATE_FILE: Final = 0o600
 PUBLIC_FOLDER: Final = 0o755
 PUBLIC_FILE: Final = 0o644

@@ -238,7 +238,7 @@ def run(bed: Testbed, layout: PkiLayout, namespace: str, request: pytest.Fixture
 
 
 def allowed(bed: Testbed, verb: str, group: str, resource: str, **where: str) -> bool:
-    """Whether the controller's ServiceAccount may do this, by the API server's own answer."""
+    """Ask whether the controller's ServiceAccount may do this, by the API server's own answer."""
     name, _, subresource = resource.partition("/")
     attributes = {"verb": verb, "group": group, "resource": name, "subresource": subresource, **where}
     user = "system:serviceaccount:vault-issuer-system:vault-issuer"

@@ -1,4 +1,4 @@
-"""What commands of `vault-issuer agent` do at once: look at sets, deliver, tell consumers, check."""
+"""Acts of commands of `vault-issuer agent`, done at once: look at sets, deliver, tell consumers, check."""
 
 from __future__ import annotations
 

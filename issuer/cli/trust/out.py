@@ -1,4 +1,4 @@
-"""What the commands of `vault-issuer trust` print, as tables and as data."""
+"""Output of the commands of `vault-issuer trust`, as tables and as data."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import structlog
 from issuer.controller.trust.claims import Claim
 from issuer.controller.trust.objects import BUNDLE_GROUP, CLUSTER_TRUST_BUNDLES, SeenObject, SeenStore
 from issuer.controller.trust.reasons import TrustReason
-from issuer.controller.trust.repeats import Repeats
+from issuer.controller.trust.repeats import RepeatedWrites
 from issuer.controller.trust.reporter import Finding
 from issuer.controller.trust.roots import Roots
 from issuer.controller.trust.steps import made_for, replacing, says
@@ -51,7 +51,7 @@ class ClusterBundles:
         self._on_change = on_change
         self._issuers: dict[str, IssuerKey] = {}
         self._store = SeenStore("name", self._changed, self._listed)
-        self._written: Repeats[str] = Repeats()
+        self._written: RepeatedWrites[str] = RepeatedWrites()
         self._resource: Resource | None = None
         self._reflector: Reflector | None = None
 

@@ -31,7 +31,7 @@ class _Written:
 
 
 @dataclass(slots=True, eq=False)
-class Repeats(Generic[K]):
+class RepeatedWrites(Generic[K]):
     """The last writes by key of what is written; `content` stands for all of it."""
 
     clock: Callable[[], float] = time.monotonic

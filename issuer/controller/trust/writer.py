@@ -14,7 +14,7 @@ from issuer.bounded import TokenBucket
 from issuer.controller.trust.ledger import Ledger, Target
 from issuer.controller.trust.objects import CONFIG_MAPS, ISSUER, content_hash
 from issuer.controller.trust.reasons import LeftOut, LeftOutCause
-from issuer.controller.trust.repeats import Repeats
+from issuer.controller.trust.repeats import RepeatedWrites
 from issuer.controller.trust.steps import Leave, NotOurs, Remove, StayFor, Stuck, Write, replacing
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import (
@@ -61,11 +61,11 @@ class TrustWriter:
     on_done: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
     pace: TokenBucket = field(default_factory=lambda: TokenBucket(WRITES_PER_SECOND, WRITES_PER_SECOND))
-    _written: Repeats[Target] = field(init=False)
-    _removed: Repeats[Target] = field(init=False)
+    _written: RepeatedWrites[Target] = field(init=False)
+    _removed: RepeatedWrites[Target] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._written, self._removed = Repeats(self.clock), Repeats(self.clock)
+        self._written, self._removed = RepeatedWrites(self.clock), RepeatedWrites(self.clock)
 
     async def reconcile(self, target: Target) -> None:
         """Bring the ConfigMap of one namespace to what it should be."""
@@ -123,7 +123,7 @@ class TrustWriter:
         """Return the seconds to wait before the same is written, or removed, there again."""
         return self._done(step).rest(target, _content(step))
 
-    def _done(self, step: Write | Remove) -> Repeats[Target]:
+    def _done(self, step: Write | Remove) -> RepeatedWrites[Target]:
         return self._written if isinstance(step, Write) else self._removed
 
     def _unrest(self, target: Target) -> LeftOut | None:

@@ -29,7 +29,7 @@ SUBJECT_FIELDS: Final = {
 """Keys of a subject in the file, but for the common name."""
 
 Keyed = x509.Certificate | x509.CertificateSigningRequest
-"""What names a public key."""
+"""Statements that name a public key."""
 
 
 def read_ca(data: Mapping[str, Any], where: str) -> x509.Certificate:

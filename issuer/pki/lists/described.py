@@ -1,4 +1,4 @@
-"""What a CRL says of itself, which CA signed it, and what is wrong with it. Pure."""
+"""A description of a CRL: its content, which CA signed it, and what is wrong with it. Pure."""
 
 from __future__ import annotations
 

@@ -163,8 +163,8 @@ class RotationFacts:
 
     @property
     def programs(self) -> str:
-        """What is to be said of OpenBao's CEL roles, each of which is a program that chooses the CA and what
-        is stored; "" where there are none."""
+        """Sentence on OpenBao's CEL roles, each of which is a program that chooses the CA and what is
+        stored; "" where there are none."""
         path = f"{self.rotation.mount}/cel/roles/"
         if path in self.reading.refused:
             return f"the token may not list {path}"

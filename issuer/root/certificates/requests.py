@@ -1,4 +1,4 @@
-"""What a root is asked to sign: CSRs of CAs, and certificates of other roots. Read, and what is refused.
+"""Requests to a root: CSRs of CAs, and certificates of other roots. Read, and what is refused.
 
 Nothing of a CSR but subject and key is signed; so an extension that asks for more than a CA gets is no
 danger, but a sign that another certificate is wanted, and a person decides. Another root's certificate is

@@ -172,7 +172,7 @@ class Kubernetes:
 
     @property
     def hints(self) -> Mapping[str, str]:
-        """What to change, by the words with which Vault's refusal begins (vault-plugin-auth-kubernetes,
+        """The change to make, by the words with which Vault's refusal begins (vault-plugin-auth-kubernetes,
         path_login.go)."""
         role = f'Vault\'s auth role "{self.role}"'
         audience = f"one of the token's ({', '.join(self.audiences)})" if self.audiences else "the token's"

@@ -1,4 +1,4 @@
-"""What CI leaves out of the tests."""
+"""Tests that CI leaves out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is looked at again after a change: those it is about, and nobody else."""
+"""Looks after a change: at those it is about, and at nobody else."""
 
 from __future__ import annotations
 

@@ -236,7 +236,7 @@ def left_immutable(desk: Desk, version: int, **more: Any) -> None:
 
 @pytest.mark.parametrize("wanted", [True, False])
 async def test_what_is_removed_again_and_again_is_removed_at_a_pace(desk: Desk, wanted: bool) -> None:
-    """Whether another is to be in its place, or none."""
+    """With another to be in its place, and with none."""
     if not wanted:
         desk.ledger.claims.set(KEY, None)
     for version in (1, 2):

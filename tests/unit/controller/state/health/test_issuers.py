@@ -57,7 +57,7 @@ def test_a_status_that_is_accepted_has_the_issuer_checked_only_after_a_refusal()
 
 
 def test_a_request_that_found_an_issuer_broken_does_not_go_first_again() -> None:
-    """Who has many of them would hold up all others: each breaks it again."""
+    """Many of them would hold up all others: each breaks it again."""
     woken: list[RequestKey] = []
     registry = IssuerRegistry(woken.append)
     bad, good = [RequestKey("team-a", f"r{number}") for number in range(3)], RequestKey("team-b", "one")
